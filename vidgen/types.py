@@ -1,0 +1,268 @@
+"""The nouns of the house: what a clip, a condition, a batch and a score are.
+
+Pixels are uint8 on the host and on disk, float32 in [-1, 1] on the device; `to_float` and
+`to_pixels` are the only two places where one becomes the other.
+
+Axis letters, here and everywhere: ``B`` batch, ``N`` number of clips, ``T`` frames, ``K`` context
+frames, ``H`` height, ``W`` width, ``C`` channels, ``L`` words, ``D`` features of a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt8
+
+SCHEMA_VERSION = 1
+"""Version of every file in a run folder. Readers accept this version and older ones they name."""
+
+Params = Any
+"""A pytree of arrays: what a network has learned."""
+
+Video = Float[Array, "B T H W C"]
+Better = Literal["higher", "lower"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every generator of one comparison is asked for.
+
+    Attributes:
+        frames: T, frames of a clip, context included.
+        height: H in pixels.
+        width: W in pixels.
+        channels: C, 1 for grey and 3 for RGB.
+        context_frames: K. 0 is text-to-video, 1 is image-and-text-to-video, k is prediction; the
+            context is the first K of the T frames, and a sample contains it.
+        fps: frames a second, for playing only.
+        text_length: L, words a caption is padded or cut to.
+        text_width: D, features of a word.
+    """
+
+    frames: int
+    height: int
+    width: int
+    channels: int
+    context_frames: int = 1
+    fps: int = 8
+    text_length: int = 12
+    text_width: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "height", "width", "fps", "text_length", "text_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Task.{name} must be at least 1, got {getattr(self, name)}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"Task.channels must be 1 (grey) or 3 (RGB), got {self.channels}")
+        if not 0 <= self.context_frames < self.frames:
+            raise ValueError(
+                f"Task.context_frames must lie in [0, frames), got {self.context_frames} "
+                f"of {self.frames}"
+            )
+
+    @property
+    def video_shape(self) -> tuple[int, int, int, int]:
+        """[T H W C] of one clip."""
+        return (self.frames, self.height, self.width, self.channels)
+
+    @property
+    def context_shape(self) -> tuple[int, int, int, int]:
+        """[K H W C] of one clip's context."""
+        return (self.context_frames, self.height, self.width, self.channels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What a simulated source knows about one clip.
+
+    Attributes:
+        identity: what each object is, e.g. ``("3",)`` or ``("red circle",)``.
+        motion: how each object moves, e.g. ``("up and left",)``.
+        boxes: float32 [T O 4], (top, left, bottom, right) in pixels of each of the O objects.
+        masks: bool [T H W], where any object is.
+    """
+
+    identity: tuple[str, ...]
+    motion: tuple[str, ...]
+    boxes: np.ndarray
+    masks: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One captioned clip on the host: ``video`` uint8 [T H W C], and its truth where simulated."""
+
+    video: np.ndarray
+    caption: str
+    truth: Truth | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a generator is told, on the device.
+
+    A missing condition is a mask of False with zeroed features, so that guidance, text only,
+    image only, both and neither are one code path. Build one with `Condition.of`, which is the one
+    place that zeroes masked features.
+    """
+
+    text: Float[Array, "B L D"]
+    text_mask: Bool[Array, "B L"]
+    context: Float[Array, "B K H W C"]
+    context_mask: Bool[Array, "B K"]
+
+    @classmethod
+    def of(cls, text: Any, text_mask: Any, context: Any, context_mask: Any) -> Condition:
+        """A condition whose masked features are zero. Shapes as in the attributes."""
+        text, context = jnp.asarray(text), jnp.asarray(context)
+        text_mask, context_mask = jnp.asarray(text_mask, bool), jnp.asarray(context_mask, bool)
+        return cls(
+            text=jnp.where(text_mask[..., None], text, 0.0),
+            text_mask=text_mask,
+            context=jnp.where(context_mask[..., None, None, None], context, 0.0),
+            context_mask=context_mask,
+        )
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self.text.shape[0]
+
+    def keep(
+        self, *, text: Bool[Array, "B"] | bool = True, context: Bool[Array, "B"] | bool = True
+    ) -> Condition:
+        """The condition with the text or context of some clips masked away.
+
+        Args:
+            text: True where a clip keeps its text; a bool speaks for all.
+            context: True where a clip keeps its context; a bool speaks for all.
+        """
+
+        def rows(keep: Bool[Array, "B"] | bool) -> Bool[Array, "B 1"]:
+            return jnp.broadcast_to(jnp.asarray(keep), (self.batch_size,))[:, None]
+
+        return Condition.of(
+            self.text,
+            self.text_mask & rows(text),
+            self.context,
+            self.context_mask & rows(context),
+        )
+
+    def drop(self, key: Any, *, text: float = 0.0, both: float = 0.0) -> Condition:
+        """Drop conditions at random, a clip at a time, as classifier-free guidance needs.
+
+        Args:
+            key: a PRNG key.
+            text: probability of losing the text alone.
+            both: probability of losing text and context.
+
+        References: Ho & Salimans, "Classifier-free diffusion guidance" (2022).
+        """
+        lot = jax.random.uniform(key, (self.batch_size,))
+        return self.keep(text=lot >= text + both, context=lot >= both)
+
+    def unconditional(self) -> Condition:
+        """The same clips asked for nothing at all."""
+        return self.keep(text=False, context=False)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What a training step eats: ``video`` float32 [B T H W C] in [-1, 1] and its condition."""
+
+    video: Video
+    condition: Condition
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostBatch:
+    """A batch as it leaves the pipeline: numpy, uint8 pixels, a quarter of the bytes to move.
+
+    Attributes:
+        video: uint8 [B T H W C].
+        text: float32 [B L D].
+        text_mask: bool [B L].
+        context_mask: bool [B K]; the context itself is the first K frames of `video`.
+    """
+
+    video: Any
+    text: Any
+    text_mask: Any
+    context_mask: Any
+
+    def to_batch(self) -> Batch:
+        """The batch as generators see it. Traceable: the harness calls it inside jit."""
+        video = to_float(jnp.asarray(self.video))
+        context = video[:, : self.context_mask.shape[1]]
+        return Batch(
+            video=video,
+            condition=Condition.of(self.text, self.text_mask, context, self.context_mask),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """A number with its interval, or the reason why there is none.
+
+    A number that could not be computed has ``value`` None and says why in ``note``; it is never 0
+    and never a stand-in under the same name.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the 95% interval.
+        high: upper end of the 95% interval.
+        n: how many clips (or replicates) it rests on.
+        better: which way is good.
+        per_clip: float [N], where the metric is a mean over clips.
+        note: method of the interval, or why there is no value.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    better: Better = "higher"
+    per_clip: np.ndarray | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.note:
+            raise ValueError("a Score without a value must say why in its note")
+        if self.value is not None and not np.isfinite(self.value):
+            raise ValueError(f"a Score must be finite or None, got {self.value}")
+
+    @classmethod
+    def missing(cls, why: str, *, better: Better = "higher") -> Score:
+        """A score that could not be computed, and why."""
+        return cls(value=None, better=better, note=why)
+
+
+def to_float(video: UInt8[Array, "..."]) -> Float[Array, "..."]:
+    """uint8 pixels to float32 in [-1, 1]."""
+    return video.astype(jnp.float32) / 127.5 - 1.0
+
+
+def to_pixels(video: Any) -> np.ndarray:
+    """Floats in [-1, 1] (values outside are clipped) to uint8 pixels on the host.
+
+    Raises:
+        ValueError: if any value is not finite, since a NaN would become an honest-looking pixel.
+    """
+    video = np.asarray(video, np.float32)
+    if not np.isfinite(video).all():
+        raise ValueError("a video with NaN or Inf cannot be turned into pixels")
+    return np.rint((np.clip(video, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
+
+
+Metrics = Mapping[str, Any]
+"""Scalars that a training step reports, by name. ``loss`` is always among them."""
+
+Captions = Sequence[str]
