@@ -1,0 +1,252 @@
+import dataclasses
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from vidgen.data import (
+    BatchIterator,
+    DataMismatchError,
+    batches,
+    check_task,
+    source,
+    validation_batches,
+)
+from vidgen.text import WordVectors
+from vidgen.types import Clip, HostBatch, Task
+
+TASK = Task(
+    frames=4, height=16, width=16, channels=1, context_frames=2, text_length=9, text_width=8
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return source("digits", size=16, frames=4, clips=40)
+
+
+@pytest.fixture(scope="module")
+def encoder(digits):
+    return WordVectors(digits.vocabulary, length=9, width=8)
+
+
+@pytest.fixture(scope="module")
+def stream(digits, encoder):
+    def make(batch_size=8, seed=0, **options):
+        return batches(digits, encoder, TASK, batch_size=batch_size, seed=seed, **options)
+
+    return make
+
+
+def take(iterator, count):
+    return list(itertools.islice(iterator, count))
+
+
+def joined(found):
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+
+
+def assert_same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_a_batch_holds_numpy_of_the_tasks_shape(stream):
+    iterator = stream()
+    assert isinstance(iterator, BatchIterator)
+    batch = next(iterator)
+    assert isinstance(batch, HostBatch)
+    assert {type(leaf) for leaf in jax.tree.leaves(batch)} == {np.ndarray}
+    assert (batch.video.shape, batch.video.dtype) == ((8, 4, 16, 16, 1), np.uint8)
+    assert (batch.text.shape, batch.text.dtype) == ((8, 9, 8), np.float32)
+    assert (batch.text_mask.shape, batch.text_mask.dtype) == ((8, 9), bool)
+    assert (batch.context_mask.shape, batch.context_mask.dtype) == ((8, 2), bool)
+    device = batch.to_batch()
+    assert device.condition.context.shape == (8, 2, 16, 16, 1)
+
+
+def test_text_and_video_belong_together(stream, digits, encoder):
+    batch = next(stream())
+    captions = {digits[i].video.tobytes(): digits[i].caption for i in range(40)}
+    features, mask = encoder([captions[video.tobytes()] for video in batch.video])
+    np.testing.assert_array_equal(batch.text, features)
+    np.testing.assert_array_equal(batch.text_mask, mask)
+
+
+def test_the_seed_alone_decides_and_threads_do_not(stream):
+    first = joined(take(stream(), 12))
+    for threads in (0, 3):
+        assert_same(first, joined(take(stream(threads=threads), 12)))
+    other = joined(take(stream(seed=1), 12))
+    assert not np.array_equal(first.video, other.video)
+    assert not np.array_equal(first.context_mask, other.context_mask)
+
+
+def test_every_epoch_holds_every_clip_once_in_a_new_order(stream, digits):
+    video = joined(take(stream(), 10)).video
+    epochs = [[clip.tobytes() for clip in part] for part in (video[:40], video[40:])]
+    everything = sorted(digits[i].video.tobytes() for i in range(40))
+    assert sorted(epochs[0]) == sorted(epochs[1]) == everything
+    assert epochs[0] != epochs[1]
+
+
+def test_context_is_given_whole_at_the_rate_asked_and_afresh_each_epoch(stream):
+    masks = joined(take(stream(context_rate=0.25), 100)).context_mask
+    assert (masks[:, 0] == masks[:, 1]).all()
+    # Five standard errors of a share over 800 clips.
+    assert abs(masks[:, 0].mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 800)
+    assert not np.array_equal(masks[:40], masks[40:80])
+    assert joined(take(stream(context_rate=1.0), 3)).context_mask.all()
+    assert not joined(take(stream(context_rate=0.0), 3)).context_mask.any()
+
+
+def test_without_context_frames_the_mask_is_empty(digits, encoder):
+    task = dataclasses.replace(TASK, context_frames=0)
+    batch = next(batches(digits, encoder, task, batch_size=4, seed=0))
+    assert batch.context_mask.shape == (4, 0)
+
+
+@pytest.mark.parametrize("at", [0, 1, 5, 7])
+def test_a_saved_position_goes_on_exactly(stream, at):
+    iterator = stream()
+    take(iterator, at)
+    state = iterator.get_state()
+    expected = take(iterator, 3)
+    fresh = stream()
+    fresh.set_state(state)
+    assert_same(expected, take(fresh, 3))
+
+
+def test_orbax_saves_and_restores_the_position(stream, tmp_path):
+    from orbax.checkpoint import v1 as ocp
+
+    iterator = stream()
+    take(iterator, 6)
+    with ocp.training.Checkpointer(tmp_path / "run") as checkpointer:
+        checkpointer.save_checkpointables(6, {"data": iterator})
+        expected = take(iterator, 3)
+        fresh = stream()
+        checkpointer.load_checkpointables(6, {"data": fresh})
+        assert_same(expected, take(fresh, 3))
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_shards_are_contiguous_rows_of_the_same_global_batches(stream, count):
+    whole = take(stream(), 7)
+    shards = [take(stream(shard=(index, count)), 7) for index in range(count)]
+    for step, batch in enumerate(whole):
+        assert_same(batch, joined([shard[step] for shard in shards]))
+
+
+def test_a_shard_resumes_exactly(stream):
+    iterator = stream(shard=(1, 2))
+    take(iterator, 6)
+    state = iterator.get_state()
+    fresh = stream(shard=(1, 2))
+    fresh.set_state(state)
+    assert_same(take(iterator, 2), take(fresh, 2))
+
+
+def test_captions_are_encoded_once_and_memory_is_bounded(digits, encoder, monkeypatch):
+    class Counting:
+        name, length, width, fingerprint = "counting", 9, 8, "0"
+
+        def __init__(self):
+            self.calls = []
+
+        def __call__(self, captions):
+            self.calls.extend(captions)
+            return encoder(captions)
+
+    counting = Counting()
+    first = take(batches(digits, counting, TASK, batch_size=8, seed=0, threads=0), 10)
+    assert len(counting.calls[1:]) == len(set(counting.calls[1:]))
+    monkeypatch.setattr("vidgen.data.pipeline._CACHE_BYTES", 1)
+    again = take(batches(digits, counting, TASK, batch_size=8, seed=0, threads=0), 10)
+    assert_same(first, again)
+
+
+def test_validation_batches_are_fixed_and_whole(digits, encoder):
+    found = validation_batches(digits, encoder, TASK, batch_size=8, count=20)
+    assert [len(batch.video) for batch in found] == [8, 8, 8]
+    assert len({clip.tobytes() for batch in found for clip in batch.video}) == 24
+    assert_same(found, validation_batches(digits, encoder, TASK, batch_size=8, count=20))
+    with pytest.raises(ValueError, match="has 40 clips"):
+        validation_batches(digits, encoder, TASK, batch_size=8, count=41)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frames": 5}, "frames is 4 in the source 'digits' and 5 in the task"),
+        ({"height": 32, "width": 32}, "height is 16 .* width is 16"),
+        ({"channels": 3}, "channels is 1"),
+        ({"text_length": 7}, "text_length is 9 in the encoder.*up to 9 words"),
+        ({"text_width": 4}, "text_width is 8 in the encoder"),
+    ],
+)
+def test_a_task_that_does_not_fit_is_refused_before_anything_is_read(
+    digits, encoder, change, message
+):
+    task = dataclasses.replace(TASK, **change)
+    with pytest.raises(DataMismatchError, match=message):
+        check_task(digits, encoder, task)
+    with pytest.raises(DataMismatchError, match=message):
+        batches(digits, encoder, task, batch_size=4, seed=0)
+
+
+def test_an_encoder_without_the_captions_words_is_refused(digits):
+    foreign = WordVectors(["cat"], length=9, width=8)
+    with pytest.raises(DataMismatchError, match="refuses the first caption: the word 'the'"):
+        check_task(digits, foreign, TASK)
+
+
+class Damaged:
+    """A source whose clip 7 has lost a frame, and clip 0 its type if asked."""
+
+    def __init__(self, whole, first=False):
+        self._whole, self._first = whole, first
+
+    def __getattr__(self, name):
+        return getattr(self._whole, name)
+
+    def __len__(self):
+        return len(self._whole)
+
+    def __getitem__(self, index):
+        clip = self._whole[index]
+        if index == 7:
+            return dataclasses.replace(clip, video=clip.video[1:])
+        if index == 0 and self._first:
+            return Clip(video=clip.video.astype(np.float32), caption=clip.caption)
+        return clip
+
+    def exemplars(self):
+        return None
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_corrupt_clip_is_named(digits, encoder, threads):
+    iterator = batches(Damaged(digits), encoder, TASK, batch_size=8, seed=0, threads=threads)
+    with pytest.raises(DataMismatchError, match=r"clip 7 of 'digits': the shape is \(3, 16"):
+        take(iterator, 5)
+
+
+def test_a_first_clip_of_the_wrong_type_stops_everything(digits, encoder):
+    with pytest.raises(DataMismatchError, match="pixels are float32, not uint8"):
+        batches(Damaged(digits, first=True), encoder, TASK, batch_size=8, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"context_rate": 1.5}, r"context_rate must lie in \[0, 1\]"),
+        ({"seed": -1}, "seed must lie"),
+        ({"shard": (2, 2)}, "shard must be"),
+        ({"shard": (0, 3)}, "does not divide among 3"),
+        ({"batch_size": 0}, "does not divide"),
+    ],
+)
+def test_senseless_options_are_refused(stream, options, message):
+    with pytest.raises(ValueError, match=message):
+        stream(**options)

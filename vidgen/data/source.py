@@ -1,0 +1,70 @@
+"""What every source of clips offers."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vidgen.data.motion import Physics
+from vidgen.types import Clip
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Captioned clips of one shape, by index.
+
+    Attributes:
+        name: as `vidgen.data.source` knows it.
+        split: see `vidgen.data.splits`.
+        vocabulary: every word that a caption may hold, sorted.
+        max_words: the most words of a caption, a full stop included.
+        fingerprint: a hash of everything that decides the clips; a run refuses another one.
+        frames: T.
+        height: H, pixels.
+        width: W, pixels.
+        channels: C, 1 or 3.
+        fps: frames a second, for playing only.
+        physics: how its objects move, or None where that is not known.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def vocabulary(self) -> tuple[str, ...]: ...
+    @property
+    def max_words(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def fps(self) -> int: ...
+    @property
+    def physics(self) -> Physics | None: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Clip:
+        """Clip number `index`, always the same.
+
+        Raises:
+            IndexError: outside [0, len).
+        """
+        ...
+
+    def exemplars(self) -> tuple[UInt8[np.ndarray, "M S S C"], list[str]] | None:
+        """The objects of this split as they are rendered, S pixels a side, and what each is.
+
+        A judge may learn identity from those of a train split. None where there are no objects.
+        """
+        ...
