@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from vidgen.data import source
+from vidgen.evaluation import anchors
+from vidgen.evaluation.anchors import DESCRIPTIONS
+
+
+@pytest.fixture(scope="module")
+def made(prompts, held_out):
+    return anchors(prompts, held_out, seed=0)
+
+
+def test_each_anchor_answers_the_same_prompts_and_is_described(made, prompts):
+    assert set(made) == set(DESCRIPTIONS) - {"reconstruction"}
+    for clips in made.values():
+        assert clips.captions == prompts.captions
+        assert clips.video.shape == prompts.video.shape
+
+
+def test_held_out_real_is_another_clip_where_there_is_a_choice(made, prompts):
+    same = (made["held-out-real"].video == prompts.video).all((1, 2, 3, 4))
+    np.testing.assert_array_equal(same, prompts.context_mask)
+
+
+def test_copies_and_frozen_clips_stand_still(made, prompts):
+    frozen, copied = made["frozen-real"].video, made["copy-first-frame"].video
+    assert (frozen == prompts.video[:, :1]).all()
+    given = prompts.context_mask
+    np.testing.assert_array_equal(copied[given], frozen[given])
+    assert not copied[~given].any()
+
+
+def test_shuffled_frames_are_the_same_frames_in_another_order(made, prompts):
+    for clip, real in zip(made["shuffled-frames"].video, prompts.video, strict=True):
+        assert not (clip == real).all()
+        assert sorted(f.tobytes() for f in clip) == sorted(f.tobytes() for f in real)
+
+
+def test_shuffled_captions_use_each_clip_once_and_never_under_its_own_caption(made, prompts):
+    said = {video.tobytes(): c for video, c in zip(prompts.video, prompts.captions, strict=True)}
+    shuffled = [video.tobytes() for video in made["shuffled-captions"].video]
+    assert sorted(shuffled) == sorted(video.tobytes() for video in prompts.video)
+    assert all(said[v] != c for v, c in zip(shuffled, prompts.captions, strict=True))
+
+
+def test_captions_that_cannot_be_shuffled_are_refused(prompts, held_out):
+    alike = [i for i, caption in enumerate(prompts.captions) if caption == prompts.captions[0]]
+    with pytest.raises(ValueError, match="cannot be shuffled"):
+        anchors(prompts[np.array(alike)], held_out, seed=0)
+
+
+def test_a_split_without_further_clips_is_refused(prompts):
+    with pytest.raises(ValueError, match="no further clip"):
+        anchors(prompts, source("digits", split="test", clips=40), seed=0)

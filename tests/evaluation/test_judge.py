@@ -1,0 +1,124 @@
+
+import numpy as np
+import pytest
+
+from vidgen.evaluation import METRICS, Judge, anchors
+from vidgen.evaluation.metrics import STRATA
+
+
+@pytest.fixture(scope="module")
+def scores(judge, prompts, held_out):
+    sets = anchors(prompts, held_out, seed=0)
+    return {name: judge.judge(clips, prompts) for name, clips in sets.items()}
+
+
+def test_every_metric_is_there_in_every_stratum_it_has(scores):
+    expected = {(m.name, s) for m in METRICS.values() for s in m.strata}
+    for found in scores.values():
+        assert set(found) == expected
+        assert all(found[key].better == METRICS[key[0]].better for key in expected)
+
+
+def test_the_anchors_are_ordered(scores):
+    def value(name, metric, stratum="all"):
+        return scores[name][metric, stratum].value
+
+    real = "held-out-real"
+    for chance in ("copy-first-frame", "frozen-real", "shuffled-frames", "shuffled-captions"):
+        for metric in ("oracle_success", "oracle_success_majority", "motion"):
+            assert value(real, metric) > value(chance, metric) + 0.9
+        assert value(real, "trajectory_error_px") < value(chance, "trajectory_error_px")
+        assert value(real, "psnr", "text+image") > value(chance, "psnr", "text+image") + 20
+        assert value(real, "ssim", "text+image") > value(chance, "ssim", "text+image")
+    assert value("copy-first-frame", "missing_rate", "text") == 1.0
+    assert value("copy-first-frame", "missing_rate", "text+image") == 0.0
+    assert value("copy-first-frame", "drift_psnr", "text+image") < 0
+
+
+def test_strata_hold_the_clips_they_name(judge, prompts, scores):
+    found = scores["held-out-real"]
+    assert [found["oracle_success", s].n for s in STRATA] == [160, 80, 80]
+    text = prompts[~prompts.context_mask]
+    alone = judge.judge(text, text)
+    assert {stratum for _, stratum in alone} == {"all", "text"}
+
+
+def test_psnr_leaves_the_given_frame_out(judge, prompts):
+    worse = prompts.video.copy()
+    worse[:, 0] = 0
+    found = judge.judge(prompts.replace(video=worse), prompts)
+    assert found["psnr", "text+image"].value == pytest.approx(58.92, abs=0.01)
+
+
+def test_a_clip_that_decays_drifts(judge, prompts):
+    video = prompts.video.astype(np.float32)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=video.shape) * np.linspace(0, 60, 8)[None, :, None, None, None]
+    worse = prompts.replace(video=np.clip(video + noise, 0, 255).astype(np.uint8))
+    found = judge.judge(worse, prompts)
+    for metric in ("drift_psnr", "drift_ssim"):
+        assert found[metric, "text+image"].high < 0
+    lost = prompts.video.copy()
+    lost[:, 5:] = 0
+    found = judge.judge(prompts.replace(video=lost), prompts)
+    for metric in ("drift_identity", "drift_one_object"):
+        assert found[metric, "all"].high < 0
+
+
+def test_an_empty_clip_has_no_trajectory_error(judge, prompts):
+    blank = prompts.replace(video=np.zeros_like(prompts.video))
+    found = judge.judge(blank, prompts)
+    assert found["trajectory_error_px", "all"].value is None
+    assert found["missing_rate", "all"].value == 1.0
+    assert found["oracle_success", "all"].value == 0.0
+
+
+def test_failed_clips_are_visible_in_the_notes(judge, prompts):
+    failed = np.arange(160) < 16
+    found = judge.judge(prompts.replace(failed=failed), prompts)
+    assert found["failed_rate", "all"].value == 0.1
+    assert found["oracle_success", "all"].value <= 0.9
+    assert "16 failed clips" in found["oracle_success", "all"].note
+
+
+def test_without_truth_only_pixels_are_judged(judge, prompts):
+    bare = prompts[:20].replace(truth=None)
+    found = judge.judge(bare, bare)
+    assert found["oracle_success", "all"].value is None
+    assert "not simulated" in found["oracle_success", "all"].note
+    assert found["psnr", "text+image"].value > 50
+
+
+def test_a_source_without_exemplars_has_no_oracle(held_out, prompts, monkeypatch):
+    monkeypatch.setattr(type(held_out), "exemplars", lambda self: None)
+    judge = Judge(held_out)
+    assert judge.oracle is None
+    few = prompts[:4]
+    assert "no exemplars" in judge.judge(few, few)["motion", "all"].note
+    with pytest.raises(ValueError, match="no exemplars"):
+        judge.own_error(few)
+
+
+def test_frames_too_small_for_ssim_have_a_psnr_all_the_same(judge, prompts):
+    few = prompts[:4].replace(truth=None)
+    few = few.replace(video=few.video[:, :, :8, :8].copy())
+    found = judge.judge(few, few)
+    assert found["psnr", "text+image"].value is not None
+    for metric in ("ssim", "drift_ssim"):
+        assert found[metric, "text+image"].value is None
+        assert "at least 11x11" in found[metric, "text+image"].note
+
+
+def test_answers_to_other_prompts_are_refused(judge, prompts):
+    with pytest.raises(ValueError, match="do not answer these prompts"):
+        judge.judge(prompts[:4], prompts[4:8])
+
+
+def test_judging_does_not_depend_on_the_order_of_clips(judge, prompts):
+    order = np.random.default_rng(0).permutation(len(prompts))
+    one, two = judge.judge(prompts, prompts), judge.judge(prompts[order], prompts[order])
+    for key, score in one.items():
+        if score.value is None:
+            assert two[key].value is None
+        else:
+            assert two[key].value == pytest.approx(score.value, rel=1e-9, abs=1e-12)

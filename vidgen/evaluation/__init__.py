@@ -1,0 +1,36 @@
+"""The court: protocol, oracle, metrics, anchors and intervals.
+
+Clips are judged as `ClipSet`s, which carry the prompts and the truth they answer, so that every
+number can be recomputed from disk. Nothing here knows of generators or of training.
+"""
+
+from vidgen.evaluation.anchors import anchors
+from vidgen.evaluation.broken import broken
+from vidgen.evaluation.clipset import ClipSet, TruthSet
+from vidgen.evaluation.drift import drift
+from vidgen.evaluation.judge import Judge
+from vidgen.evaluation.metrics import METRICS, Metric
+from vidgen.evaluation.oracle import Confusion, Oracle, UnjudgeableError, Verdicts, oracle_success
+from vidgen.evaluation.pixel import psnr, ssim
+from vidgen.evaluation.protocol import answer, protocol, reconstruct
+
+__all__ = [
+    "METRICS",
+    "ClipSet",
+    "Confusion",
+    "Judge",
+    "Metric",
+    "Oracle",
+    "TruthSet",
+    "UnjudgeableError",
+    "Verdicts",
+    "anchors",
+    "answer",
+    "broken",
+    "drift",
+    "oracle_success",
+    "protocol",
+    "psnr",
+    "reconstruct",
+    "ssim",
+]

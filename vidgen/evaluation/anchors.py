@@ -1,0 +1,114 @@
+"""Anchors: clips whose score is known before any generator is judged.
+
+They frame every table. A metric on which held-out real clips do not score best, or on which a
+frozen clip looks alive, is not to be trusted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from vidgen.data import Source
+from vidgen.evaluation.clipset import ClipSet
+
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "held-out-real": "other real clips under the same caption: the ceiling",
+        "copy-first-frame": "the given first frame repeated, black where none is given: chance",
+        "frozen-real": "the real first frame repeated: appearance without motion",
+        "shuffled-frames": "the real frames in a random order: appearance without time",
+        "shuffled-captions": "real clips that answer another caption: chance",
+        "reconstruction": "real clips through a tokenizer and back: its ceiling",
+    }
+)
+"""What each anchor is, by name."""
+
+
+def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet]:
+    """Every anchor that needs no trained model, as if each were a generator's answers.
+
+    - ``held-out-real``: for a prompt of text, another real clip of the split under the same
+      caption. Where the first frame is given, the real clip itself is the one right answer.
+    - ``copy-first-frame``: the given first frame repeated; black where none is given.
+    - ``frozen-real``: the real first frame repeated, for prompts of text too.
+    - ``shuffled-frames``: the real frames in a random order that is not the true one.
+    - ``shuffled-captions``: real clips of the list that answer somebody else's caption.
+
+    Args:
+        prompts: the real clips.
+        source: the split that the prompts were drawn from.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, 1])
+    frames = prompts.video.shape[1]
+    frozen = np.repeat(prompts.video[:, :1], frames, axis=1)
+    given = prompts.context_mask[:, None, None, None, None]
+    return {
+        "held-out-real": prompts.replace(video=_held_out(prompts, source, rng)),
+        "copy-first-frame": prompts.replace(video=np.where(given, frozen, np.uint8(0))),
+        "frozen-real": prompts.replace(video=frozen),
+        "shuffled-frames": prompts.replace(video=_shuffled_frames(prompts.video, rng)),
+        "shuffled-captions": prompts.replace(
+            video=prompts.video[_derangement(prompts.captions, rng)]
+        ),
+    }
+
+
+def _held_out(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.ndarray:
+    video = prompts.video.copy()
+    wanted: dict[str, list[int]] = {}
+    for place in np.flatnonzero(~prompts.context_mask):
+        wanted.setdefault(prompts.captions[place], []).append(int(place))
+    taken = set(prompts.index.tolist())
+    for index in rng.permutation(len(source)):
+        if not wanted:
+            return video
+        if int(index) in taken:
+            continue
+        clip = source[int(index)]
+        places = wanted.get(clip.caption)
+        if places:
+            video[places.pop()] = clip.video
+            if not places:
+                del wanted[clip.caption]
+    if wanted:
+        short = sum(map(len, wanted.values()))
+        raise ValueError(
+            f"the split {source.split!r} holds no further clip for {short} of the captions, such "
+            f"as {next(iter(wanted))!r}; draw fewer prompts or enlarge the split"
+        )
+    return video
+
+
+def _shuffled_frames(video: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    frames = video.shape[1]
+    true = np.arange(frames)
+    shuffled = np.empty_like(video)
+    for place, clip in enumerate(video):
+        order = rng.permutation(frames)
+        while frames > 1 and (order == true).all():
+            order = rng.permutation(frames)
+        shuffled[place] = clip[order]
+    return shuffled
+
+
+def _derangement(captions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
+    """int64 [N], for each clip a clip of another caption; each clip is used once.
+
+    Clips are laid out caption by caption, in random order, and turned by the size of the largest
+    group: nobody can come to lie on their own caption.
+
+    Raises:
+        ValueError: if one caption stands over more than half of the clips.
+    """
+    _, label, sizes = np.unique(captions, return_inverse=True, return_counts=True)
+    if 2 * sizes.max() > len(captions):
+        raise ValueError("more than half of the prompts have one caption: it cannot be shuffled")
+    rank = rng.permutation(len(sizes))[label]
+    order = np.lexsort((rng.random(len(captions)), rank))
+    partner = np.empty(len(captions), np.int64)
+    partner[order] = np.roll(order, int(sizes.max()))
+    return partner

@@ -1,0 +1,135 @@
+"""Objects in frames: connected components of ink, counted, located and cut out.
+
+The threshold is an absolute level of light, never relative to the clip's own brightest pixel:
+faint or blurred output has no ink and counts as missing, however well its shadows move.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy import ndimage
+
+from vidgen.evaluation.recogniser import centroids, crop
+
+INK_LEVEL = 96
+"""A pixel is ink where its brightest channel reaches this level of 255. Strokes of real clips peak
+near 255; at a third of their contrast nothing of them remains."""
+
+_LEAST_SHARE = 0.5
+_SIDE_SLACK = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How large one object is.
+
+    Attributes:
+        size: S, pixels a side of an exemplar.
+        least_area: pixels of ink below which a component is a speck, and no object.
+        most_side: pixels; a component longer than this is two objects that touch.
+    """
+
+    size: int
+    least_area: float
+    most_side: int
+
+    @classmethod
+    def of(cls, exemplars: np.ndarray) -> Extent:
+        """From uint8 [M S S C]: half the ink of the slightest exemplar is the least there can be.
+
+        Raises:
+            ValueError: if an exemplar has no ink at all.
+        """
+        area = (exemplars.max(3) >= INK_LEVEL).sum((1, 2))
+        if area.min() == 0:
+            raise ValueError(f"exemplar {int(area.argmin())} has no pixel of level {INK_LEVEL}")
+        size = exemplars.shape[1]
+        return cls(
+            size=size,
+            least_area=_LEAST_SHARE * float(area.min()),
+            most_side=size + _SIDE_SLACK,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Objects:
+    """What is seen in F frames.
+
+    Attributes:
+        count: int64 [F], objects in a frame.
+        centroid: float64 [F 2], (y, x) in pixels of the largest object; NaN where there is none.
+        crops: float32 [F G G C], the largest object alone on black; all black where there is none.
+    """
+
+    count: np.ndarray
+    centroid: np.ndarray
+    crops: np.ndarray
+
+
+def find_objects(frames: np.ndarray, extent: Extent) -> Objects:
+    """Count, locate and cut out the objects in every frame.
+
+    Strokes up to two pixels apart belong to one object, since handwriting has gaps.
+
+    Args:
+        frames: uint8 [F H W C], objects on black.
+        extent: how large an object is.
+    """
+    ink = frames.max(3) >= INK_LEVEL
+    within_a_frame = np.zeros((3, 3, 3), bool)
+    within_a_frame[1] = True
+    labels = np.zeros(ink.shape, np.int32)
+    found = int(ndimage.label(_grown(ink), structure=within_a_frame, output=labels))  # type: ignore[arg-type]
+    frame, y, x = np.nonzero(ink)
+    label = labels[frame, y, x]
+    area = np.bincount(label, minlength=found + 1)
+    home = np.zeros(found + 1, np.int64)
+    home[label] = frame
+    height, width = _spread(label, y, found + 1), _spread(label, x, found + 1)
+
+    is_object = area >= extent.least_area
+    too_long = np.maximum(height, width) > extent.most_side
+    worth = is_object * np.where(too_long, 2, 1)
+    count = np.bincount(home, weights=worth, minlength=len(frames)).astype(np.int64)
+
+    largest = np.full(len(frames), -1, np.int64)
+    ascending = np.argsort(area, kind="stable")
+    ascending = ascending[is_object[ascending]]
+    largest[home[ascending]] = ascending
+    alone = np.where((labels == largest[:, None, None])[..., None], frames, 0)
+    centroid = centroids(alone)
+    crops = crop(alone, np.nan_to_num(centroid), extent.size)
+    return Objects(count=count, centroid=centroid, crops=crops)
+
+
+def cut_exemplars(exemplars: np.ndarray, extent: Extent) -> np.ndarray:
+    """Exemplars uint8 [M S S C] on a canvas, seen as the oracle sees a frame: uint8 [M S' S' C].
+
+    What the recogniser learns from must have gone through the same threshold as what it judges.
+    """
+    room = _SIDE_SLACK
+    canvas = np.pad(exemplars, ((0, 0), (room, room), (room, room), (0, 0)))
+    ink = canvas.max(3) >= INK_LEVEL
+    return np.where(_grown(ink)[..., None], canvas, 0).astype(np.uint8)
+
+
+def _grown(ink: np.ndarray) -> np.ndarray:
+    """bool [F H W] dilated by one pixel in all eight directions, each frame for itself."""
+    tall = ink.copy()
+    tall[:, 1:] |= ink[:, :-1]
+    tall[:, :-1] |= ink[:, 1:]
+    grown = tall.copy()
+    grown[:, :, 1:] |= tall[:, :, :-1]
+    grown[:, :, :-1] |= tall[:, :, 1:]
+    return grown
+
+
+def _spread(label: np.ndarray, position: np.ndarray, labels: int) -> np.ndarray:
+    """Extent in pixels of each label along one axis; 0 for a label without pixels."""
+    low = np.full(labels, np.iinfo(np.int64).max)
+    high = np.full(labels, -1)
+    np.minimum.at(low, label, position)
+    np.maximum.at(high, label, position)
+    return np.where(high >= 0, high - low + 1, 0)
