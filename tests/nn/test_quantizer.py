@@ -1,0 +1,105 @@
+"""Quantizers against hand computations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.nn import FSQ, VQ, histogram, perplexity, usage
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("levels", [(2,), (3, 4), (8, 5, 2)])
+def test_fsq_codes_and_values_are_a_bijection(levels):
+    fsq = FSQ(levels=levels)
+    codes = jnp.arange(fsq.size)
+    values = fsq.values({}, codes)
+    assert values.shape == (fsq.size, fsq.width)
+    assert len({tuple(v) for v in np.asarray(values).tolist()}) == fsq.size
+    assert float(jnp.abs(values).max()) <= 1.0
+    for feature, count in enumerate(levels):
+        assert len(np.unique(np.asarray(values[:, feature]))) == count
+
+
+def test_fsq_quantizes_to_the_values_of_its_codes_and_reaches_all_of_them():
+    fsq = FSQ(levels=(5, 4, 3))
+    z = 2.0 * jax.random.normal(KEY, (4, 1000, 3))
+    quantized = fsq.quantize({}, z)
+    np.testing.assert_allclose(quantized.values, fsq.values({}, quantized.codes), atol=1e-6)
+    assert len(np.unique(np.asarray(quantized.codes))) == fsq.size
+    assert quantized.codes.dtype == jnp.int32
+    assert float(quantized.loss) == 0.0
+
+
+def test_fsq_by_hand():
+    # Five levels: tanh(0.6) * 2 = 1.07 rounds to 1, a half of the range and digit 3.
+    quantized = FSQ(levels=(5,)).quantize({}, jnp.array([[0.6], [0.0], [-9.0]]))
+    np.testing.assert_allclose(quantized.values, [[0.5], [0.0], [-1.0]])
+    assert quantized.codes.tolist() == [3, 2, 0]
+    # Mixed radix, first feature fastest: digits (2, 1) of (3, 4) levels are 2 + 3 * 1.
+    np.testing.assert_allclose(
+        FSQ(levels=(3, 4)).values({}, jnp.array([5])), [[1.0, -0.5]], atol=1e-6
+    )
+
+
+def test_fsq_gradient_passes_the_rounding():
+    z = jnp.array([[0.3, -0.2]])
+    gradient = jax.grad(lambda z: FSQ(levels=(5, 5)).quantize({}, z).values.sum())(z)
+    np.testing.assert_allclose(gradient, 1.001 * (1.0 - jnp.tanh(z) ** 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [(), (5, 1)])
+def test_fsq_refuses_levels_that_carry_nothing(levels):
+    with pytest.raises(ValueError, match="at least 2"):
+        FSQ(levels=levels)
+
+
+def test_vq_takes_the_nearest_code_and_passes_the_gradient_straight():
+    vq = VQ(size=3, width=2, commitment=0.5)
+    codebook = vq.init(KEY) | {"vectors": jnp.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])}
+    z = jnp.array([[0.9, 0.2], [0.1, 1.5]])
+    quantized = vq.quantize(codebook, z)
+    assert quantized.codes.tolist() == [1, 2]
+    np.testing.assert_allclose(quantized.values, [[1.0, 0.0], [0.0, 2.0]], atol=1e-6)
+    np.testing.assert_allclose(quantized.loss, 0.5 * (0.01 + 0.04 + 0.01 + 0.25) / 4, rtol=1e-5)
+    gradient = jax.grad(lambda z: vq.quantize(codebook, z).values.sum())(z)
+    np.testing.assert_allclose(gradient, jnp.ones((2, 2)))
+    np.testing.assert_allclose(vq.values(codebook, quantized.codes), quantized.values, atol=1e-6)
+
+
+def test_vq_codebook_follows_its_vectors_as_computed_by_hand():
+    vq = VQ(size=2, width=1, decay=0.5, revive_below=0.0)
+    codebook = {
+        "vectors": jnp.array([[1.0], [4.0]]),
+        "counts": jnp.array([2.0, 1.0]),
+        "sums": jnp.array([[2.0], [4.0]]),
+    }
+    new = vq.update(codebook, jnp.array([[3.0], [1.0]]), jnp.array([0, 0]), KEY)
+    np.testing.assert_allclose(new["counts"], [0.5 * 2 + 0.5 * 2, 0.5 * 1])
+    np.testing.assert_allclose(new["sums"], [[0.5 * 2 + 0.5 * 4], [0.5 * 4]])
+    np.testing.assert_allclose(new["vectors"], [[1.5], [4.0]])
+
+
+def test_vq_revives_only_dead_codes_with_vectors_of_the_batch():
+    vq = VQ(size=3, width=2, decay=0.9, revive_below=0.1)
+    codebook = vq.init(KEY) | {"counts": jnp.array([1.0, 0.05, 0.05])}
+    z = jnp.array([[5.0, 5.0], [7.0, 7.0]])
+    new = vq.update(codebook, z, jnp.array([0, 1]), KEY)
+    # Code 1 was chosen once: 0.9 * 0.05 + 0.1 = 0.145 keeps it alive.
+    np.testing.assert_allclose(new["counts"], [1.0, 0.145, 1.0], rtol=1e-6)
+    assert new["vectors"][2].tolist() in z.tolist()
+    np.testing.assert_allclose(new["sums"][2], new["vectors"][2])
+
+
+@pytest.mark.parametrize("change", [{"size": 0}, {"width": 0}, {"decay": 1.0}])
+def test_vq_refuses_what_cannot_be(change):
+    with pytest.raises(ValueError, match="VQ"):
+        VQ(**change)
+
+
+def test_perplexity_and_usage_by_hand():
+    shares = histogram(jnp.array([[0, 0], [1, 1]]), 4)
+    np.testing.assert_allclose(shares, [0.5, 0.5, 0.0, 0.0])
+    np.testing.assert_allclose(perplexity(shares), 2.0, rtol=1e-6)
+    np.testing.assert_allclose(usage(shares), 0.5)

@@ -1,0 +1,177 @@
+"""Multi-head attention: self, masked, cached and cross."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array, Bool, Float, Int
+
+from vidgen.nn.positions import rotate
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeyValues:
+    """Projected keys and values: computed once over a condition, or grown one token at a time.
+
+    Attributes:
+        keys: float [B M G F], G heads of F features.
+        values: float [B M G F].
+    """
+
+    keys: Float[Array, "B M G F"]
+    values: Float[Array, "B M G F"]
+
+
+class Attention(nnx.Module):
+    """Scaled dot-product attention with normalised queries and keys.
+
+    Args:
+        width: features of a token.
+        heads: number of heads; must divide the width.
+        source_width: features of the tokens attended to, if they are others (cross attention).
+        null: adds one learned, always visible key and value. Every attention over a condition
+            needs it: with an all-False mask softmax attends uniformly, and a masked caption would
+            leak into the unconditional pass.
+        rngs: source of the initial weights.
+
+    References: Vaswani et al. (2017); query-key normalisation: Henry et al. (2020).
+
+    Raises:
+        ValueError: if the heads do not divide the width.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        source_width: int | None = None,
+        null: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}")
+        self.heads = heads
+        source_width = source_width or width
+        self.query = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.key = nnx.Linear(source_width, width, use_bias=False, rngs=rngs)
+        self.value = nnx.Linear(source_width, width, use_bias=False, rngs=rngs)
+        self.out = nnx.Linear(width, width, kernel_init=initializers.zeros, rngs=rngs)
+        self.query_norm = nnx.RMSNorm(width // heads, rngs=rngs)
+        self.key_norm = nnx.RMSNorm(width // heads, rngs=rngs)
+        if null:
+            draw = initializers.normal(0.02)
+            self.null_key = nnx.Param(draw(rngs.params(), (heads, width // heads)))
+            self.null_value = nnx.Param(draw(rngs.params(), (heads, width // heads)))
+        self.null = null
+
+    def project(
+        self, source: Float[Array, "B M S"], *, angles: Float[Array, "M half"] | None = None
+    ) -> KeyValues:
+        """Keys and values of `source`, to be attended to any number of times."""
+        keys, values = self._split(self.key(source)), self._split(self.value(source))
+        keys = self.key_norm(keys)
+        return KeyValues(keys=keys if angles is None else rotate(keys, angles), values=values)
+
+    def __call__(
+        self,
+        x: Float[Array, "B N D"],
+        source: Float[Array, "B M S"] | KeyValues | None = None,
+        *,
+        mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "N half"] | None = None,
+        source_angles: Float[Array, "M half"] | None = None,
+    ) -> Float[Array, "B N D"]:
+        """Attend from `x` to `source`.
+
+        Args:
+            x: the tokens that ask.
+            source: the tokens that answer, or their `KeyValues`; `x` itself if None.
+            mask: True where a query may see a key; [N M], [B M] over keys, or [B N M].
+            angles: rotary angles of `x`; also of its keys in self attention.
+            source_angles: rotary angles of another `source`.
+
+        Raises:
+            ValueError: if the mask has another shape.
+        """
+        if source is None:
+            source, source_angles = x, angles
+        memory = source
+        if not isinstance(memory, KeyValues):
+            memory = self.project(memory, angles=source_angles)
+        query = self.query_norm(self._split(self.query(x)))
+        if angles is not None:
+            query = rotate(query, angles)
+        keys, values = memory.keys, memory.values
+        full = None if mask is None else _full(mask, x.shape[0], x.shape[1], keys.shape[1])
+        if self.null:
+            keys, values = self._with_null(keys, values)
+            if full is not None:
+                full = jnp.pad(full, [(0, 0), (0, 0), (0, 0), (1, 0)], constant_values=True)
+        y = jax.nn.dot_product_attention(query, keys, values, mask=full)
+        return self.out(y.reshape(x.shape))
+
+    def step(
+        self,
+        x: Float[Array, "B 1 D"],
+        cache: KeyValues,
+        index: Int[Array, ""],
+        *,
+        angles: Float[Array, "1 half"] | None = None,
+    ) -> tuple[Float[Array, "B 1 D"], KeyValues]:
+        """Causal self attention of one new token, at `index`, over a cache of earlier ones.
+
+        Returns:
+            The token's output, and the cache with the token written into it.
+        """
+        new = self.project(x, angles=angles)
+        write = jax.lax.dynamic_update_slice_in_dim
+        cache = KeyValues(
+            keys=write(cache.keys, new.keys, index, axis=1),
+            values=write(cache.values, new.values, index, axis=1),
+        )
+        seen = jnp.arange(cache.keys.shape[1]) <= index
+        return self(x, cache, mask=seen[None, :], angles=angles), cache
+
+    def empty_cache(self, batch: int, length: int) -> KeyValues:
+        """A cache for `length` tokens."""
+        width = self.query.out_features // self.heads
+        zeros = jnp.zeros((batch, length, self.heads, width))
+        return KeyValues(keys=zeros, values=zeros)
+
+    def _split(self, x: Float[Array, "B M D"]) -> Float[Array, "B M G F"]:
+        return x.reshape(*x.shape[:2], self.heads, -1)
+
+    def _with_null(
+        self, keys: Float[Array, "B M G F"], values: Float[Array, "B M G F"]
+    ) -> tuple[Float[Array, "B M1 G F"], Float[Array, "B M1 G F"]]:
+        def first(null: nnx.Param[Array], rows: Array) -> Array:
+            one = jnp.broadcast_to(null.get_value()[None, None], (rows.shape[0], 1, *null.shape))
+            return jnp.concatenate([one, rows], axis=1)
+
+        return first(self.null_key, keys), first(self.null_value, values)
+
+
+def causal_mask(length: int) -> Bool[Array, "N N"]:
+    """True where a query may see a key that is not later than itself."""
+    return jnp.tril(jnp.ones((length, length), bool))
+
+
+def _full(mask: Array, batch: int, queries: int, keys: int) -> Bool[Array, "B 1 N M"]:
+    if mask.shape == (batch, queries, keys):
+        full = mask[:, None]
+    elif mask.shape == (queries, keys):
+        full = mask[None, None]
+    elif mask.shape in ((batch, keys), (1, keys)):
+        full = mask[:, None, None]
+    else:
+        raise ValueError(
+            f"a mask of {mask.shape} fits neither [N M] = {(queries, keys)}, "
+            f"[B M] = {(batch, keys)} nor [B N M]"
+        )
+    return jnp.broadcast_to(full, (batch, 1, queries, keys))

@@ -1,0 +1,150 @@
+"""Convolution over one, two or three axes with the classical paddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array, Float
+
+Padding = Literal["full", "same", "valid", "causal"]
+
+
+def pads(padding: Padding, kernel: Sequence[int]) -> list[tuple[int, int]]:
+    """(before, after) of each axis.
+
+    With n values and a kernel of k at stride 1, ``full`` gives n + k - 1 values, ``same`` n and
+    ``valid`` n - k + 1. ``causal`` gives n: the first axis (time) is padded on its left only, so
+    that no output sees a later input, the others as in ``same``.
+
+    Raises:
+        ValueError: for another padding.
+    """
+    same = [((k - 1) // 2, k // 2) for k in kernel]
+    match padding:
+        case "full":
+            return [(k - 1, k - 1) for k in kernel]
+        case "same":
+            return same
+        case "valid":
+            return [(0, 0) for _ in kernel]
+        case "causal":
+            return [(kernel[0] - 1, 0), *same[1:]]
+    raise ValueError(f"padding must be full, same, valid or causal, got {padding!r}")
+
+
+def convolve(
+    x: Float[Array, "B *axes I"],
+    kernel: Float[Array, "*taps I_per_group O"],
+    *,
+    padding: Padding = "same",
+    strides: Sequence[int] | None = None,
+    groups: int = 1,
+) -> Float[Array, "B *out O"]:
+    """Cross-correlate `x` with `kernel` (what deep learning calls convolution).
+
+    Args:
+        x: a batch with one, two or three axes between batch and channels.
+        kernel: taps for the same axes, input channels a group, output channels.
+        padding: see `pads`.
+        strides: a stride for each axis; 1 if not given.
+        groups: feature groups.
+
+    Raises:
+        ValueError: if the kernel's axes do not fit `x`, or the padding is not known.
+    """
+    taps = kernel.shape[:-2]
+    if len(taps) != x.ndim - 2 or not 1 <= len(taps) <= 3:
+        raise ValueError(f"a kernel over {len(taps)} axes does not fit an input of {x.shape}")
+    strides = tuple(strides or (1,) * len(taps))
+    padded = pads(padding, taps)
+    if len(taps) == 3 and groups == 1 and jax.default_backend() == "cpu":
+        return _shifted(x, kernel, padded, strides)
+    letters = "DHW"[-len(taps) :]
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=strides,
+        padding=padded,
+        dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
+        feature_group_count=groups,
+    )
+
+
+def _shifted(
+    x: Float[Array, "B T H W I"],
+    kernel: Float[Array, "kt kh kw I O"],
+    padded: list[tuple[int, int]],
+    strides: tuple[int, ...],
+) -> Float[Array, "B t h w O"]:
+    """A 3-D convolution as a 2-D one over shifted frames, concatenated on the channel axis.
+
+    The same sums; XLA's CPU back end runs them one and a half to eight times as fast, because its
+    2-D convolution is a matrix product and its 3-D one is not.
+    """
+    if padded[0] != (0, 0):
+        x = jnp.pad(x, [(0, 0), padded[0], (0, 0), (0, 0), (0, 0)])
+    kt, kh, kw, inputs, outputs = kernel.shape
+    frames = (x.shape[1] - kt) // strides[0] + 1
+    shifts = [x[:, d : d + strides[0] * (frames - 1) + 1 : strides[0]] for d in range(kt)]
+    stacked = jnp.concatenate(shifts, axis=-1) if kt > 1 else shifts[0]
+    y = jax.lax.conv_general_dilated(
+        stacked.reshape(-1, *stacked.shape[2:]),
+        kernel.transpose(1, 2, 0, 3, 4).reshape(kh, kw, kt * inputs, outputs),
+        window_strides=strides[1:],
+        padding=padded[1:],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return y.reshape(x.shape[0], frames, *y.shape[1:])
+
+
+class Conv(nnx.Module):
+    """A convolution with its kernel and bias. See `convolve`.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        kernel: taps of each axis; its length says over how many axes.
+        padding: "full", "same", "valid" or "causal".
+        strides: a stride for each axis.
+        groups: feature groups.
+        bias: whether a bias is added.
+        zero: start at zero, for the last layer of a residual branch.
+        rngs: source of the initial kernel.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: Sequence[int],
+        *,
+        padding: Padding = "same",
+        strides: Sequence[int] | None = None,
+        groups: int = 1,
+        bias: bool = True,
+        zero: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.padding: Padding = padding
+        self.strides = None if strides is None else tuple(strides)
+        self.groups = groups
+        shape = (*kernel, inputs // groups, outputs)
+        start = initializers.zeros if zero else initializers.lecun_normal()
+        self.kernel = nnx.Param(start(rngs.params(), shape))
+        self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
+
+    def __call__(self, x: Float[Array, "B *axes I"]) -> Float[Array, "B *out O"]:
+        """Convolve; see `convolve`."""
+        y = convolve(
+            x,
+            self.kernel.get_value(),
+            padding=self.padding,
+            strides=self.strides,
+            groups=self.groups,
+        )
+        return y if self.bias is None else y + jnp.expand_dims(self.bias, tuple(range(y.ndim - 1)))

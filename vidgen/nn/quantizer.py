@@ -1,0 +1,246 @@
+"""From continuous vectors to codes and back: finite scalar and vector quantisation.
+
+A quantizer is a frozen config with pure functions. What it must remember between two steps (a
+codebook learned by moving averages) is an explicit dictionary of arrays, so that it can live in
+`TrainState.rest`; finite scalar quantisation remembers nothing and its dictionary is empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from vidgen.contract import Key
+
+Codebook = dict[str, jax.Array]
+"""What a quantizer remembers; empty where nothing is learned."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """Vectors after quantisation.
+
+    Attributes:
+        values: float [... D], the quantised vectors, with a straight-through gradient.
+        codes: int32 [...], in [0, size).
+        loss: what the encoder is charged for straying from where codes are.
+    """
+
+    values: Float[Array, "*axes D"]
+    codes: Int[Array, "*axes"]
+    loss: Float[Array, ""]
+
+
+class Quantizer(Protocol):
+    """What a tokenizer asks of a quantizer."""
+
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """D, features of a vector."""
+        ...
+
+    def init(self, key: Key) -> Codebook:
+        """What it remembers, at step 0."""
+        ...
+
+    def quantize(self, codebook: Codebook, z: Float[Array, "*axes D"]) -> Quantized:
+        """The nearest values, their codes and the encoder's charge."""
+        ...
+
+    def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
+        """The vectors that codes stand for."""
+        ...
+
+    def update(
+        self, codebook: Codebook, z: Float[Array, "*axes D"], codes: Int[Array, "*axes"], key: Key
+    ) -> Codebook:
+        """What it remembers after a step that gave `z` these `codes`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FSQ:
+    """Finite scalar quantisation: each of a few bounded features is rounded to its own levels.
+
+    The codebook is the fixed product of the levels, so nothing can collapse. Values lie in
+    [-1, 1]; the code is the mixed-radix number of the levels, the first feature fastest.
+
+    Attributes:
+        levels: how many values each feature takes, at least 2 each.
+        spread: weight of a charge that keeps each feature's mean at 0 and its deviation at 1 over a
+            batch, before the tanh. Without it, the first steps of training, in which every code
+            is asked for the mean picture, drive all vectors into the same saturated corner, from
+            which no gradient leads back.
+
+    References: Mentzer et al., "Finite scalar quantization: VQ-VAE made simple" (2023).
+
+    Raises:
+        ValueError: if there are no levels, or one below 2.
+    """
+
+    levels: tuple[int, ...] = (8, 5, 5, 5)
+    spread: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not self.levels or min(self.levels) < 2:
+            raise ValueError(f"FSQ needs levels of at least 2 each, got {self.levels}")
+
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return math.prod(self.levels)
+
+    @property
+    def width(self) -> int:
+        """Features of a vector."""
+        return len(self.levels)
+
+    def init(self, key: Key) -> Codebook:
+        """Nothing."""
+        del key
+        return {}
+
+    def quantize(self, codebook: Codebook, z: Float[Array, "*axes D"]) -> Quantized:
+        """Bound each feature by a tanh and round it; the gradient passes the rounding."""
+        del codebook
+        z = z.astype(jnp.float32)
+        axes = tuple(range(z.ndim - 1))
+        mean, deviation = jnp.mean(z, axes), jnp.sqrt(jnp.var(z, axes) + 1e-6)
+        levels = self._row(self.levels, z.ndim)
+        # A hair more than the outermost level is in reach, so that its own half-open cell is too.
+        half = (levels - 1.0) * (1.0 + 1e-3) / 2.0
+        # With an even number of levels the cells lie between the integers.
+        offset = jnp.where(levels % 2 == 0, 0.5, 0.0)
+        bounded = jnp.tanh(z + jnp.arctanh(offset / half)) * half - offset
+        rounded = bounded + jax.lax.stop_gradient(jnp.round(bounded) - bounded)
+        digits = jnp.round(bounded) + levels // 2
+        codes = jnp.sum(digits * self._row(self._radices(), z.ndim), axis=-1)
+        return Quantized(
+            values=rounded / (levels // 2),
+            codes=jax.lax.stop_gradient(codes).astype(jnp.int32),
+            loss=self.spread * jnp.mean(mean**2 + (deviation - 1.0) ** 2),
+        )
+
+    def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
+        """The vectors that codes stand for: the inverse of `quantize`."""
+        del codebook
+        radices = jnp.asarray(self._radices(), jnp.int32)
+        levels = jnp.asarray(self.levels, jnp.int32)
+        ones = tuple(range(codes.ndim))
+        digits = codes[..., None] // jnp.expand_dims(radices, ones) % jnp.expand_dims(levels, ones)
+        half = jnp.expand_dims(levels // 2, ones)
+        return (digits - half) / half.astype(jnp.float32)
+
+    def update(
+        self, codebook: Codebook, z: Float[Array, "*axes D"], codes: Int[Array, "*axes"], key: Key
+    ) -> Codebook:
+        """Nothing changes."""
+        del z, codes, key
+        return codebook
+
+    def _radices(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in np.cumprod((1, *self.levels[:-1])))
+
+    @staticmethod
+    def _row(numbers: tuple[int, ...], ndim: int) -> Array:
+        return jnp.expand_dims(jnp.asarray(numbers, jnp.float32), tuple(range(ndim - 1)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VQ:
+    """Vector quantisation with a codebook that follows its vectors by moving averages.
+
+    Attributes:
+        size: how many codes there are.
+        width: D, features of a vector.
+        decay: of the moving averages of each code's count and sum.
+        commitment: weight of the encoder's charge for straying from its code.
+        revive_below: a code whose average count a step falls below this takes the place of a random
+            vector of the batch, because a code that nothing chooses never moves again.
+
+    References: van den Oord et al., "Neural discrete representation learning" (2017), appendix A.1;
+    Razavi et al., "Generating diverse high-fidelity images with VQ-VAE-2" (2019); revival as in
+    Dhariwal et al., "Jukebox" (2020), section 3.1.
+
+    Raises:
+        ValueError: if the size or width is below 1 or the decay lies outside [0, 1).
+    """
+
+    size: int = 512
+    width: int = 16
+    decay: float = 0.99
+    commitment: float = 0.25
+    revive_below: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.width < 1:
+            raise ValueError(f"VQ needs a size and a width of at least 1, got {self}")
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"VQ.decay must lie in [0, 1), got {self.decay}")
+
+    def init(self, key: Key) -> Codebook:
+        """Random vectors [size D], each as if it had been chosen once a step."""
+        vectors = jax.random.normal(key, (self.size, self.width))
+        return {"vectors": vectors, "counts": jnp.ones(self.size), "sums": vectors}
+
+    def quantize(self, codebook: Codebook, z: Float[Array, "*axes D"]) -> Quantized:
+        """The nearest code in Euclidean distance; the gradient passes straight through."""
+        z = z.astype(jnp.float32)
+        vectors = codebook["vectors"]
+        flat = z.reshape(-1, self.width)
+        # |z|^2 is the same for every code and is left out.
+        distances = jnp.sum(vectors**2, axis=-1)[None, :] - 2.0 * flat @ vectors.T
+        codes = jnp.argmin(distances, axis=-1).astype(jnp.int32).reshape(z.shape[:-1])
+        nearest = jax.lax.stop_gradient(vectors[codes])
+        return Quantized(
+            values=z + jax.lax.stop_gradient(nearest - z),
+            codes=codes,
+            loss=self.commitment * jnp.mean((z - nearest) ** 2),
+        )
+
+    def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
+        """The vectors that codes stand for."""
+        return codebook["vectors"][codes]
+
+    def update(
+        self, codebook: Codebook, z: Float[Array, "*axes D"], codes: Int[Array, "*axes"], key: Key
+    ) -> Codebook:
+        """Move each code towards the mean of its vectors, and revive the dead ones."""
+        flat = z.reshape(-1, self.width).astype(jnp.float32)
+        chosen = jax.nn.one_hot(codes.reshape(-1), self.size)
+        blend = lambda old, new: self.decay * old + (1.0 - self.decay) * new  # noqa: E731
+        counts = blend(codebook["counts"], jnp.sum(chosen, axis=0))
+        sums = blend(codebook["sums"], chosen.T @ flat)
+
+        dead = counts < self.revive_below
+        picks = jax.random.choice(key, flat.shape[0], (self.size,))
+        counts = jnp.where(dead, 1.0, counts)
+        sums = jnp.where(dead[:, None], flat[picks], sums)
+        return {"vectors": sums / counts[:, None], "counts": counts, "sums": sums}
+
+
+def histogram(codes: Int[Array, "*axes"], size: int) -> Float[Array, "{size}"]:
+    """The share of each code."""
+    return jnp.bincount(codes.reshape(-1), length=size) / codes.size
+
+
+def perplexity(shares: Float[Array, "V"]) -> Float[Array, ""]:
+    """exp of the entropy of code shares: how many codes are in even use; V at most."""
+    return jnp.exp(jnp.sum(jax.scipy.special.entr(shares / jnp.sum(shares))))
+
+
+def usage(shares: Float[Array, "V"]) -> Float[Array, ""]:
+    """The fraction of codes whose share is at least a tenth of an even one."""
+    return jnp.mean(shares / jnp.sum(shares) >= 0.1 / shares.shape[0])

@@ -1,0 +1,176 @@
+"""Transformer blocks, encoder and decoder, pre-normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array, Bool, Float, Int
+
+from vidgen.nn.attention import Attention, KeyValues, causal_mask
+
+
+class FeedForward(nnx.Module):
+    """Two layers with a GELU between them, `expansion` times as wide inside."""
+
+    def __init__(self, width: int, *, expansion: float = 4.0, rngs: nnx.Rngs) -> None:
+        hidden = int(width * expansion)
+        self.widen = nnx.Linear(width, hidden, rngs=rngs)
+        self.narrow = nnx.Linear(hidden, width, kernel_init=initializers.zeros, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "*axes D"]) -> Float[Array, "*axes D"]:
+        """Each token by itself."""
+        return self.narrow(jax.nn.gelu(self.widen(x)))
+
+
+class Block(nnx.Module):
+    """Self attention, then, with `source_width`, cross attention, then a feed-forward network.
+
+    Args:
+        width: features of a token.
+        heads: attention heads.
+        source_width: features of what a decoder attends to; None makes an encoder block.
+        expansion: width of the feed-forward network over `width`.
+        rngs: source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        source_width: int | None = None,
+        expansion: float = 4.0,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.attention = Attention(width, heads, rngs=rngs)
+        if source_width is not None:
+            self.cross_norm = nnx.RMSNorm(width, rngs=rngs)
+            self.cross = Attention(width, heads, source_width=source_width, null=True, rngs=rngs)
+        self.forward_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.forward = FeedForward(width, expansion=expansion, rngs=rngs)
+
+    def __call__(
+        self,
+        x: Float[Array, "B N D"],
+        source: Float[Array, "B M S"] | KeyValues | None = None,
+        *,
+        mask: Bool[Array, "..."] | None = None,
+        source_mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "N half"] | None = None,
+    ) -> Float[Array, "B N D"]:
+        """All tokens at once. Masks as in `Attention`; `source` only for a decoder block."""
+        x = x + self.attention(self.attention_norm(x), mask=mask, angles=angles)
+        return self._rest(x, source, source_mask)
+
+    def step(
+        self,
+        x: Float[Array, "B 1 D"],
+        cache: KeyValues,
+        index: Int[Array, ""],
+        source: KeyValues | None = None,
+        *,
+        source_mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "1 half"] | None = None,
+    ) -> tuple[Float[Array, "B 1 D"], KeyValues]:
+        """One token over a cache; gives what `__call__` under a causal mask gives there."""
+        y, cache = self.attention.step(self.attention_norm(x), cache, index, angles=angles)
+        return self._rest(x + y, source, source_mask), cache
+
+    def _rest(
+        self,
+        x: Float[Array, "B N D"],
+        source: Float[Array, "B M S"] | KeyValues | None,
+        source_mask: Bool[Array, "..."] | None,
+    ) -> Float[Array, "B N D"]:
+        if source is not None:
+            x = x + self.cross(self.cross_norm(x), source, mask=source_mask)
+        return x + self.forward(self.forward_norm(x))
+
+
+class Encoder(nnx.Module):
+    """A stack of bidirectional blocks and a last normalisation."""
+
+    def __init__(
+        self, width: int, heads: int, depth: int, *, expansion: float = 4.0, rngs: nnx.Rngs
+    ) -> None:
+        self.blocks = nnx.List(
+            [Block(width, heads, expansion=expansion, rngs=rngs) for _ in range(depth)]
+        )
+        self.norm = nnx.RMSNorm(width, rngs=rngs)
+
+    def __call__(
+        self,
+        x: Float[Array, "B N D"],
+        *,
+        mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "N half"] | None = None,
+    ) -> Float[Array, "B N D"]:
+        """Every token sees every token that the mask shows."""
+        for block in self.blocks:
+            x = block(x, mask=mask, angles=angles)
+        return self.norm(x)
+
+
+class Decoder(nnx.Module):
+    """A stack of causal blocks that also attend to a source, and a last normalisation."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        depth: int,
+        *,
+        source_width: int,
+        expansion: float = 4.0,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.blocks = nnx.List(
+            [
+                Block(width, heads, source_width=source_width, expansion=expansion, rngs=rngs)
+                for _ in range(depth)
+            ]
+        )
+        self.norm = nnx.RMSNorm(width, rngs=rngs)
+
+    def __call__(
+        self,
+        x: Float[Array, "B N D"],
+        source: Float[Array, "B M S"],
+        *,
+        source_mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "N half"] | None = None,
+    ) -> Float[Array, "B N D"]:
+        """Teacher forcing: every token sees itself, earlier ones, and the source."""
+        mask = causal_mask(x.shape[1])
+        for block in self.blocks:
+            x = block(x, source, mask=mask, source_mask=source_mask, angles=angles)
+        return self.norm(x)
+
+    def memory(self, source: Float[Array, "B M S"]) -> Sequence[KeyValues]:
+        """Each block's keys and values over the source, for `step`."""
+        return [block.cross.project(source) for block in self.blocks]
+
+    def empty_caches(self, batch: int, length: int) -> Sequence[KeyValues]:
+        """Each block's cache for `length` tokens."""
+        return [block.attention.empty_cache(batch, length) for block in self.blocks]
+
+    def step(
+        self,
+        x: Float[Array, "B 1 D"],
+        caches: Sequence[KeyValues],
+        index: Int[Array, ""],
+        memory: Sequence[KeyValues],
+        *,
+        source_mask: Bool[Array, "..."] | None = None,
+        angles: Float[Array, "1 half"] | None = None,
+    ) -> tuple[Float[Array, "B 1 D"], Sequence[KeyValues]]:
+        """One token; equals `__call__` at `index` once the caches hold what came before."""
+        grown = []
+        for block, cache, source in zip(self.blocks, caches, memory, strict=True):
+            x, cache = block.step(x, cache, index, source, source_mask=source_mask, angles=angles)
+            grown.append(cache)
+        return self.norm(x), grown
