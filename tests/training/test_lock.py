@@ -1,0 +1,70 @@
+"""Locks: refused while the holder lives, taken over when it is gone."""
+
+import json
+import os
+import platform
+import subprocess
+
+import pytest
+
+from vidgen.training import LockError
+from vidgen.training.lock import _start_time, held
+
+
+@pytest.fixture
+def notices():
+    return []
+
+
+@pytest.fixture
+def take(tmp_path, notices):
+    return lambda: held(tmp_path / "lock", advice="wait", say=notices.append)
+
+
+def _write(path, **changes):
+    holder = {"pid": os.getpid(), "started": _start_time(os.getpid()), "host": platform.node()}
+    (path / "lock").write_text(json.dumps(holder | changes))
+
+
+def test_a_second_holder_is_refused_and_the_lock_is_freed(take, tmp_path):
+    with take():
+        with pytest.raises(LockError, match=f"held by process {os.getpid()} on .*; wait"), take():
+            pass
+        assert (tmp_path / "lock").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_dead_process_is_stale(take, tmp_path, notices):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    _write(tmp_path, pid=gone.pid)
+    with take():
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+    assert f"process {gone.pid}" in notices[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_id_that_was_given_anew_is_stale(take, tmp_path, notices):
+    _write(tmp_path, started="long ago")
+    with take():
+        pass
+    assert len(notices) == 1
+
+
+def test_a_damaged_lock_is_stale(take, tmp_path, notices):
+    (tmp_path / "lock").write_text("{")
+    with take():
+        pass
+    assert "an unknown process" in notices[0]
+
+
+def test_the_lock_of_another_host_cannot_be_judged(take, tmp_path):
+    _write(tmp_path, host="elsewhere", pid=1)
+    with pytest.raises(LockError, match="on elsewhere"), take():
+        pass
+
+
+def test_a_process_that_lost_its_lock_leaves_the_new_one_alone(take, tmp_path):
+    with take():
+        _write(tmp_path, host="elsewhere")
+    assert json.loads((tmp_path / "lock").read_text())["host"] == "elsewhere"

@@ -1,0 +1,38 @@
+"""Training: one loop for every generator, that keeps time, saves, resumes exactly and guards.
+
+The public face of this package; everything else in it is private.
+"""
+
+from vidgen.training.budget import Budget
+from vidgen.training.checkpoint import CheckpointError
+from vidgen.training.config import TrainingConfig
+from vidgen.training.cost import Cost, PhaseCost
+from vidgen.training.estimate import Estimate, estimate
+from vidgen.training.fingerprint import FingerprintError
+from vidgen.training.flops import Flops, count
+from vidgen.training.interrupt import EXIT_CODES, Interrupted
+from vidgen.training.lock import LockError
+from vidgen.training.loop import DivergedError
+from vidgen.training.trainer import Trained, restore, train
+from vidgen.training.writers import read_metrics
+
+__all__ = [
+    "EXIT_CODES",
+    "Budget",
+    "CheckpointError",
+    "Cost",
+    "DivergedError",
+    "Estimate",
+    "FingerprintError",
+    "Flops",
+    "Interrupted",
+    "LockError",
+    "PhaseCost",
+    "Trained",
+    "TrainingConfig",
+    "count",
+    "estimate",
+    "read_metrics",
+    "restore",
+    "train",
+]

@@ -1,0 +1,304 @@
+"""Checkpoints of one phase that are whole, verified and exact, or are not used at all.
+
+``<folder>/<step>/`` holds what orbax wrote (``state``, ``export`` and ``data`` apart, so that each
+loads without the others), then ``record.json`` (what it is), then ``manifest.json`` (the sha256 of
+every other file), in this order: a folder without a manifest is the debris of a killed save. orbax
+has no checksum of its own; a flipped byte would load in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from vidgen.training.cost import publish
+from vidgen.types import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+RECORD = "record.json"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a checkpoint is, and what a resumed run needs beside the arrays.
+
+    Attributes:
+        phase: whose checkpoint this is.
+        step: steps taken.
+        complete: whether the phase has spent its budget.
+        metrics_bytes: length of the metrics log at this step.
+        fingerprint: configuration, data and code that led here.
+        cost: the phase's cost so far, as plain JSON.
+        arrays: type and shape of each array by part and name, filled in by `Checkpoints.save`.
+    """
+
+    phase: str
+    step: int
+    complete: bool
+    metrics_bytes: int
+    fingerprint: dict[str, Any]
+    cost: dict[str, Any]
+    arrays: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+
+class Checkpoints:
+    """The checkpoints of one phase, for the one process that holds the run folder's lock.
+
+    Opening removes the debris of killed saves. Saving is asynchronous and commits in the
+    background; a commit that fails raises at the next call of `check`, `save` or `wait`, and its
+    step is never listed.
+
+    Args:
+        folder: absolute, made if missing.
+        keep: how many of the newest checkpoints stay, at least 2, since the newest may prove bad.
+        say: called with each notice that the user must see.
+    """
+
+    def __init__(self, folder: Path, *, keep: int, say: Callable[[str], None]) -> None:
+        from orbax.checkpoint import v1 as ocp
+
+        if keep < 2:
+            raise ValueError(f"keep at least 2 checkpoints, the newest may prove bad; got {keep}")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._say = folder, say
+        for step in _steps(folder):
+            if not (folder / str(step) / MANIFEST).exists():
+                say(f"removing {folder / str(step)}: its save was cut off before it was whole")
+                shutil.rmtree(folder / str(step))
+        self._newest = self._newest_good()
+        self._checkpointer = ocp.training.Checkpointer(
+            folder,
+            cleanup_tmp_directories=True,
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+
+    @property
+    def newest(self) -> Record | None:
+        """The newest checkpoint that verified when the folder was opened; None if it is empty."""
+        return self._newest
+
+    def load(self, step: int, data: Any | None = None, **trees: Any) -> dict[str, Any]:
+        """Load some of a checkpoint's parts; `data`, an iterator, is moved on in place.
+
+        Args:
+            step: of a verified checkpoint.
+            data: a fresh iterator of the same making, or None.
+            trees: ``state`` or ``export``, as abstract pytrees.
+
+        Raises:
+            CheckpointError: if an array is missing, or of another type or shape.
+        """
+        return _load(self._folder / str(step), data, trees)
+
+    def save(self, record: Record, *, state: Any, export: Any, data: Any) -> None:
+        """Start to save. Returns once the arrays are copied, so that the state can be donated.
+
+        Args:
+            record: what this checkpoint is.
+            state: pytree of arrays.
+            export: pytree of arrays.
+            data: a checkpointable iterator; its position now is what is saved.
+        """
+        self.wait()
+        parts = {"state": _flat(state), "export": _flat(export)}
+        record = dataclasses.replace(record, arrays={name: _types(parts[name]) for name in parts})
+        response = self._checkpointer.save_checkpointables_async(
+            record.step,
+            # orbax refuses an empty part, such as the export of a phase that leaves nothing.
+            {name: part for name, part in parts.items() if part} | {"data": data},
+            force=True,
+        )
+        assert response is not None
+        self._pending = self._thread.submit(self._finish, response, record)
+
+    def check(self) -> None:
+        """Raise if a save that ended in the background has failed; never waits."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until nothing is being saved.
+
+        Raises:
+            CheckpointError: if the save failed; the checkpoints before it are intact.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            try:
+                pending.result()
+            except Exception as error:
+                raise CheckpointError(
+                    f"a checkpoint in {self._folder} could not be saved ({error}); those before "
+                    "it are intact: see to free space and permissions, then resume"
+                ) from error
+
+    def close(self) -> None:
+        """Wait for what is being saved and let go of the folder."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+            self._checkpointer.close()
+
+    def _finish(self, response: Any, record: Record) -> None:
+        response.result()
+        folder = self._folder / str(record.step)
+        publish(folder / RECORD, {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(record))
+        files = {name: _sha256(folder / name) for name in _files(folder)}
+        publish(folder / MANIFEST, {"schema_version": SCHEMA_VERSION, "sha256": files})
+
+    def _newest_good(self) -> Record | None:
+        bad: list[str] = []
+        for step in reversed(_steps(self._folder)):
+            try:
+                record = verify(self._folder / str(step))
+            except CheckpointError as error:
+                bad.append(str(error))
+                continue
+            for later in _steps(self._folder):
+                if later > step:
+                    _put_aside(self._folder / str(later))
+            for problem in bad:
+                self._say(f"{problem}. Going back to the checkpoint at step {step}")
+            return record
+        if bad:
+            raise CheckpointError(
+                f"no checkpoint in {self._folder} can be used: {'; '.join(bad)}. "
+                "Remove that folder to train the phase anew"
+            )
+        return None
+
+
+def verify(folder: Path) -> Record:
+    """Read a checkpoint's record after every one of its files has proved to be as it was written.
+
+    Raises:
+        CheckpointError: naming the first file that is missing or differs.
+    """
+    manifest = _read_json(folder / MANIFEST)
+    try:
+        expected = dict(manifest["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / MANIFEST} is damaged") from error
+    for name, digest in expected.items():
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name} is missing")
+        if _sha256(folder / name) != digest:
+            raise CheckpointError(f"{folder / name} differs from its checksum: it is damaged")
+    content = _read_json(folder / RECORD)
+    version = content.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(f"{folder / RECORD}: schema version {version}, not {SCHEMA_VERSION}")
+    return Record(**content)
+
+
+def load_export(folder: Path, export: Any) -> Any:
+    """What a finished phase left, without its optimiser. Only reads: needs no lock.
+
+    Args:
+        folder: of the phase's checkpoints.
+        export: abstract pytree of the export.
+
+    Raises:
+        CheckpointError: if the phase is not finished or its last checkpoint is damaged.
+    """
+    steps = [step for step in _steps(folder) if (folder / str(step) / MANIFEST).exists()]
+    record = verify(folder / str(steps[-1])) if steps else None
+    if record is None or not record.complete:
+        raise CheckpointError(
+            f"{folder} holds no finished phase; the command that trains it goes on where it was"
+        )
+    return _load(folder / str(record.step), None, {"export": export})["export"]
+
+
+def _load(folder: Path, data: Any | None, trees: Mapping[str, Any]) -> dict[str, Any]:
+    from orbax.checkpoint import v1 as ocp
+
+    wanted: dict[str, Any] = {name: _flat(tree) for name, tree in trees.items()}
+    saved = _read_json(folder / RECORD)["arrays"]
+    for name, part in wanted.items():
+        _check_types(folder / name, saved[name], _types(part))
+    wanted = {name: part for name, part in wanted.items() if part}
+    if data is not None:
+        wanted["data"] = data
+    try:
+        found = ocp.load_checkpointables(folder, wanted) if wanted else {}
+    except Exception as error:
+        # orbax reports any trouble as an incompatible handler; the reason is further down.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise CheckpointError(f"{folder} cannot be loaded: {cause}") from error
+    loaded = {}
+    for name, tree in trees.items():
+        leaves = [found[name][path] for path in _flat(tree)]
+        loaded[name] = jax.tree.unflatten(jax.tree.structure(tree), leaves)
+    return loaded
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+    # Names instead of containers: a checkpoint does not depend on an optimiser's tuple classes.
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
+
+
+def _types(part: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{x.dtype}{list(x.shape)}" for name, x in part.items()}
+
+
+def _check_types(where: Path, saved: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    # Before orbax sees it, whose own complaint about a shape leaves coroutines behind.
+    wrong = [
+        f"{name} is {saved.get(name, 'absent')} there, {wanted.get(name, 'absent')} here"
+        for name in sorted(saved.keys() | wanted.keys())
+        if saved.get(name) != wanted.get(name)
+    ]
+    if wrong:
+        raise CheckpointError(f"{where} is of another model: {'; '.join(wrong)}")
+
+
+def _steps(folder: Path) -> list[int]:
+    if not folder.exists():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def _files(folder: Path) -> list[str]:
+    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
+    return [name for name in names if name != MANIFEST]
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _put_aside(folder: Path) -> None:
+    """Keep a bad checkpoint for whoever wants to look at it, under a name that nothing loads."""
+    aside = folder.with_name(f"{folder.name}.damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)

@@ -1,0 +1,42 @@
+"""How training is watched and saved."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How training is watched and saved; nothing here changes what is learned.
+
+    Attributes:
+        log_every: steps between two rows of the metrics log.
+        validate_every: share of a phase between two validations, in (0, 1].
+        checkpoint_every: share of a phase between two checkpoints, in (0, 1].
+        keep: newest checkpoints that stay, at least 2.
+        max_skipped: steps in a row that may be thrown away before training stops.
+        tensorboard: write TensorBoard events too, where tensorboardX is installed.
+        exclusive: under a budget in seconds, refuse to run beside another such training on this
+            machine. Times from a shared machine are not to be cited.
+        accept_changes: resume although configuration, data or code changed. What changed is
+            recorded in ``cost.json``.
+    """
+
+    log_every: int = 10
+    validate_every: float | int = 0.1
+    checkpoint_every: float | int = 0.25
+    keep: int = 2
+    max_skipped: int = 20
+    tensorboard: bool = True
+    exclusive: bool = True
+    accept_changes: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("log_every", "max_skipped"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("validate_every", "checkpoint_every"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)}")
+        if self.keep < 2:
+            raise ValueError(f"keep must be at least 2, got {self.keep}: the newest may prove bad")

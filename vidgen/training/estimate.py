@@ -1,0 +1,96 @@
+"""What training will cost, before anything is computed or compiled."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from vidgen.contract import Generator
+from vidgen.training.budget import Budget
+from vidgen.training.step import blueprint
+from vidgen.types import HostBatch, Params, Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What one phase will cost.
+
+    Attributes:
+        phase: its name.
+        parameters: numbers that the optimiser moves.
+        batch_size: clips a step.
+        model_flops: of one step; None where the counter does not know a primitive.
+        optimizer_flops: of one step; None likewise.
+        steps: how many, or None under a budget in seconds.
+        seconds: of training, or None under any other budget. Compiling, validating and saving come
+            on top.
+    """
+
+    phase: str
+    parameters: int
+    batch_size: int
+    model_flops: int | None
+    optimizer_flops: int | None
+    steps: int | None
+    seconds: float | int | None
+
+    def __str__(self) -> str:
+        facts = [f"{self.phase}: {self.parameters / 1e6:.2f}M parameters"]
+        if self.model_flops is not None and self.optimizer_flops is not None:
+            a_step = self.model_flops + self.optimizer_flops
+            facts.append(f"{a_step / 1e9:.3g} GFLOP a step of {self.batch_size} clips")
+            if self.steps is not None:
+                facts.append(f"{a_step * self.steps:.3g} FLOP in all")
+        if self.steps is not None:
+            facts.append(f"{self.steps} steps")
+        if self.seconds is not None:
+            facts.append(f"{self.seconds:g} s of training, compilation apart")
+        return ", ".join(facts)
+
+
+def estimate(generator: Generator, task: Task, budget: Budget) -> list[Estimate]:
+    """What each phase will cost. Traces every phase, which takes seconds; computes nothing.
+
+    Args:
+        generator: what is to be trained.
+        task: the one that the generator was built for.
+        budget: of all phases together.
+
+    Raises:
+        ValueError: if the budget does not pay for one step of some phase.
+    """
+    estimates: list[Estimate] = []
+    earlier: dict[str, Params] = {}
+    for phase in generator.phases():
+        shapes = blueprint(phase, _batch(task, phase.batch_size), earlier)
+        earlier[phase.name] = shapes.export
+        cost = shapes.flops
+        plan = budget.share(phase.share).plan(
+            batch_size=phase.batch_size, step_flops=None if cost is None else cost.required
+        )
+        estimates.append(
+            Estimate(
+                phase=phase.name,
+                parameters=shapes.parameters,
+                batch_size=phase.batch_size,
+                model_flops=None if cost is None else cost.model,
+                optimizer_flops=None if cost is None else cost.optimizer,
+                steps=plan.steps,
+                seconds=plan.seconds,
+            )
+        )
+    return estimates
+
+
+def _batch(task: Task, size: int) -> HostBatch:
+    def shape(*axes: int, dtype: type[np.generic]) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((size, *axes), dtype)
+
+    return HostBatch(
+        video=shape(*task.video_shape, dtype=np.uint8),
+        text=shape(task.text_length, task.text_width, dtype=np.float32),
+        text_mask=shape(task.text_length, dtype=np.bool_),
+        context_mask=shape(task.context_frames, dtype=np.bool_),
+    )

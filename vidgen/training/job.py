@@ -1,0 +1,229 @@
+"""One phase of one run: taken up where it was, prepared, trained and left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from vidgen.contract import Phase, stream
+from vidgen.training import fingerprint as fingerprints
+from vidgen.training.budget import Budget, Plan
+from vidgen.training.checkpoint import Checkpoints, Record
+from vidgen.training.clocks import Clocks
+from vidgen.training.config import TrainingConfig
+from vidgen.training.cost import FILE as COST_FILE
+from vidgen.training.cost import Cost, PhaseCost, load_average
+from vidgen.training.interrupt import Interrupt
+from vidgen.training.loop import Run
+from vidgen.training.progress import Display
+from vidgen.training.step import (
+    Blueprint,
+    Guarded,
+    Programs,
+    blueprint,
+    compile_programs,
+    export_shapes,
+    initialise,
+)
+from vidgen.training.writers import MetricsLog, TensorBoard
+from vidgen.types import HostBatch, Params
+
+MakeData = Callable[[int, int], Any]
+"""(batch_size, seed) to an endless, deterministic iterator of `HostBatch` with ``get_state``,
+``set_state`` and orbax's ``save`` and ``load``, as grain's have."""
+
+MakeValidation = Callable[[int], Sequence[HostBatch]]
+"""batch_size to the fixed batches of the validation loss; none for no validation."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Job:
+    """What the phases of one run share; the attributes are `vidgen.training.train`'s arguments.
+
+    Attributes:
+        say: called with each notice that the user must see.
+        interrupt: whether a signal has come.
+        log_end: bytes of the metrics log that the phases so far account for.
+        cost: of the run, kept up to date.
+    """
+
+    name: str
+    seed: int
+    budget: Budget
+    data: MakeData
+    validation: MakeValidation
+    folder: Path
+    fingerprint: dict[str, Any]
+    config: TrainingConfig
+    console: Console
+    say: Callable[[str], None]
+    interrupt: Interrupt
+    log_end: int = 0
+    cost: Cost
+
+    def train(self, phase: Phase, earlier: Mapping[str, Params]) -> Params:
+        """Train a phase, or what is left of it, and return its export.
+
+        Args:
+            phase: of the generator.
+            earlier: what the phases before it exported, by name.
+        """
+        with contextlib.ExitStack() as stack:
+            return _PhaseJob(self, phase, earlier, stack).train()
+
+
+class _PhaseJob:
+    def __init__(
+        self, job: Job, phase: Phase, earlier: Mapping[str, Params], stack: contextlib.ExitStack
+    ) -> None:
+        self.job, self.phase, self.earlier, self.stack = job, phase, earlier, stack
+        self.clocks = Clocks()
+        # A phase that began from another export of an earlier phase does not belong to this run.
+        exports = {name: fingerprints.of_params(params) for name, params in earlier.items()}
+        self.fingerprint = fingerprints.plain({**job.fingerprint, "earlier": exports})
+        with self.clocks.on("checkpoint"):
+            folder = job.folder / "checkpoints" / phase.name
+            self.checkpoints = Checkpoints(folder, keep=job.config.keep, say=job.say)
+            stack.callback(self.checkpoints.close)
+            self.record = self.checkpoints.newest
+        self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
+        self.clocks.resume(self.cost.seconds)
+        job.cost.phases[phase.name] = self.cost
+
+    def train(self) -> Params:
+        job, record = self.job, self.record
+        if record is not None:
+            job.log_end = record.metrics_bytes
+            if record.complete:
+                shapes = export_shapes(self.phase, self.earlier)
+                return self.checkpoints.load(record.step, export=shapes)["export"]
+            self.cost.resumed += 1
+            job.say(f"going on with phase {self.phase.name!r} at step {record.step}")
+        log = self.stack.enter_context(
+            contextlib.closing(MetricsLog(job.folder, offset=job.log_end))
+        )
+        self.cost.load_average += load_average()
+        title = f"{job.name} seed {job.seed} {self.phase.name}"
+        display = self.stack.enter_context(Display(title, job.console))
+        iterator = job.data(self.phase.batch_size, int(jax.random.bits(self._key("data"))))
+        shapes = blueprint(self.phase, _peek(iterator), self.earlier)
+        plan = self._plan(shapes)
+        programs = compile_programs(shapes)
+        run = Run(
+            phase=self.phase.name,
+            batch_size=self.phase.batch_size,
+            programs=programs,
+            plan=plan,
+            data=iterator,
+            validation=job.validation(self.phase.batch_size),
+            step_key=self._key("step"),
+            validation_key=self._key("validation"),
+            clocks=self.clocks,
+            cost=self.cost,
+            log=self._row_writer(log),
+            save=self._saver(programs, iterator, log),
+            checkpoints=self.checkpoints,
+            display=display,
+            interrupt=job.interrupt,
+            config=job.config,
+        )
+        guarded = run.to_the_end(self._first_state(shapes, iterator))
+        display.finish(run.last_loss, self.cost, self.clocks["train"])
+        self._publish_cost()
+        job.log_end = log.offset
+        return programs.export(guarded)
+
+    def _key(self, purpose: str) -> Any:
+        return stream(self.job.seed, self.phase.name, purpose)
+
+    def _cost_so_far(self, record: Record) -> PhaseCost:
+        """The cost of the checkpoint, if it belongs to this run or is accepted all the same."""
+        where = f"phase {record.phase!r}, step {record.step}"
+        changes = fingerprints.differences(record.fingerprint, self.fingerprint)
+        if changes and not self.job.config.accept_changes:
+            lines = "\n  ".join(changes)
+            raise fingerprints.FingerprintError(
+                f"{self.job.folder} was made with something else ({where}):\n  {lines}\n"
+                "Train into another folder, or set accept_changes, which is recorded"
+            )
+        cost = PhaseCost(**record.cost)
+        if record.complete and (self.job.folder / COST_FILE).exists():
+            # Written after the last checkpoint, so that it knows what that one cost.
+            cost = Cost.read(self.job.folder).phases.get(self.phase.name, cost)
+        if changes:
+            self.job.say(f"accepted at {where}: {'; '.join(changes)}")
+            accepted = [f"{where}: {change}" for change in changes]
+            cost.accepted += [line for line in accepted if line not in cost.accepted]
+        return cost
+
+    def _plan(self, shapes: Blueprint) -> Plan:
+        cost = self.cost
+        cost.parameters, cost.flops_note = shapes.parameters, shapes.flops_note
+        if shapes.flops is not None:
+            cost.model_flops, cost.optimizer_flops = shapes.flops.model, shapes.flops.optimizer
+        elif self.job.budget.unit == "flops":
+            raise ValueError(
+                f"phase {self.phase.name!r} cannot have a budget in FLOPs: {shapes.flops_note}"
+            )
+        share = self.job.budget.share(self.phase.share)
+        return share.plan(batch_size=self.phase.batch_size, step_flops=cost.step_flops)
+
+    def _first_state(self, shapes: Blueprint, iterator: Any) -> Guarded:
+        if self.record is None:
+            return initialise(self.phase, self._key("init"), self.earlier)
+        with self.clocks.on("checkpoint"):
+            return self.checkpoints.load(self.record.step, iterator, state=shapes.state)["state"]
+
+    def _row_writer(self, log: MetricsLog) -> Callable[[int, str, Mapping[str, Any]], None]:
+        job, phase = self.job, self.phase.name
+        board = None
+        if job.config.tensorboard and TensorBoard.installed():
+            board = TensorBoard(job.folder, phase, self.cost.steps)
+            self.stack.callback(board.close)
+
+        def write(step: int, split: str, values: Mapping[str, Any]) -> None:
+            log.write(phase, step, split, values)
+            if board is not None:
+                board.write(step, split, values)
+
+        return write
+
+    def _saver(
+        self, programs: Programs, iterator: Any, log: MetricsLog
+    ) -> Callable[[Guarded, bool], None]:
+        def save(guarded: Guarded, complete: bool) -> None:
+            self.cost.skipped = int(guarded.skipped)
+            if complete:
+                self.cost.load_average += load_average()
+            self._publish_cost()
+            record = Record(
+                phase=self.phase.name,
+                step=self.cost.steps,
+                complete=complete,
+                metrics_bytes=log.offset,
+                fingerprint=self.fingerprint,
+                cost=dataclasses.asdict(self.cost),
+            )
+            export = programs.export(guarded)
+            self.checkpoints.save(record, state=guarded, export=export, data=iterator)
+
+        return save
+
+    def _publish_cost(self) -> None:
+        self.cost.seconds = self.clocks.read()
+        self.job.cost.write(self.job.folder)
+
+
+def _peek(iterator: Any) -> HostBatch:
+    """The shapes of the iterator's batches; the iterator stays where it was."""
+    start = iterator.get_state()
+    batch = next(iterator)
+    iterator.set_state(start)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), np.asarray(x).dtype), batch)

@@ -1,0 +1,237 @@
+"""From a generator's pure step to the compiled programs that the loop calls."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vidgen.contract import Phase, TrainState
+from vidgen.training import flops
+from vidgen.types import HostBatch, Metrics, Params
+
+RESERVED = ("skipped", "skipped_in_a_row")
+"""Metrics that the harness adds to a generator's own."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """A phase's state with the count of the steps that were thrown away.
+
+    Attributes:
+        state: the phase's own, always that of the last good step.
+        skipped: int32 scalar, steps skipped since the phase began.
+        in_a_row: int32 scalar, steps skipped since the last good one.
+    """
+
+    state: TrainState
+    skipped: Any
+    in_a_row: Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Programs:
+    """The compiled programs of a phase. The step consumes the state it is given (donation).
+
+    Attributes:
+        step: (guarded, host_batch, key, index, progress) -> (guarded, metrics).
+        loss: (guarded, host_batch, key, index, progress) -> scalar; changes nothing.
+        export: guarded -> what the phase exports.
+    """
+
+    step: Callable[[Guarded, HostBatch, Any, Any, Any], tuple[Guarded, dict[str, Array]]]
+    loss: Callable[[Guarded, HostBatch, Any, Any, Any], Array]
+    export: Callable[[Guarded], Params]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """What is known of a phase before anything is compiled: shapes, and what a step costs.
+
+    Attributes:
+        state: abstract `Guarded`.
+        export: abstract export.
+        batch: abstract `HostBatch`.
+        parameters: numbers that the optimiser moves.
+        flops: of one step, or None where the counter does not know a primitive.
+        flops_note: why there is no count.
+    """
+
+    phase: Phase
+    state: Guarded
+    export: Params
+    batch: HostBatch
+    parameters: int
+    flops: flops.Flops | None
+    flops_note: str
+
+
+def abstract(tree: Any) -> Any:
+    """Shapes, dtypes and places of a pytree of arrays or of their shapes.
+
+    The one place that says where arrays live: a mesh and its partitioning enter here.
+    """
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), tree)
+
+
+def initialise(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> Guarded:
+    """The state at step 0, computed in one compiled call so that no leaf shares its buffer with
+    `earlier` or with another leaf: a shared buffer cannot be donated.
+    """
+    return jax.jit(_init(phase))(key, earlier)
+
+
+def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> Blueprint:
+    """Trace a phase without computing or compiling anything.
+
+    Args:
+        phase: of a generator.
+        batch: a batch or its shapes.
+        earlier: what the earlier phases exported, or its shapes.
+
+    Raises:
+        TypeError: if a step returns a state of another structure, shape or dtype than it got, or a
+            metric that is no scalar.
+        ValueError: if there is no metric ``loss``, or one has a name that the harness needs.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = abstract(jax.eval_shape(_init(phase), key, earlier))
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
+    step = jax.jit(_unguarded(phase))
+    arguments = (state.state, batch, key, _INDEX, _PROGRESS)
+    new, metrics = jax.eval_shape(step, *arguments)
+    _check_state(phase.name, state.state, new)
+    _check_metrics(phase.name, metrics)
+    try:
+        cost, note = flops.count(step, *arguments), ""
+    except (flops.UncountedPrimitiveError, flops.UnknownTripCountError) as error:
+        cost, note = None, str(error)
+    return Blueprint(
+        phase=phase,
+        state=state,
+        export=export_shapes(phase, earlier),
+        batch=batch,
+        parameters=sum(x.size for x in jax.tree.leaves(state.state.params)),
+        flops=cost,
+        flops_note=note,
+    )
+
+
+def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
+    """What a phase exports, as an abstract pytree; arguments as in `blueprint`."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return abstract(jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier))
+
+
+def compile_programs(plan: Blueprint) -> Programs:
+    """Compile the step, the validation loss and the export, side by side."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
+    lowered = (
+        jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments),
+        jax.jit(validation_loss(plan.phase)).lower(*arguments),
+        jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
+    )
+    with ThreadPoolExecutor(len(lowered)) as pool:
+        step, loss, export = pool.map(lambda program: program.compile(), lowered)
+    return Programs(step=step, loss=loss, export=export)
+
+
+def guarded_step(phase: Phase) -> Callable[..., tuple[Guarded, dict[str, Array]]]:
+    """The phase's step on host batches, pure, that never leaves a good state for a bad one.
+
+    Where a metric or a new parameter is not finite, the old state is kept whole, and the step
+    counts as skipped. The choice is made on the device, where donation does not get in its way.
+    """
+    step = _unguarded(phase)
+
+    def guarded(
+        old: Guarded, host_batch: HostBatch, key: Any, index: Any, progress: Any
+    ) -> tuple[Guarded, dict[str, Array]]:
+        new, metrics = step(old.state, host_batch, key, index, progress)
+        good = _finite((new.params, metrics))
+        skipped = old.skipped + jnp.where(good, 0, 1)
+        in_a_row = jnp.where(good, 0, old.in_a_row + 1)
+        kept = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old.state)
+        counts = dict(zip(RESERVED, (skipped, in_a_row), strict=True))
+        return Guarded(state=kept, skipped=skipped, in_a_row=in_a_row), {**metrics, **counts}
+
+    return guarded
+
+
+def validation_loss(phase: Phase) -> Callable[..., Array]:
+    """The loss of the phase's own step; the state it makes is thrown away, so that the compiler
+    removes the backward pass and the update with it.
+    """
+    step = _unguarded(phase)
+
+    def loss(guarded: Guarded, host_batch: HostBatch, key: Any, index: Any, progress: Any) -> Array:
+        return step(guarded.state, host_batch, key, index, progress)[1]["loss"]
+
+    return loss
+
+
+_INDEX = jax.ShapeDtypeStruct((), np.int32)
+_PROGRESS = jax.ShapeDtypeStruct((), np.float32)
+
+
+def _unguarded(phase: Phase) -> Callable[..., tuple[TrainState, Metrics]]:
+    def step(
+        state: TrainState, host_batch: HostBatch, key: Any, index: Any, progress: Any
+    ) -> tuple[TrainState, Metrics]:
+        # Folded with the batches seen, not with state.step: a skipped step must not give its key
+        # to the next one.
+        return phase.step(state, host_batch.to_batch(), jax.random.fold_in(key, index), progress)
+
+    return step
+
+
+def _init(phase: Phase) -> Callable[[Any, Mapping[str, Params]], Guarded]:
+    def init(key: Any, earlier: Mapping[str, Params]) -> Guarded:
+        # A weak type would make the state after the first step another type than before it.
+        state = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), phase.init(key, earlier))
+        zero = jnp.zeros((), jnp.int32)
+        return Guarded(state=state, skipped=zero, in_a_row=zero)
+
+    return init
+
+
+def _finite(tree: Any) -> Array:
+    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.inexact)]
+    return jnp.stack([jnp.isfinite(x).all() for x in leaves]).all()
+
+
+def _check_state(phase: str, old: TrainState, new: TrainState) -> None:
+    before, after = _avals(old), _avals(new)
+    wrong = [
+        f"{name}: {before.get(name, 'absent')} became {after.get(name, 'absent')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    if wrong or jax.tree.structure(old) != jax.tree.structure(new):
+        detail = "\n  ".join(wrong) or f"{jax.tree.structure(old)} -> {jax.tree.structure(new)}"
+        raise TypeError(f"a step of phase {phase!r} must keep the types of its state\n  {detail}")
+
+
+def _avals(tree: Any) -> dict[str, str]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
+
+
+def _check_metrics(phase: str, metrics: Metrics) -> None:
+    if "loss" not in metrics:
+        raise ValueError(f"phase {phase!r} reports no 'loss' among {sorted(metrics)}")
+    taken = sorted(set(metrics) & set(RESERVED))
+    if taken:
+        raise ValueError(f"phase {phase!r} reports {taken}, names that the harness itself logs")
+    wide = {name: x.shape for name, x in metrics.items() if x.shape}
+    if wide:
+        raise TypeError(f"phase {phase!r} reports metrics that are no scalars: {wide}")

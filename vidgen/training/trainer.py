@@ -1,0 +1,153 @@
+"""Train a generator through all its phases into a run folder, and take it out again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vidgen.contract import Generator, Phase
+from vidgen.training import fingerprint as fingerprints
+from vidgen.training import lock
+from vidgen.training.budget import Budget
+from vidgen.training.checkpoint import load_export
+from vidgen.training.config import TrainingConfig
+from vidgen.training.cost import Cost
+from vidgen.training.interrupt import listening
+from vidgen.training.job import Job, MakeData, MakeValidation
+from vidgen.training.step import export_shapes
+from vidgen.types import Params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained generator: what each phase exported, by phase name, and what it cost."""
+
+    params: dict[str, Params]
+    cost: Cost
+
+
+def train(
+    generator: Generator,
+    *,
+    name: str,
+    seed: int,
+    budget: Budget,
+    data: MakeData,
+    validation: MakeValidation,
+    folder: os.PathLike[str] | str,
+    fingerprint: Mapping[str, Any],
+    config: TrainingConfig | None = None,
+    console: Console | None = None,
+) -> Trained:
+    """Train all phases of a generator in order, or go on where an earlier call was stopped.
+
+    Under a budget in steps, clips or FLOPs a resumed run ends bit-equal to an undisturbed one:
+    parameters, optimiser, EMA and ``metrics.jsonl``; on another kind of device, another number of
+    CPU threads or under other XLA flags it is refused, since the bits would differ. A finished run
+    is only loaded.
+
+    Args:
+        generator: what to train; a baseline has no phases and costs nothing.
+        name: how it is called on the console and in ``cost.json``.
+        seed: of every key and of the order of the data.
+        budget: of all phases together; each gets its share.
+        data: makes a phase's training batches.
+        validation: makes a phase's validation batches.
+        folder: the run folder, a local path.
+        fingerprint: whatever else must not change under a run (configuration, data), as plain
+            JSON; versions and sources are added here.
+        config: how training is watched and saved.
+        console: where progress is shown; by default the standard output.
+
+    Raises:
+        Interrupted: after SIGTERM (exit code 143) or Ctrl-C (130), when all is saved.
+        FingerprintError: if the folder was made with another configuration, data or code.
+        LockError: if another process holds the folder, or under a budget in seconds the machine.
+        CheckpointError: if a save failed, or no checkpoint of a phase can be used.
+        DivergedError: if too many steps in a row were not finite.
+        ValueError: if the phases' names or shares do not fit, or the budget pays for no step.
+    """
+    config = config or TrainingConfig()
+    screen = console or Console()
+    phases = generator.phases()
+    _check_phases(name, phases)
+    path = _local(folder)
+    path.mkdir(parents=True, exist_ok=True)
+
+    def say(notice: str) -> None:
+        screen.print(f"{name}: {notice}", style="bold yellow", markup=False, soft_wrap=True)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock.run_folder(path, say))
+        if budget.unit == "seconds" and config.exclusive and phases:
+            stack.enter_context(lock.machine(say))
+        job = Job(
+            name=name,
+            seed=seed,
+            budget=budget,
+            data=data,
+            validation=validation,
+            folder=path,
+            fingerprint={
+                **fingerprint,
+                "seed": seed,
+                "budget": str(budget),
+                "rows": {"log_every": config.log_every, "validate_every": config.validate_every},
+                "machine": fingerprints.of_machine(),
+                "code": fingerprints.of_code(generator),
+            },
+            config=config,
+            console=screen,
+            say=say,
+            interrupt=stack.enter_context(listening()),
+            cost=Cost(generator=name, seed=seed, budget=str(budget)),
+        )
+        params: dict[str, Params] = {}
+        for phase in phases:
+            params[phase.name] = job.train(phase, params)
+        job.cost.write(path)
+    return Trained(params=params, cost=job.cost)
+
+
+def restore(folder: os.PathLike[str] | str, generator: Generator) -> dict[str, Params]:
+    """What each phase of a finished run exported, by phase name; checksums are verified.
+
+    Args:
+        folder: the run folder.
+        generator: built with the config and task that the run was trained with.
+
+    Raises:
+        CheckpointError: if a phase is not finished, damaged, or of another generator.
+    """
+    params: dict[str, Params] = {}
+    for phase in generator.phases():
+        checkpoints = _local(folder) / "checkpoints" / phase.name
+        params[phase.name] = load_export(checkpoints, export_shapes(phase, params))
+    return params
+
+
+def _local(folder: os.PathLike[str] | str) -> Path:
+    address = os.fspath(folder)
+    if "://" in address:
+        raise ValueError(f"a run folder must be a local path, got {address!r}")
+    return Path(address).absolute()
+
+
+def _check_phases(name: str, phases: Sequence[Phase]) -> None:
+    names = [phase.name for phase in phases]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two phases of {name!r} bear one name: {names}")
+    unfit = [phase for phase in names if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", phase)]
+    if unfit:
+        raise ValueError(f"a phase's name becomes a folder: {unfit} must be [a-z0-9_-]")
+    shares = {phase.name: phase.share for phase in phases}
+    if phases and (min(shares.values()) <= 0 or not math.isclose(sum(shares.values()), 1.0)):
+        raise ValueError(f"the shares of {name!r} must be positive and sum to 1, got {shares}")
