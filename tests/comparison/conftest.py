@@ -1,0 +1,183 @@
+"""A comparison as a folder would hold it, made without training anything."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidgen import registry
+from vidgen.comparison import experiment as experiments
+from vidgen.comparison import records
+from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import ComparisonFolder, surroundings, write_json
+from vidgen.comparison.results import Row, as_json
+from vidgen.evaluation import ClipSet, TruthSet
+from vidgen.training import Budget, Cost, PhaseCost
+from vidgen.types import Task
+
+TASK = Task(frames=4, height=16, width=16, channels=1, context_frames=1)
+PROMPTS = 8
+SUCCESS = {"gan": 0.3, "autoregressive": 0.7, "diffusion": 0.9, "copy-first-frame": 0.0}
+FAMILIES = ("gan", "autoregressive", "diffusion", "copy-first-frame")
+
+
+def moving_squares(n=PROMPTS, task=TASK, seed=0) -> ClipSet:
+    """Real clips: a bright square that moves one pixel a frame."""
+    rng = np.random.default_rng(seed)
+    video = np.zeros((n, *task.video_shape), np.uint8)
+    for clip in video:
+        top, left = rng.integers(0, task.height - 8, 2)
+        for t, frame in enumerate(clip):
+            frame[top + t : top + t + 4, left : left + 4] = 255
+    return ClipSet(
+        video=video,
+        captions=tuple(f"the digit {i % 10} is moving down" for i in range(n)),
+        context_frames=task.context_frames,
+        context_mask=np.arange(n) % 2 == 1,
+        keys=np.arange(n, dtype=np.uint32),
+        truth=TruthSet(
+            identity=tuple((str(i % 10),) for i in range(n)),
+            motion=(("down",),) * n,
+            boxes=np.zeros((n, task.frames, 1, 4), np.float32),
+        ),
+    )
+
+
+def score_rows(who, kind, seed, value, share=1.0):
+    """Rows of every primary metric about a value."""
+    rows = []
+    for prompts in ("all", "text", "text+image"):
+        for metric in ("oracle_success", "oracle_success_majority", "drift_identity", "psnr"):
+            if metric == "psnr" and prompts != "text+image":
+                continue
+            height = {"psnr": 10 + 10 * value, "drift_identity": (value - 1) / 10}.get(
+                metric, value
+            )
+            rows.append(
+                Row(
+                    generator=who,
+                    kind=kind,
+                    seed=seed,
+                    share=share,
+                    metric=metric,
+                    prompts=prompts,
+                    value=height,
+                    low=height - 0.05,
+                    high=height + 0.05,
+                    n=PROMPTS,
+                    note="Wilson over prompts",
+                )
+            )
+    return rows
+
+
+def write_run(run, who, kind, seed, value, *, share=1.0, real, trained=True):
+    """A finished run folder."""
+    noise = np.random.default_rng(len(who)).integers(0, 60, real.video.shape, dtype=np.uint8)
+    answers = real.replace(video=np.maximum(real.video, noise))
+    answers.save(run.samples(f"test-{PROMPTS}"))
+    write_json(
+        run.scores,
+        {
+            "generator": who,
+            "seed": seed,
+            "share": share,
+            "protocol": f"test-{PROMPTS}",
+            "hash": "",
+            "asked": {},
+            "rows": as_json(score_rows(who, kind, seed, value, share)),
+            "per_clip": {"oracle_success": [i < value * PROMPTS for i in range(PROMPTS)]},
+        },
+    )
+    if kind == "anchor":
+        return
+    write_json(
+        run.price,
+        {
+            "parameters": 1_000_000 * len(who),
+            "sampling_p50": 0.01 * len(who),
+            "sampling_p95": 0.02 * len(who),
+            "sampling_rate": 100.0,
+            "sampling_flops": 1e9 * len(who),
+        },
+    )
+    phases = {}
+    if trained:
+        names = ["tokenizer", "prior"] if who == "autoregressive" else ["main"]
+        lines = [{"schema_version": 1}]
+        for name in names:
+            timeline = [[step, step * 0.5 * share] for step in range(10, 201, 10)]
+            phases[name] = PhaseCost(
+                steps=200,
+                clips=3200,
+                parameters=1_000_000,
+                model_flops=10**9,
+                optimizer_flops=10**7,
+                seconds={"compile": 9.0, "train": 100.0 * share},
+                timeline=timeline,
+            )
+            for step in range(10, 201, 10):
+                loss = 3 / np.sqrt(step) + 0.02 * np.sin(step)
+                lines.append({"phase": name, "step": step, "split": "train", "loss": loss})
+                if step % 20 == 0:
+                    lines.append(
+                        {"phase": name, "step": step, "split": "validation", "loss": loss + 0.1}
+                    )
+        run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Cost(generator=who, seed=seed or 0, budget="100s", phases=phases).write(Path(run.path))
+
+
+def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
+    """A comparison of three families and a baseline, as if all had been trained."""
+    folder = ComparisonFolder.at(path)
+    experiment = Experiment(
+        name="synthetic",
+        task=TASK,
+        expectation="diffusion leads",
+        generators=dict.fromkeys(FAMILIES),
+        budget=Budget(100, "seconds"),
+        seeds=seeds,
+        curve=curve,
+        prompts=PROMPTS,
+    ).resolve()
+    data = experiments.to_json(experiment)
+    cards = {n: dataclasses.asdict(registry.entry(n).generator.card) for n in FAMILIES}
+    write_json(
+        folder.experiment,
+        {
+            "hash": records.fingerprint(data),
+            "experiment": data,
+            "order": list(FAMILIES),
+            "cards": cards,
+            "anchors": ["held-out-real", "shuffled-captions"],
+            **surroundings(),
+        },
+    )
+    real = moving_squares()
+    real.save(folder.prompts(experiment.protocol))
+    for name, value in {"held-out-real": 0.99, "shuffled-captions": 0.01}.items():
+        write_run(folder.anchor(name), name, "anchor", None, value, real=real)
+    for seed in seeds:
+        for share in (1.0, *curve):
+            for name, value in SUCCESS.items():
+                value = value * share**0.3 + 0.01 * seed
+                run = folder.run(name, seed, share)
+                trained = name != "copy-first-frame"
+                write_run(
+                    run, name, "generator", seed, value, share=share, real=real, trained=trained
+                )
+    return folder
+
+
+@pytest.fixture
+def make_comparison():
+    """`synthetic`, for tests that want a folder of their own."""
+    return synthetic
+
+
+@pytest.fixture(scope="session")
+def comparison(tmp_path_factory) -> ComparisonFolder:
+    """One synthetic comparison that nobody changes."""
+    return synthetic(tmp_path_factory.mktemp("comparison") / "runs")

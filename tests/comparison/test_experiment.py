@@ -1,0 +1,137 @@
+import dataclasses
+import json
+
+import pytest
+
+from vidgen.comparison import catalogue, overrides
+from vidgen.comparison import experiment as experiments
+from vidgen.comparison.experiment import Experiment
+from vidgen.registry import UnknownNameError
+from vidgen.training import Budget
+from vidgen.types import Task
+
+
+@pytest.fixture
+def experiment():
+    return Experiment(
+        name="some",
+        task=Task(frames=4, height=16, width=16, channels=1),
+        generators={"diffusion": None, "frozen-prior": None},
+        budget=Budget(60, "seconds"),
+    )
+
+
+@pytest.mark.parametrize("name", ["quick", "digits32"])
+def test_every_shipped_experiment_loads_resolves_and_shrinks(name):
+    found = catalogue.find(name)
+    assert found.name == name
+    assert "Expected" in found.expectation
+    tiny = found.tiny().resolve()
+    assert (tiny.budget.unit, tiny.prompts) == ("steps", 8)
+    assert set(tiny.generators) == set(found.generators)
+    assert catalogue.summary(name).endswith((".", "?"))
+
+
+def test_a_typo_names_the_near_one():
+    with pytest.raises(UnknownNameError, match="did you mean 'quick'"):
+        catalogue.find("quik")
+
+
+def test_a_file_is_found_by_its_path_and_its_docstring_is_the_expectation(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        '"""Hopes."""\n'
+        "from vidgen.comparison import Budget, Experiment\n"
+        "from vidgen.types import Task\n"
+        "experiment = Experiment(name='mine', task=Task(frames=2, height=8, width=8, channels=1),\n"
+        "    generators={'frozen-prior': None}, budget=Budget(1, 'steps'))\n"
+    )
+    assert catalogue.find(str(path)).expectation == "Hopes."
+
+
+def test_a_path_that_leads_nowhere_or_to_no_experiment_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.py"):
+        catalogue.find(str(tmp_path / "nothing.py"))
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ValueError, match="must define"):
+        catalogue.find(str(tmp_path / "empty.py"))
+
+
+def test_a_resolved_experiment_survives_json(experiment):
+    data = experiments.to_json(experiment)
+    assert data["generators"]["diffusion"]["width"] > 0
+    assert experiments.from_json(json.loads(json.dumps(data))) == experiment.resolve()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generators": {}},
+        {"seeds": (0, 0)},
+        {"curve": (1.5,)},
+        {"context_rate": 2.0},
+        {"prompts": 0},
+        {"samplers": {"gan": None}},
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(experiment, change):
+    with pytest.raises(ValueError, match=r"."):
+        dataclasses.replace(experiment, **change)
+
+
+def test_a_config_of_another_class_is_refused(experiment):
+    wrong = dataclasses.replace(experiment, generators={"diffusion": Task})
+    with pytest.raises(TypeError, match="DiffusionConfig"):
+        wrong.resolve()
+
+
+def test_selecting_keeps_configs_and_takes_any_registered_generator(experiment):
+    chosen = experiment.select(generators=["gan", "diffusion"], seeds=[3], budget="40steps")
+    assert list(chosen.generators) == ["gan", "diffusion"]
+    assert (chosen.seeds, str(chosen.budget)) == ((3,), "40steps")
+    with pytest.raises(UnknownNameError, match="did you mean 'gan'"):
+        experiment.select(generators=["gann"])
+
+
+def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
+    changes = overrides.parse(
+        [
+            "diffusion.width=24",
+            "diffusion.optimizer.learning_rate=1e-3",
+            "diffusion.sampler.steps=5",
+            "diffusion.merge=1 2 2",
+            "options.motion=mage",
+            "budget=7steps",
+            "task.fps=4",
+            "curve=0.1 0.5",
+        ]
+    )
+    found = overrides.apply(experiment, changes)
+    config = found.generators["diffusion"]
+    assert (config.width, config.optimizer.learning_rate, config.merge) == (24, 1e-3, (1, 2, 2))
+    assert found.samplers["diffusion"].steps == 5
+    assert found.options == {"motion": "mage"}
+    assert (str(found.budget), found.task.fps, found.curve) == ("7steps", 4, (0.1, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("diffusion.widht=24", "did you mean 'width'"),
+        ("difusion.width=24", "did you mean 'diffusion'"),
+        ("diffusion.width=wide", "diffusion.width=wide: cannot be read as int"),
+        ("diffusion.optimizer=fast", "has parts of its own"),
+        ("diffusion.width.x=1", "a int has no field"),
+        ("task.frames=0", "at least 1"),
+        ("frozen-prior.sampler.steps=1", "no such sampler setting"),
+        ("diffusion.width", "is no override"),
+    ],
+)
+def test_overrides_that_cannot_be_applied_say_why(experiment, assignment, message):
+    with pytest.raises((overrides.OverrideError, UnknownNameError), match=message):
+        overrides.apply(experiment, overrides.parse([assignment]))
+
+
+def test_an_override_said_twice_is_refused():
+    with pytest.raises(overrides.OverrideError, match="set twice"):
+        overrides.parse(["a=1", "a=2"])

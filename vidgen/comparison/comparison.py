@@ -1,0 +1,236 @@
+"""Run a comparison, or go on with one, and turn what it left behind into results and a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils import epath
+from rich.console import Console
+
+from vidgen import registry
+from vidgen.comparison import catalogue, overrides, records
+from vidgen.comparison import experiment as experiments
+from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import (
+    ComparisonFolder,
+    FolderError,
+    read_json,
+    surroundings,
+    write_json,
+    write_text,
+)
+from vidgen.comparison.jobs import (
+    Executor,
+    Job,
+    in_this_process,
+    jobs_of,
+    judge_again,
+    run_anchors,
+    run_job,
+)
+from vidgen.comparison.results import Results, as_json, collect
+from vidgen.comparison.setting import Setting
+from vidgen.comparison.verdict import Verdict, verdict
+from vidgen.training import Budget
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a comparison came to.
+
+    Attributes:
+        results: tidy rows, see `Results`.
+        verdict: in words.
+        report: path of the page.
+        failed: jobs that ended in an error, with the error.
+    """
+
+    results: Results
+    verdict: Verdict
+    report: epath.Path
+    failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def compare(
+    experiment: str | Experiment,
+    out: epath.PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    budget: Budget | str | None = None,
+    generators: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    executor: Executor = in_this_process,
+    console: Console | None = None,
+) -> Comparison:
+    """Train every generator, have all answer the same prompts, judge them and write the report.
+
+    A folder that holds a part of this comparison already is gone on with: finished jobs are
+    skipped, a stopped one resumes. The same call always leads to the same numbers where the budget
+    is in steps, clips or FLOPs.
+
+    Example:
+        >>> import vidgen
+        >>> vidgen.compare("quick", out="runs/quick", seeds=(0, 1, 2))  # doctest: +SKIP
+
+    Args:
+        experiment: a name from ``experiments/``, a path to a Python file, or an `Experiment`.
+        out: the run folder; ``runs/<experiment>`` by default.
+        seeds: of training, instead of the experiment's.
+        budget: such as ``"400steps"``, instead of the experiment's.
+        generators: names, instead of the experiment's; any that are registered.
+        changes: by dotted path, see `vidgen.comparison.overrides.apply`.
+        executor: how the jobs are run.
+        console: where progress is shown; none is by default.
+
+    Returns:
+        Results, verdict and the path of the page. Jobs that failed are named in `failed` and have
+        no numbers; all others do.
+
+    Raises:
+        vidgen.registry.UnknownNameError: for a name that nothing answers to.
+        FolderError: if the folder holds a comparison with another question.
+        vidgen.training.Interrupted: after SIGTERM or Ctrl-C during training, when all is saved.
+    """
+    console = console or Console(quiet=True)
+    resolved = resolve(experiment, seeds, budget, generators, changes)
+    folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
+    setting = open_folder(resolved, folder)
+    setting.check()
+    failed: dict[str, str] = {}
+
+    def run(job: Job) -> None:
+        failure = folder.run(job.generator, job.seed, job.share).path / "failure.json"
+        failure.unlink(missing_ok=True)
+        try:
+            run_job(job, setting, console)
+        except FolderError:
+            raise
+        except Exception as error:  # one family's fault must not cost the others their numbers
+            failed[str(job)] = f"{type(error).__name__}: {error}"
+            write_json(failure, {"error": failed[str(job)]})
+            console.print(f"{job} failed: {failed[str(job)]}", style="bold red", markup=False)
+
+    run_anchors(setting)
+    executor(jobs_of(resolved), run)
+    return dataclasses.replace(report(folder.path), failed=failed)
+
+
+def resolve(
+    experiment: str | Experiment,
+    seeds: Sequence[int] | None = None,
+    budget: Budget | str | None = None,
+    generators: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """The experiment with everything that was asked for applied and every default written out."""
+    found = catalogue.find(experiment) if isinstance(experiment, str) else experiment
+    found = found.select(generators=generators, seeds=seeds, budget=budget)
+    return overrides.apply(found, changes or {}).resolve()
+
+
+def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
+    """The setting of a comparison, recorded in its folder.
+
+    Seeds, generators and shares may be added to a folder; what all of its runs have in common may
+    not change.
+
+    Raises:
+        FolderError: if the folder holds a comparison with another question; the differences are
+            named.
+    """
+    now = experiments.to_json(experiment)
+    names = list(experiment.generators)
+    cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
+    anchors: list[str] = []
+    if folder.experiment.exists():
+        before = read_json(folder.experiment)
+        changes = records.difference(
+            experiments.shared(before["experiment"]), experiments.shared(now)
+        )
+        if changes:
+            raise FolderError(
+                f"{folder.path} holds a comparison with another question:\n  "
+                + "\n  ".join(changes)
+                + "\nChoose another --out, or remove that folder"
+            )
+        now = _joined(before["experiment"], now)
+        names = list(dict.fromkeys([*before["order"], *names]))
+        cards = before["cards"] | cards
+        anchors = [name for name in before["anchors"] if name not in names]
+    write_json(
+        folder.experiment,
+        {
+            "hash": records.fingerprint(now),
+            "experiment": now,
+            "order": names,
+            "cards": cards,
+            "anchors": anchors,
+            **surroundings(),
+        },
+    )
+    return Setting(experiment, folder)
+
+
+def setting_of(folder: ComparisonFolder) -> Setting:
+    """The setting of a comparison as its folder records it.
+
+    Raises:
+        FolderError: if the folder holds no comparison.
+    """
+    return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
+
+
+def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
+    """Write ``results.json`` and ``report.html`` anew from what lies beneath; no model is needed.
+
+    Args:
+        directory: a run folder of `compare`.
+        recompute: judge the saved clips again instead of taking the saved scores.
+
+    Raises:
+        FolderError: if the folder holds no comparison, or a damaged one.
+    """
+    from vidgen.comparison.page import render
+
+    folder = ComparisonFolder.at(directory)
+    record = read_json(folder.experiment)
+    if recompute:
+        evaluate(folder)
+    results = collect(folder)
+    baselines = [n for n, card in record["cards"].items() if card["family"] == "baseline"]
+    words = verdict(results, baselines=baselines)
+    write_json(
+        folder.results,
+        {
+            "experiment": record["experiment"]["name"],
+            "hash": record["hash"],
+            "verdict": dataclasses.asdict(words),
+            "rows": as_json(results.rows),
+            "summary": as_json(results.summary),
+        },
+    )
+    write_text(folder.report, render(folder, record, results, words))
+    return Comparison(results=results, verdict=words, report=folder.report)
+
+
+def evaluate(folder: ComparisonFolder) -> None:
+    """Judge every saved answer of a comparison again."""
+    setting = setting_of(folder)
+    for pattern in ("anchors/*", "*/seed-*", "budget-*/*/seed-*"):
+        for path in sorted(folder.path.glob(pattern)):
+            run = dataclasses.replace(folder.anchor("-"), path=path)
+            if run.scores.exists():
+                judge_again(run, setting)
+
+
+def _joined(before: records.Json, now: records.Json) -> records.Json:
+    """One record of all that was ever run in a folder."""
+    joined = dict(now)
+    for key in ("generators", "samplers"):
+        joined[key] = {**before[key], **now[key]}
+    for key in ("seeds", "curve"):
+        joined[key] = sorted({*before[key], *now[key]})
+    joined["name"] = before["name"]
+    return joined

@@ -1,0 +1,172 @@
+"""An experiment: one question to several generators, written down as plain configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vidgen import registry
+from vidgen.comparison import records
+from vidgen.comparison.sampler import sampler_class
+from vidgen.training import Budget, TrainingConfig
+from vidgen.types import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What is asked of whom, with which means.
+
+    A file in ``experiments/`` defines one as ``experiment = Experiment(...)``; its module's
+    docstring states the expected result.
+
+    Attributes:
+        name: of the file, and of the run folder.
+        expectation: the expected result in words; the docstring of the file where empty.
+        task: what every generator is asked for.
+        source: name of a source of clips, see `vidgen.data.sources`.
+        options: of the source, e.g. ``{"motion": "diagonal"}``.
+        train_split: generators, tokenizers and the judge's recogniser learn from it.
+        validation_split: validation loss is measured on it, and choices are made on it.
+        test_split: prompts are drawn from it; nothing else ever sees it.
+        generators: by name, their config; None takes the default of the registered class.
+        samplers: by generator, its own sampler settings; absent for its default.
+        budget: of training, a generator and seed.
+        seeds: of training; the replicates of the comparison.
+        curve: shares of the budget, below 1, at which every generator is trained as well, so that
+            quality can be drawn against the budget. Schedules run on the share of the budget that
+            is spent, so that each of them is a training of its own.
+        prompts: how many each generator answers.
+        prompt_seed: which ones.
+        context_rate: share of clips, in training and among the prompts, whose first frames are
+            given.
+        answer_batch: clips a sampling call; it changes no clip.
+        latency_repeats: timed single-clip calls after three warm-ups.
+        training: the training loop's settings.
+        judge_seed: of the judge's recogniser.
+
+    Raises:
+        ValueError: if a value cannot be meant so.
+        vidgen.registry.UnknownNameError: if nothing answers to the name of a generator.
+    """
+
+    name: str
+    task: Task
+    expectation: str = ""
+    source: str = "digits"
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    train_split: str = "train"
+    validation_split: str = "validation"
+    test_split: str = "test"
+    generators: Mapping[str, Any]
+    samplers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    budget: Budget
+    seeds: tuple[int, ...] = (0,)
+    curve: tuple[float, ...] = ()
+    prompts: int = 256
+    prompt_seed: int = 0
+    context_rate: float = 0.5
+    answer_batch: int = 64
+    latency_repeats: int = 20
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    judge_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.generators:
+            raise ValueError(f"experiment {self.name!r} has no generators")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must be different from each other, got {self.seeds}")
+        if any(not 0 < share < 1 for share in self.curve):
+            raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
+        if not 0 <= self.context_rate <= 1:
+            raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
+        for field in ("prompts", "answer_batch", "latency_repeats"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        strangers = sorted(set(self.samplers) - set(self.generators))
+        if strangers:
+            raise ValueError(f"sampler settings for {strangers[0]!r}, which does not take part")
+
+    def resolve(self) -> Experiment:
+        """The same with every default written out, so that it can be recorded."""
+        configs, samplers = {}, {}
+        for name, config in self.generators.items():
+            entry = registry.entry(name)
+            configs[name] = entry.config() if config is None else config
+            if not isinstance(configs[name], entry.config):
+                raise TypeError(
+                    f"generator {name!r} takes a {entry.config.__name__}, "
+                    f"got a {type(config).__name__}"
+                )
+            kind = sampler_class(entry.generator)
+            sampler = self.samplers.get(name)
+            if sampler is not None or kind is not None:
+                samplers[name] = kind() if sampler is None and kind is not None else sampler
+        return dataclasses.replace(self, generators=configs, samplers=samplers)
+
+    def select(
+        self,
+        *,
+        generators: Sequence[str] | None = None,
+        seeds: Sequence[int] | None = None,
+        budget: Budget | str | None = None,
+    ) -> Experiment:
+        """The same with other generators (any registered ones), seeds or budget; None keeps."""
+        changes: dict[str, Any] = {}
+        if generators is not None:
+            for name in generators:
+                registry.entry(name)
+            changes["generators"] = {name: self.generators.get(name) for name in generators}
+            changes["samplers"] = {n: s for n, s in self.samplers.items() if n in generators}
+        if seeds is not None:
+            changes["seeds"] = tuple(seeds)
+        if budget is not None:
+            changes["budget"] = Budget.parse(budget) if isinstance(budget, str) else budget
+        return dataclasses.replace(self, **changes)
+
+    def tiny(self) -> Experiment:
+        """The same in seconds: tiny presets, a few steps, a few prompts. For tests."""
+        return dataclasses.replace(
+            self,
+            generators={name: registry.entry(name).config.tiny() for name in self.generators},
+            samplers={},
+            budget=Budget(8, "steps"),
+            curve=(),
+            prompts=8,
+            answer_batch=4,
+            latency_repeats=1,
+        )
+
+    @property
+    def protocol(self) -> str:
+        """Name of the list of prompts, which tells lists of one folder apart."""
+        return f"{self.test_split}-{self.prompts}"
+
+
+def to_json(experiment: Experiment) -> records.Json:
+    """A resolved experiment as JSON, defaults written out."""
+    return records.encode(experiment.resolve())
+
+
+def from_json(data: records.Json) -> Experiment:
+    """The inverse of `to_json`; a generator's config is read as its registered class.
+
+    Raises:
+        ValueError: if the data is no experiment of this version.
+        vidgen.registry.UnknownNameError: if a generator of it is not installed here.
+    """
+    data = dict(data)
+    configs, samplers = data.pop("generators"), data.pop("samplers")
+    experiment: Experiment = records.decode(Experiment, {**data, "generators": {"": None}})
+    built = {n: records.decode(registry.entry(n).config, c) for n, c in configs.items()}
+    settings = {
+        name: records.decode(sampler_class(registry.entry(name).generator) or Any, sampler)
+        for name, sampler in samplers.items()
+    }
+    return dataclasses.replace(experiment, generators=built, samplers=settings)
+
+
+def shared(data: records.Json) -> records.Json:
+    """What all runs of one folder have in common: all but the lists of who takes part."""
+    free = ("generators", "samplers", "seeds", "curve", "name", "expectation")
+    return {key: value for key, value in data.items() if key not in free}

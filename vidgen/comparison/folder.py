@@ -1,0 +1,227 @@
+"""The run folder: where everything that a comparison leaves behind lies.
+
+::
+
+    runs/<experiment>/
+      experiment.json                 resolved configuration, its hash, versions, device, revision
+      prompts/<protocol>.npz          the real clips whose captions, first frames and keys are asked
+      anchors/<anchor>/               samples/<protocol>.npz  scores.json
+      <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
+                                      samples/<protocol>.npz  scores.json
+      budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
+      results.json                    tidy rows
+      report.html                     one self-contained page
+
+Addresses are `etils.epath`, so a folder may lie in a bucket. Every file is written whole or not at
+all, and every JSON file names its schema version: a reader takes its own version and the older
+ones, and refuses newer ones by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import uuid
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from etils import epath
+
+from vidgen.types import SCHEMA_VERSION
+
+ANCHORS = "anchors"
+PROMPTS = "prompts"
+
+
+class FolderError(ValueError):
+    """A run folder that is not what was expected; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """One generator's (or anchor's) run: the address of each of its files.
+
+    Attributes:
+        path: ``<comparison>/<generator>/seed-<n>`` or ``<comparison>/anchors/<anchor>``.
+    """
+
+    path: epath.Path
+
+    @property
+    def metrics(self) -> epath.Path:
+        """What the training loop logged, a JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def cost(self) -> epath.Path:
+        """Clocks, steps and FLOPs."""
+        return self.path / "cost.json"
+
+    @property
+    def scores(self) -> epath.Path:
+        """What the judge said. Its presence marks a finished job."""
+        return self.path / "scores.json"
+
+    @property
+    def price(self) -> epath.Path:
+        """Parameters and sampling speed."""
+        return self.path / "price.json"
+
+    def samples(self, protocol: str) -> epath.Path:
+        """The answers to a protocol, a ClipSet."""
+        return self.path / "samples" / f"{protocol}.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparisonFolder:
+    """A whole comparison: the address of each of its parts."""
+
+    path: epath.Path
+
+    @classmethod
+    def at(cls, path: epath.PathLike) -> ComparisonFolder:
+        """The folder at an address; local ones become absolute, as checkpoints need."""
+        address = epath.Path(path)
+        if "://" not in os.fspath(path):
+            address = epath.Path(Path(os.fspath(path)).expanduser().absolute())
+        return cls(address)
+
+    @property
+    def experiment(self) -> epath.Path:
+        """The resolved configuration."""
+        return self.path / "experiment.json"
+
+    @property
+    def results(self) -> epath.Path:
+        """Tidy rows."""
+        return self.path / "results.json"
+
+    @property
+    def report(self) -> epath.Path:
+        """The page."""
+        return self.path / "report.html"
+
+    def prompts(self, protocol: str) -> epath.Path:
+        """The real clips that are asked for."""
+        return self.path / PROMPTS / f"{protocol}.npz"
+
+    def run(self, generator: str, seed: int, share: float = 1.0) -> RunFolder:
+        """Where one generator lies, trained with a seed on a share of the budget."""
+        root = self.path if share == 1.0 else self.path / f"budget-{share:g}"
+        return RunFolder(root / generator / f"seed-{seed}")
+
+    def anchor(self, name: str) -> RunFolder:
+        """Where an anchor lies."""
+        return RunFolder(self.path / ANCHORS / name)
+
+
+def of_run(run: epath.PathLike) -> tuple[ComparisonFolder, str, int, float]:
+    """The comparison that a run belongs to: its folder, the generator, the seed, the share.
+
+    Raises:
+        FolderError: if the path is no run inside a comparison.
+    """
+    path = ComparisonFolder.at(run).path
+    generator, seed = path.parent.name, path.name.removeprefix("seed-")
+    root = path.parent.parent
+    share = 1.0
+    if root.name.startswith("budget-"):
+        share, root = float(root.name.removeprefix("budget-")), root.parent
+    folder = ComparisonFolder(root)
+    if not path.name.startswith("seed-") or not seed.isdigit() or not folder.experiment.exists():
+        raise FolderError(
+            f"{path} is no run: expected runs/<experiment>/<generator>/seed-<n> below an "
+            "experiment.json, as `vidgen compare` and `vidgen train` leave them"
+        )
+    return folder, generator, int(seed), share
+
+
+def write_json(path: epath.Path, data: dict[str, Any]) -> None:
+    """Write JSON with its schema version, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **data}, indent=1, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: epath.Path, text: str) -> None:
+    """Write a text file whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Raises:
+        FolderError: if the file is absent, damaged or of a newer schema; the message names it.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise FolderError(f"{path} does not exist") from error
+    except ValueError as error:
+        raise FolderError(f"{path} is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise FolderError(f"{path} holds no JSON object")
+    if data.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+        raise FolderError(
+            f"{path} has schema {data['schema_version']}, newer than this vidgen reads "
+            f"({SCHEMA_VERSION}): update vidgen"
+        )
+    return data
+
+
+def surroundings() -> dict[str, Any]:
+    """Versions, device and revision that a result was made with."""
+    import jax
+
+    versions = {"python": platform.python_version()}
+    for package in (
+        "vidgen",
+        "jax",
+        "jaxlib",
+        "flax",
+        "optax",
+        "orbax-checkpoint",
+        "grain",
+        "numpy",
+    ):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "absent"
+    devices = jax.devices()
+    return {
+        "versions": versions,
+        "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
+        "cores": os.cpu_count(),
+        "machine": platform.platform(),
+        "revision": revision(),
+    }
+
+
+def revision() -> str | None:
+    """The git revision of a clone, marked where files were changed; None for an install."""
+    clone = Path(__file__).parents[2]
+    if not (clone / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(clone), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        changed = "+changes" if git("status", "--porcelain") else ""
+        return git("rev-parse", "--short=12", "HEAD") + changed
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,77 @@
+"""What a comparison will cost, said before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from vidgen import registry
+from vidgen.comparison.experiment import Experiment
+from vidgen.training import Estimate, estimate
+
+UTILISATION = 0.3
+"""Share of the measured matmul peak that small models reach on this kind of work, about."""
+
+OVERHEAD_SECONDS = 60.0
+"""Compiling, sampling and judging of one training on two cores, about."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What one generator will cost, all its seeds and shares of the budget together.
+
+    Attributes:
+        generator: its name.
+        phases: the estimate of each phase at the whole budget; none for a baseline.
+        trainings: how many there are.
+        seconds: of all of them, compiling, sampling and judging included; about.
+    """
+
+    generator: str
+    phases: tuple[Estimate, ...]
+    trainings: int
+    seconds: float
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the optimiser moves, all phases together."""
+        return sum(phase.parameters for phase in self.phases)
+
+    @property
+    def flops(self) -> float | None:
+        """Of one training; None under a budget in seconds, or where they cannot be counted."""
+        counts = [
+            None
+            if phase.steps is None or phase.model_flops is None or phase.optimizer_flops is None
+            else phase.steps * (phase.model_flops + phase.optimizer_flops)
+            for phase in self.phases
+        ]
+        known = [count for count in counts if count is not None]
+        return float(sum(known)) if known and len(known) == len(counts) else None
+
+
+def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forecast]:
+    """What each generator of an experiment will cost. Traces every phase; computes nothing.
+
+    Args:
+        experiment: resolved.
+        peak: measured FLOP/s of this machine, by which a budget that is not in seconds becomes
+            time; without it that time is left out.
+
+    Raises:
+        ValueError: if the budget does not pay for one step of a phase.
+    """
+    found = []
+    for name, config in experiment.generators.items():
+        generator = registry.entry(name).build(experiment.task, config)
+        phases = tuple(estimate(generator, experiment.task, experiment.budget))
+        shares = (1.0, *experiment.curve)
+        trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)
+        cast = Forecast(generator=name, phases=phases, trainings=trainings, seconds=0.0)
+        if phases:
+            alone = sum(phase.seconds or 0.0 for phase in phases)
+            if peak and cast.flops:
+                alone = cast.flops / (peak * UTILISATION)
+            once = alone * sum(shares) + OVERHEAD_SECONDS * len(shares)
+            cast = dataclasses.replace(cast, seconds=once * len(experiment.seeds))
+        found.append(cast)
+    return found

@@ -1,0 +1,257 @@
+"""Jobs: a comparison is a set of independent ones, whose only output is a run folder.
+
+A job trains a generator with one seed on one share of the budget, has it answer the prompts, and
+has the answers judged. Each of the three leaves its file before the next begins, so that a job
+that was stopped goes on where it was; a finished one is recognised and skipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from vidgen.comparison import records
+from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
+from vidgen.comparison.price import Stopwatch, latency, parameters
+from vidgen.comparison.results import as_json, rows_of
+from vidgen.comparison.setting import Setting
+from vidgen.contract import Generator, Reconstructs
+from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
+from vidgen.training import restore, train
+from vidgen.types import Params, Score
+
+RECONSTRUCTION = "reconstruction"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training: which generator, which seed, which share of the budget."""
+
+    generator: str
+    seed: int
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        part = "" if self.share == 1.0 else f" at {self.share:.0%} of the budget"
+        return f"{self.generator} seed {self.seed}{part}"
+
+
+Executor = Callable[[Sequence[Job], Callable[[Job], None]], None]
+"""Runs jobs, in any order and wherever the run folder is seen, by calling the function on each."""
+
+
+def in_this_process(jobs: Sequence[Job], run: Callable[[Job], None]) -> None:
+    """The default executor: one after another."""
+    for job in jobs:
+        run(job)
+
+
+def jobs_of(experiment: Experiment) -> list[Job]:
+    """The jobs of an experiment: seed by seed, so that the first seed compares all families."""
+    return [
+        Job(generator=name, seed=seed, share=share)
+        for seed in experiment.seeds
+        for share in (1.0, *experiment.curve)
+        for name in experiment.generators
+    ]
+
+
+def finished(job: Job, setting: Setting) -> bool:
+    """Whether a job's scores are there.
+
+    Raises:
+        FolderError: if they are there, but answer another question; the differences are named.
+    """
+    run = setting.folder.run(job.generator, job.seed, job.share)
+    return _done(run, setting.asked(job.generator, job.seed, job.share))
+
+
+def run_job(job: Job, setting: Setting, console: Console) -> None:
+    """Train, answer and judge, or do what is left of it.
+
+    Args:
+        job: what to do.
+        setting: of its comparison.
+        console: where progress is shown.
+
+    Raises:
+        vidgen.training.Interrupted: after a signal during training, when all is saved.
+        FolderError: if the folder holds the scores of another question.
+    """
+    if finished(job, setting):
+        return
+    run = setting.folder.run(job.generator, job.seed, job.share)
+    generator = setting.generator(job.generator)
+    experiment = setting.experiment
+    trained = train(
+        generator,
+        name=job.generator,
+        seed=job.seed,
+        budget=experiment.budget if job.share == 1.0 else experiment.budget.share(job.share),
+        data=setting.batches,
+        validation=setting.validation_batches,
+        folder=run.path,
+        fingerprint=setting.training_fingerprint(job.generator),
+        config=experiment.training,
+        console=console,
+    )
+    sample_answers(run, generator, trained.params, setting, job.generator, console)
+    _judge(
+        run,
+        setting,
+        setting.asked(job.generator, job.seed, job.share),
+        generator=job.generator,
+        seed=job.seed,
+        share=job.share,
+    )
+    # Compiled programs of one family are of no use to the next, and memory is.
+    jax.clear_caches()
+
+
+def sample_answers(
+    run: RunFolder,
+    generator: Generator,
+    params: dict[str, Params],
+    setting: Setting,
+    name: str,
+    console: Console,
+) -> None:
+    """Have a trained generator answer the prompts, unless it has; measure its price."""
+    experiment, prompts = setting.experiment, setting.prompts
+    path = run.samples(experiment.protocol)
+    if not (path.exists() and run.price.exists()):
+        console.print(f"{name}: answering {len(prompts)} prompts", highlight=False)
+        sampler = experiment.samplers.get(name)
+        watch = Stopwatch(jax.jit(generator.sample), params, sampler)
+        batch = min(experiment.answer_batch, len(prompts))
+        answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
+        single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
+        write_json(run.price, parameters(params) | single | watch.rate())
+        answers.save(path)
+    path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
+    if isinstance(generator, Reconstructs) and not path.exists():
+        through = jax.jit(generator.reconstruct)
+        reconstruct(
+            prompts,
+            lambda video: through(params, video),
+            batch_size=min(experiment.answer_batch, len(prompts)),
+        ).save(path)
+
+
+def run_anchors(setting: Setting) -> None:
+    """Make and judge the anchors, unless that is done."""
+    asked = setting.asked(None, None, 1.0)
+    made: dict[str, ClipSet] | None = None
+    names = read_json(setting.folder.experiment).get("anchors", [])
+    if names and all(_done(setting.folder.anchor(name), asked) for name in names):
+        return
+    source = setting.source(setting.experiment.test_split)
+    made = anchors(setting.prompts, source, seed=setting.experiment.prompt_seed)
+    for name, clips in made.items():
+        if name in setting.experiment.generators:
+            continue
+        run = setting.folder.anchor(name)
+        if not _done(run, asked):
+            clips.save(run.samples(setting.experiment.protocol))
+            _judge(run, setting, asked, generator=name, seed=None)
+    kept = [name for name in made if name not in setting.experiment.generators]
+    write_json(setting.folder.experiment, {**read_json(setting.folder.experiment), "anchors": kept})
+
+
+def judge_again(run: RunFolder, setting: Setting) -> None:
+    """Judge the answers that lie in a run folder anew; no model is needed.
+
+    Raises:
+        FolderError: if there is nothing to judge.
+    """
+    before = read_json(run.scores)
+    _judge(
+        run,
+        setting,
+        before["asked"],
+        generator=before["generator"],
+        seed=before["seed"],
+        share=before["share"],
+    )
+
+
+def restored(job: Job, setting: Setting) -> tuple[Generator, dict[str, Params]]:
+    """A trained generator out of its run folder, its checksums verified."""
+    generator = setting.generator(job.generator)
+    run = setting.folder.run(job.generator, job.seed, job.share)
+    return generator, restore(run.path, generator)
+
+
+def _judge(
+    run: RunFolder,
+    setting: Setting,
+    asked: dict[str, Any],
+    *,
+    generator: str,
+    seed: int | None,
+    share: float = 1.0,
+) -> None:
+    """Score what lies in the run folder; scores.json is the last file of a job."""
+    name = setting.experiment.protocol
+    scores = setting.judge.judge(ClipSet.load(run.samples(name)), setting.prompts)
+    kind = "anchor" if seed is None else "generator"
+    rows = rows_of(scores, generator=generator, kind=kind, seed=seed, share=share)
+    per_clip = _per_clip(scores.get(("oracle_success", "all")))
+    back = run.samples(f"{name}-{RECONSTRUCTION}")
+    if back.exists():
+        scores = setting.judge.judge(ClipSet.load(back), setting.prompts)
+        title = f"{RECONSTRUCTION} ({generator})"
+        rows += rows_of(scores, generator=title, kind="anchor", seed=seed, share=share)
+    write_json(
+        run.scores,
+        {
+            "generator": generator,
+            "seed": seed,
+            "share": share,
+            "protocol": name,
+            "hash": records.fingerprint(asked),
+            "asked": asked,
+            "rows": as_json(rows),
+            "per_clip": {"oracle_success": per_clip},
+        },
+    )
+
+
+def _per_clip(score: Score | None) -> list[bool] | None:
+    """Which clips are right, for the marks in the report."""
+    if score is None or score.per_clip is None:
+        return None
+    return [bool(value) for value in score.per_clip]
+
+
+def _done(run: RunFolder, asked: dict[str, Any]) -> bool:
+    if not run.scores.exists():
+        return False
+    before = read_json(run.scores)
+    if before.get("hash") == records.fingerprint(asked):
+        return True
+    changes = records.difference(before.get("asked", {}), asked)
+    raise FolderError(
+        f"{run.path} answers another question:\n  "
+        + "\n  ".join(changes)
+        + "\nChoose another --out, or remove that folder"
+    )
+
+
+__all__ = [
+    "Executor",
+    "Job",
+    "finished",
+    "in_this_process",
+    "jobs_of",
+    "judge_again",
+    "restored",
+    "run_anchors",
+    "run_job",
+    "sample_answers",
+]

@@ -1,0 +1,73 @@
+"""Tables of what there is: generators with their cards, data, metrics, experiments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+
+from rich.table import Table
+
+from vidgen import data, registry
+from vidgen.comparison import catalogue
+from vidgen.evaluation import METRICS
+
+ABILITIES = ("text", "context", "rollout", "likelihood", "few_step")
+
+
+def tables(what: str) -> Iterator[Table]:
+    """The tables of one kind of thing, or of "all"."""
+    made = {
+        "generators": generators,
+        "data": sources,
+        "metrics": metrics,
+        "experiments": experiments,
+    }
+    for name, make in made.items():
+        if what in ("all", name):
+            yield make()
+
+
+def generators() -> Table:
+    """Every registered generator; one that cannot be loaded says why."""
+    table = _table("Generators", "name", "family", "what it is", "can", "paper")
+    for listed in registry.listing():
+        if listed.card is None:
+            table.add_row(listed.name, "[red]broken[/]", listed.error, "", "")
+            continue
+        card = listed.card
+        can = ", ".join(name.replace("_", "-") for name in ABILITIES if getattr(card, name))
+        table.add_row(listed.name, card.family, card.summary, can, card.paper)
+    return table
+
+
+def sources() -> Table:
+    """Every source of clips."""
+    table = _table("Data", "name", "what it is")
+    for name in data.sources():
+        builder = getattr(import_module(f"vidgen.data.{name}"), name)
+        table.add_row(name, " ".join((inspect.getdoc(builder) or "").split("\n\n")[0].split()))
+    return table
+
+
+def metrics() -> Table:
+    """Every metric of the judge."""
+    table = _table("Metrics", "name", "better", "what it is", "prompts")
+    for metric in METRICS.values():
+        table.add_row(metric.name, metric.better, metric.definition, ", ".join(metric.strata))
+    return table
+
+
+def experiments() -> Table:
+    """Every experiment that comes with vidgen."""
+    table = _table("Experiments", "name", "question")
+    for name in catalogue.names():
+        table.add_row(name, catalogue.summary(name))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
+    return table

@@ -1,0 +1,162 @@
+"""A trained generator as a person uses it: sentences and pictures in, clips out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jaxtyping import UInt8
+
+from vidgen import registry
+from vidgen.comparison.comparison import setting_of
+from vidgen.comparison.folder import of_run
+from vidgen.comparison.jobs import Job, restored
+from vidgen.comparison.picture import first_frame
+from vidgen.comparison.sampler import sampler_class, turned
+from vidgen.contract import Card, Generator, stream
+from vidgen.text import TextEncoder
+from vidgen.types import Condition, Params, Task, to_float, to_pixels
+
+MOST_AT_ONCE = 64
+LONGEST_SENTENCE = 2_000
+"""Characters beyond which a sentence is refused unread."""
+
+
+class Model:
+    """A trained generator.
+
+    Args:
+        name: as registered.
+        generator: the class's instance.
+        params: what each phase exported.
+        encoder: sentences to features, as in training.
+        task: what it was trained for.
+        sampler: its sampler settings; None for its default.
+
+    Example:
+        >>> model = load("runs/quick/diffusion/seed-0")  # doctest: +SKIP
+        >>> model.sample(text="the digit 3 is moving up and left").shape  # doctest: +SKIP
+        (1, 8, 32, 32, 1)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        generator: Generator,
+        params: dict[str, Params],
+        encoder: TextEncoder,
+        task: Task,
+        sampler: Any = None,
+    ) -> None:
+        self.name, self.task, self.generator, self.params = name, task, generator, params
+        self._encoder, self._sampler = encoder, sampler
+
+    @property
+    def card(self) -> Card:
+        """What it is and what it can do."""
+        return self.generator.card
+
+    @functools.cached_property
+    def _jitted(self) -> Any:
+        return jax.jit(self.generator.sample)
+
+    def sample(
+        self,
+        text: str | Sequence[str | None] | None = None,
+        image: Any = None,
+        seed: int = 0,
+        **sampler: Any,
+    ) -> UInt8[np.ndarray, "N T H W C"]:
+        """Draw clips, one a sentence.
+
+        Args:
+            text: a sentence, N of them, or None for a clip without one; within a list, too, None
+                says nothing.
+            image: the first frame: a path or an array (see `picture.first_frame`), one for all
+                clips, or a list of N of them, with None where none is given.
+            seed: of the draw. Clip i depends on the seed, on i and on its own prompt alone.
+            **sampler: the generator's sampler settings to change, e.g. ``steps=40``.
+
+        Returns:
+            uint8 [N T H W C].
+
+        Raises:
+            ValueError: for a sentence that is empty, too long or has unknown words, for a picture
+                that cannot be read, and where their numbers do not match.
+            vidgen.registry.UnknownNameError: for a sampler setting that does not exist.
+        """
+        kind = sampler_class(type(self.generator))
+        settings = turned(self.name, kind, self._sampler, sampler)
+        sentences = [text] if text is None or isinstance(text, str) else list(text)
+        if not sentences:
+            raise ValueError("no sentence was given; pass text=None for a clip without one")
+        pictures = list(image) if isinstance(image, list | tuple) else [image] * len(sentences)
+        if len(pictures) != len(sentences):
+            raise ValueError(f"{len(sentences)} sentences, but {len(pictures)} pictures")
+        words, mask = self._text(sentences)
+        frames, given = self._context(pictures)
+        root = stream(seed, "sample")
+        clips = []
+        for start in range(0, len(sentences), MOST_AT_ONCE):
+            part = slice(start, start + MOST_AT_ONCE)
+            condition = Condition.of(
+                words[part], mask[part], to_float(jnp.asarray(frames[part])), given[part]
+            )
+            order = np.arange(start, start + condition.batch_size)
+            keys = jax.vmap(functools.partial(jax.random.fold_in, root))(order)
+            clips.append(to_pixels(self._jitted(self.params, condition, keys, settings)))
+        return np.concatenate(clips)
+
+    def _text(self, sentences: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+        for sentence in sentences:
+            if sentence is not None and not sentence.strip():
+                raise ValueError("a sentence is empty; pass None for a clip without one")
+            if sentence is not None and len(sentence) > LONGEST_SENTENCE:
+                raise ValueError(
+                    f"a sentence has {len(sentence):,} characters; at most {LONGEST_SENTENCE:,} "
+                    "are read"
+                )
+        task = self.task
+        words = np.zeros((len(sentences), task.text_length, task.text_width), np.float32)
+        mask = np.zeros((len(sentences), task.text_length), bool)
+        said = [i for i, sentence in enumerate(sentences) if sentence is not None]
+        if said:
+            words[said], mask[said] = self._encoder([s for s in sentences if s is not None])
+        return words, mask
+
+    def _context(self, pictures: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        task = self.task
+        frames = np.zeros((len(pictures), *task.context_shape), np.uint8)
+        given = np.zeros((len(pictures), task.context_frames), bool)
+        for i, picture in enumerate(pictures):
+            if picture is None:
+                continue
+            if task.context_frames == 0:
+                raise ValueError("this model was trained without first frames; pass no picture")
+            # A still picture stands for all the frames that the task gives.
+            frames[i], given[i] = first_frame(picture, task)[None], True
+        return frames, given
+
+
+def load(run: epath.PathLike) -> Model:
+    """A trained generator out of a run folder; its checksums are verified.
+
+    Args:
+        run: such as ``runs/quick/diffusion/seed-0``.
+
+    Raises:
+        FolderError: if there is no run, with what a run looks like.
+        vidgen.training.CheckpointError: if training has not finished, or a file is damaged.
+    """
+    folder, name, seed, share = of_run(run)
+    setting = setting_of(folder)
+    if name not in setting.experiment.generators:
+        raise registry.suggest(name, setting.experiment.generators, "generator of this experiment")
+    generator, params = restored(Job(generator=name, seed=seed, share=share), setting)
+    sampler = setting.experiment.samplers.get(name)
+    return Model(name, generator, params, setting.encoder, setting.experiment.task, sampler)

@@ -1,0 +1,87 @@
+"""The price of a generator: its parameters, and what a clip costs to sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vidgen.contract import stream
+from vidgen.training import flops
+from vidgen.training.timing import time_calls
+from vidgen.types import Condition, Params, Task
+
+
+class Stopwatch:
+    """A jitted sampler with its parameters bound, that notes how long each call takes.
+
+    Args:
+        sample: jitted `Generator.sample`.
+        params: what each phase exported.
+        sampler: the generator's sampler settings; None for its default.
+    """
+
+    def __init__(
+        self, sample: Callable[..., Any], params: Mapping[str, Params], sampler: Any
+    ) -> None:
+        self._sample, self._params, self._sampler = sample, params, sampler
+        self._seconds: list[float] = []
+        self._batch = 0
+
+    def __call__(self, condition: Condition, keys: Any) -> Any:
+        """float [B T H W C], finished."""
+        start = time.perf_counter()
+        video = self.untimed(condition, keys)
+        self._seconds.append(time.perf_counter() - start)
+        self._batch = condition.batch_size
+        return video
+
+    def untimed(self, condition: Condition, keys: Any) -> Any:
+        """The same, not noted."""
+        video = self._sample(self._params, condition, keys, self._sampler)
+        return jax.block_until_ready(video)
+
+    def flops(self, condition: Condition, keys: Any) -> float | None:
+        """FLOPs of a call by the analytic counter; None where it does not know a primitive."""
+        try:
+            counted = flops.count(self._sample, self._params, condition, keys, self._sampler)
+        except (flops.UncountedPrimitiveError, flops.UnknownTripCountError):
+            return None
+        return float(counted.model)
+
+    def rate(self) -> dict[str, float | None]:
+        """Clips a second in batches: the median call after the first, which compiled."""
+        warm = self._seconds[1:]
+        return {"sampling_rate": self._batch / float(np.median(warm)) if warm else None}
+
+
+def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | None]:
+    """Seconds of a call for one clip, p50 and p95 after warm-ups, and its FLOPs.
+
+    Args:
+        watch: the sampler.
+        task: the shapes to sample.
+        repeats: timed calls, after three warm-ups.
+    """
+    condition = Condition.of(
+        jnp.ones((1, task.text_length, task.text_width)),
+        jnp.ones((1, task.text_length), bool),
+        jnp.zeros((1, *task.context_shape)),
+        jnp.zeros((1, task.context_frames), bool),
+    )
+    keys = jax.random.split(stream(0, "latency"), 1)
+    timing = time_calls(lambda: watch.untimed(condition, keys), repetitions=repeats)
+    return {
+        "sampling_p50": timing.median,
+        "sampling_p95": timing.p95,
+        "sampling_flops": watch.flops(condition, keys),
+    }
+
+
+def parameters(params: Mapping[str, Params]) -> dict[str, int]:
+    """Numbers that sampling reads, all phases together."""
+    return {"parameters": sum(int(np.size(leaf)) for leaf in jax.tree.leaves(dict(params)))}

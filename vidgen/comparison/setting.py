@@ -1,0 +1,134 @@
+"""What all jobs of one comparison share: sources, sentences, prompts and the judge."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from vidgen import data, registry
+from vidgen.comparison import records
+from vidgen.comparison.experiment import Experiment, shared, to_json
+from vidgen.comparison.folder import ComparisonFolder
+from vidgen.contract import Generator
+from vidgen.evaluation import ClipSet, Judge, protocol
+from vidgen.text import TextEncoder, WordVectors
+from vidgen.types import HostBatch
+
+_VALIDATION_BATCHES = 4
+_SPEED = ("answer_batch", "latency_repeats")
+
+
+class Setting:
+    """Everything that the jobs of a comparison have in common, built when it is first needed.
+
+    Args:
+        experiment: resolved.
+        folder: of the comparison; the prompts lie there.
+    """
+
+    def __init__(self, experiment: Experiment, folder: ComparisonFolder) -> None:
+        self.experiment, self.folder = experiment, folder
+
+    def source(self, split: str) -> data.Source:
+        """The experiment's source of clips, of one split."""
+        return data.source(self.experiment.source, split=split, **self.experiment.options)
+
+    @functools.cached_property
+    def train(self) -> data.Source:
+        """What generators learn from."""
+        return self.source(self.experiment.train_split)
+
+    @functools.cached_property
+    def encoder(self) -> TextEncoder:
+        """Sentences to features, the same for every generator."""
+        task = self.experiment.task
+        return WordVectors(self.train.vocabulary, length=task.text_length, width=task.text_width)
+
+    @functools.cached_property
+    def prompts(self) -> ClipSet:
+        """The list that every generator answers; drawn once, and read from disk ever after."""
+        experiment = self.experiment
+        path = self.folder.prompts(experiment.protocol)
+        if not path.exists():
+            drawn = protocol(
+                self.source(experiment.test_split),
+                n=experiment.prompts,
+                seed=experiment.prompt_seed,
+                context_frames=experiment.task.context_frames,
+                context_rate=experiment.context_rate,
+            )
+            drawn.save(path)
+        return ClipSet.load(path)
+
+    @functools.cached_property
+    def judge(self) -> Judge:
+        """The judge, who learns from the training split alone."""
+        return Judge(self.train, seed=self.experiment.judge_seed)
+
+    def check(self) -> None:
+        """Refuse what does not fit together, before any training starts.
+
+        Raises:
+            vidgen.data.DataMismatchError: if source, encoder and task do not fit.
+            ValueError: if the test split cannot give that many prompts.
+        """
+        data.check_task(self.train, self.encoder, self.experiment.task)
+        for name in self.experiment.generators:
+            self.generator(name)
+        _ = self.prompts
+
+    def generator(self, name: str) -> Generator:
+        """A generator of the experiment, untrained."""
+        return registry.entry(name).build(self.experiment.task, self.experiment.generators[name])
+
+    def batches(self, batch_size: int, seed: int) -> Iterator[HostBatch]:
+        """An endless iterator of training batches, whose state a checkpoint can hold."""
+        return data.batches(
+            self.train,
+            self.encoder,
+            self.experiment.task,
+            batch_size=batch_size,
+            seed=seed,
+            context_rate=self.experiment.context_rate,
+        )
+
+    def validation_batches(self, batch_size: int) -> Sequence[HostBatch]:
+        """The fixed batches of the validation loss."""
+        return data.validation_batches(
+            self.source(self.experiment.validation_split),
+            self.encoder,
+            self.experiment.task,
+            batch_size=batch_size,
+            count=_VALIDATION_BATCHES,
+            context_rate=self.experiment.context_rate,
+        )
+
+    def training_fingerprint(self, name: str) -> dict[str, Any]:
+        """What must not change under a run of a generator while it trains."""
+        experiment = self.experiment
+        return {
+            "task": records.encode(experiment.task),
+            "config": records.encode(experiment.generators[name]),
+            "context_rate": experiment.context_rate,
+            "source": self.train.fingerprint,
+            "validation": self.source(experiment.validation_split).fingerprint,
+            "encoder": self.encoder.fingerprint,
+        }
+
+    def asked(self, name: str | None, seed: int | None, share: float) -> dict[str, Any]:
+        """All that decides the scores of a job; a finished job with other ones is another job."""
+        whole = to_json(self.experiment)
+        common = {key: value for key, value in shared(whole).items() if key not in _SPEED}
+        # How training is watched and saved decides no number.
+        common.pop("training")
+        if name is None:
+            common.pop("budget")
+            return common
+        return common | {
+            "generator": name,
+            "config": whole["generators"][name],
+            "sampler": whole["samplers"].get(name),
+            "seed": seed,
+            "share": share,
+        }

@@ -1,0 +1,147 @@
+"""Clips into files that people watch: mp4, gif, webp, or a sheet of frames as png."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+SHOWN_SIDE = 256
+"""Pixels that the shorter side of a small clip is enlarged to, about, by whole factors."""
+
+
+def write(
+    path: Path | str, clips: UInt8[np.ndarray, "N T H W C"], *, fps: int, scale: int | None = None
+) -> Path:
+    """Write clips side by side into one file, whose extension chooses the format.
+
+    Args:
+        path: ending in .mp4 (H.264), .gif, .webp (lossless) or .png (a row of frames a clip).
+        clips: C is 1 or 3.
+        fps: frames a second.
+        scale: factor of enlargement, nearest neighbour; by default one that makes small clips
+            visible.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: for another extension, or a folder that does not exist.
+        ImportError: for mp4 where PyAV is not installed.
+    """
+    path = Path(path)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise ValueError(f"{path.name!r}: the extension must be one of {', '.join(_WRITERS)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} does not exist")
+    clips = np.asarray(clips)
+    scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
+    content = writer(_rgb(enlarge(clips, scale)), fps)
+    path.write_bytes(content)
+    return path
+
+
+def enlarge(clips: UInt8[np.ndarray, "*N H W C"], scale: int) -> UInt8[np.ndarray, "*N H2 W2 C"]:
+    """Each pixel as a square of `scale` pixels a side."""
+    return clips.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def webp(frames: UInt8[np.ndarray, "T H W C"], fps: int) -> bytes:
+    """One clip as an animated lossless WebP."""
+    return _pillow(_rgb(frames[None]), fps, "WEBP", lossless=True, quality=80, method=4)
+
+
+def png(frame: UInt8[np.ndarray, "H W C"]) -> bytes:
+    """One frame as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def read(path: Path | str) -> UInt8[np.ndarray, "T H W 3"]:
+    """The frames of a video or moving picture, RGB.
+
+    Raises:
+        ValueError: if the file holds no frames that can be read.
+    """
+    import av
+    import av.error
+
+    try:
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    except (av.error.FFmpegError, IndexError) as error:
+        raise ValueError(f"{path} is no video that can be read: {error}") from error
+    if not frames:
+        raise ValueError(f"{path} holds no frames")
+    return np.stack(frames)
+
+
+def _rgb(clips: np.ndarray) -> np.ndarray:
+    """N clips side by side, in colour: uint8 [T H N*W 3]."""
+    wall = np.concatenate(list(clips), axis=2)
+    return np.ascontiguousarray(np.broadcast_to(wall, (*wall.shape[:-1], 3)))
+
+
+def _pillow(frames: np.ndarray, fps: int, kind: str, **options: Any) -> bytes:
+    from PIL import Image
+
+    images = [Image.fromarray(frame) for frame in frames]
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        kind,
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 / fps),
+        loop=0,
+        **options,
+    )
+    return buffer.getvalue()
+
+
+def _gif(frames: np.ndarray, fps: int) -> bytes:
+    return _pillow(frames, fps, "GIF")
+
+
+def _webp(frames: np.ndarray, fps: int) -> bytes:
+    return _pillow(frames, fps, "WEBP", lossless=True, quality=80, method=4)
+
+
+def _sheet(frames: np.ndarray, fps: int) -> bytes:
+    return png(np.concatenate(list(frames), axis=1))
+
+
+def _mp4(frames: np.ndarray, fps: int) -> bytes:
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError("mp4 needs PyAV: pip install 'vidgen[video]'") from error
+    # H.264 with halved chroma takes even sides only.
+    height, width = frames.shape[1:3]
+    frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(fps))
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        stream.options = {"crf": "12"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+_WRITERS: dict[str, Callable[[np.ndarray, int], bytes]] = {
+    ".mp4": _mp4,
+    ".gif": _gif,
+    ".webp": _webp,
+    ".png": _sheet,
+}
