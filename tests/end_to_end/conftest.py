@@ -1,0 +1,186 @@
+"""Two toy families that learn in milliseconds, for whole comparisons through the command line."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from vidgen import registry
+from vidgen.comparison import setting, terminal
+from vidgen.contract import Card, TrainState
+from vidgen.evaluation import Judge
+from vidgen.registry import register
+
+EXPERIMENT = '''"""Toys on real handwriting.
+
+Expected: nobody passes the oracle.
+"""
+
+from vidgen.comparison import Budget, Experiment
+from vidgen.training import TrainingConfig
+from vidgen.types import Task
+
+experiment = Experiment(
+    name="toys",
+    task=Task(frames=8, height=32, width=32, channels=1, context_frames=1),
+    options={"motion": "diagonal"},
+    generators={"toy": None, "toy-bright": None, "copy-first-frame": None},
+    budget=Budget(6, "steps"),
+    prompts=8,
+    answer_batch=4,
+    latency_repeats=1,
+    training=TrainingConfig(log_every=1, tensorboard=False),
+)
+'''
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ToyConfig:
+    """Step size of plain gradient descent."""
+
+    rate: float = 0.5
+
+    @classmethod
+    def tiny(cls):
+        return cls()
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ToySampler:
+    """Standard deviation of the noise that is added."""
+
+    noise: float = 0.1
+
+
+class MeanPhase:
+    """Learns the mean clip by gradient descent."""
+
+    name, share, batch_size = "mean", 1.0, 4
+
+    def __init__(self, config, task):
+        self.config, self.task = config, task
+
+    def init(self, key, earlier):
+        start = 0.1 * jax.random.normal(key, self.task.video_shape)
+        return TrainState.create({"mean": start}, {}, average=False)
+
+    def step(self, state, batch, key, progress):
+        def loss_of(params):
+            noisy = batch.video + 0.1 * jax.random.normal(key, batch.video.shape)
+            return jnp.mean((params["mean"][None] - noisy) ** 2)
+
+        loss, slope = jax.value_and_grad(loss_of)(state.params)
+        size = slope["mean"].size
+        params = {"mean": state.params["mean"] - self.config.rate * size * 0.1 * slope["mean"]}
+        return state.replace(step=state.step + 1, params=params), {"loss": loss}
+
+    def export(self, state):
+        return state.params
+
+
+class Toy:
+    """The mean clip with noise, and the given frame in front."""
+
+    card: ClassVar[Card] = Card(
+        name="toy", family="toy", summary="A mean.", paper="none", matches_reference="no"
+    )
+    shift = 0.0
+
+    def __init__(self, config, task):
+        self.config, self.task = config, task
+
+    def phases(self):
+        return [MeanPhase(self.config, self.task)]
+
+    def sample(self, params, condition, keys, sampler: ToySampler | None = None):
+        shape = self.task.video_shape
+        noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+        video = params["mean"]["mean"][None] + (sampler or ToySampler()).noise * noise + self.shift
+        given = condition.context_mask[:, :, None, None, None]
+        first = jnp.where(given, condition.context, video[:, :1])
+        return jnp.concatenate([first, video[:, 1:]], axis=1)
+
+
+class BrightToy(Toy):
+    """The same, brighter."""
+
+    card = dataclasses.replace(Toy.card, name="toy-bright")
+    shift = 0.3
+
+
+class BrokenToy(Toy):
+    """Fails when it is to draw."""
+
+    card = dataclasses.replace(Toy.card, name="toy-broken")
+
+    def sample(self, params, condition, keys, sampler: ToySampler | None = None):
+        raise RuntimeError("the brush broke")
+
+
+@pytest.fixture(scope="session")
+def _compiled_once(tmp_path_factory):
+    """Programs are kept on disk, since these tests build the same ones again and again."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="session")
+def _toys(_compiled_once):
+    """Registered for this folder's tests alone."""
+    before = dict(registry._entries)
+    for toy in (Toy, BrightToy, BrokenToy):
+        register(toy.card.name, ToyConfig)(toy)
+    yield
+    registry._entries.clear()
+    registry._entries.update(before)
+
+
+@pytest.fixture(autouse=True)
+def toys(_toys, monkeypatch):
+    """The toys; neither the judge nor the machine's speed is found out anew each time."""
+    monkeypatch.setattr(setting, "Judge", _judge)
+    monkeypatch.setattr(terminal, "matmul_peak", lambda: 1e11)
+
+
+_JUDGES = {}
+
+
+def _judge(train, *, seed):
+    """One judge a source and seed, for all comparisons here."""
+    key = (train.fingerprint, seed)
+    if key not in _JUDGES:
+        _JUDGES[key] = Judge(train, seed=seed)
+    return _JUDGES[key]
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory):
+    """A file that defines the experiment."""
+    path = tmp_path_factory.mktemp("experiments") / "toys.py"
+    path.write_text(EXPERIMENT)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(_toys, experiment, tmp_path_factory):
+    """The folder of a comparison that nobody interrupted."""
+    from vidgen.cli import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setting, "Judge", _judge)
+        patch.setattr(terminal, "matmul_peak", lambda: 1e11)
+        out = tmp_path_factory.mktemp("runs") / "undisturbed"
+        assert main(["compare", experiment, "--out", str(out)]) == 0
+    return out

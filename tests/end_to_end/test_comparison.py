@@ -1,0 +1,232 @@
+"""Whole comparisons through the command line: finished, interrupted, resumed, refused."""
+
+import functools
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+import vidgen
+from vidgen.cli import main
+from vidgen.comparison import jobs
+from vidgen.comparison.results import PRICES
+from vidgen.evaluation import ClipSet
+from vidgen.training.progress import Display
+
+RUNS = ("toy/seed-0", "toy-bright/seed-0", "copy-first-frame/seed-0")
+
+
+def quality(folder):
+    """The rows of a comparison without what a clock says."""
+    rows = json.loads((folder / "results.json").read_text())["rows"]
+    return [row for row in rows if row["metric"] not in PRICES]
+
+
+def same_numbers(one, other):
+    for run in RUNS:
+        if not run.startswith("copy"):
+            logs = [(folder / run / "metrics.jsonl").read_bytes() for folder in (one, other)]
+            assert logs[0] == logs[1]
+        clips = [ClipSet.load(f / run / "samples" / "test-8.npz").video for f in (one, other)]
+        np.testing.assert_array_equal(*clips)
+    assert quality(one) == quality(other)
+
+
+def at_call(monkeypatch, owner, name, number, do):
+    """Do something at a call of a function, before the call itself."""
+    original, calls = getattr(owner, name), []
+
+    def counted(*arguments, **options):
+        calls.append(None)
+        if len(calls) == number:
+            do()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+def test_a_finished_comparison_leaves_everything_behind(undisturbed):
+    for run in RUNS:
+        for file in ("scores.json", "cost.json", "price.json", "samples/test-8.npz"):
+            assert (undisturbed / run / file).is_file(), (run, file)
+    assert (undisturbed / "report.html").stat().st_size > 10_000
+    rows = quality(undisturbed)
+    real = [
+        r for r in rows if r["generator"] == "held-out-real" and r["metric"] == "oracle_success"
+    ]
+    assert {row["prompts"] for row in real} == {"all", "text", "text+image"}
+    assert all(row["value"] > 0.5 for row in real)
+    toys = [r for r in rows if r["generator"] == "toy" and r["metric"] == "oracle_success"]
+    assert all(row["value"] < 0.5 for row in toys)
+
+
+def test_interrupted_training_goes_on_to_the_same_numbers(
+    experiment, undisturbed, tmp_path, capsys
+):
+    out = tmp_path / "runs"
+    command = ["compare", experiment, "--out", str(out)]
+    # The third step of the first family; then, after its last three, the third of the second.
+    for number, step, code in ((signal.SIGINT, 3, 130), (signal.SIGTERM, 6, 143)):
+        with pytest.MonkeyPatch.context() as patch:
+            at_call(patch, Display, "update", step, functools.partial(os.kill, os.getpid(), number))
+            with pytest.raises(SystemExit) as stopped:
+                main(command)
+        assert stopped.value.code == code
+        assert "To go on:" in capsys.readouterr().out
+    assert (out / RUNS[0] / "scores.json").exists()
+    assert not (out / RUNS[1] / "scores.json").exists()
+    assert main(command) == 0
+    same_numbers(out, undisturbed)
+
+
+def test_evaluation_killed_midway_goes_on_without_training_or_sampling_again(
+    experiment, undisturbed, tmp_path
+):
+    out = tmp_path / "runs"
+    command = ["compare", experiment, "--out", str(out)]
+    with pytest.MonkeyPatch.context() as patch:
+        original = jobs._judge
+
+        def judge(run, *arguments, **options):
+            if options["generator"] == "toy-bright":
+                raise KeyboardInterrupt
+            original(run, *arguments, **options)
+
+        patch.setattr(jobs, "_judge", judge)
+        with pytest.raises(SystemExit) as stopped:
+            main(command)
+    assert stopped.value.code == 130
+    samples = out / RUNS[1] / "samples" / "test-8.npz"
+    before = samples.stat().st_mtime_ns
+    with pytest.MonkeyPatch.context() as patch:
+        updates = at_call(patch, Display, "update", 0, lambda: None)
+        assert main(command) == 0
+        assert not updates
+    assert samples.stat().st_mtime_ns == before
+    same_numbers(out, undisturbed)
+
+
+def test_the_report_is_rebuilt_from_disk_with_no_model_in_sight(undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "runs")
+    for path in folder.glob("*/seed-*/checkpoints"):
+        shutil.rmtree(path)
+    before = (folder / "results.json").read_bytes()
+    (folder / "results.json").unlink()
+    (folder / "report.html").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "results.json").read_bytes() == before
+    assert (folder / "report.html").read_bytes() == (undisturbed / "report.html").read_bytes()
+
+
+def test_scores_are_recomputed_from_the_clips(undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "runs")
+    scores = folder / RUNS[0] / "scores.json"
+    good = scores.read_text()
+    scores.write_text(good.replace('"value": 0.0', '"value": 0.25'))
+    assert main(["report", str(folder), "--recompute"]) == 0
+    assert scores.read_text() == good
+    assert quality(folder) == quality(undisturbed)
+
+
+def test_another_question_in_the_same_folder_is_refused_with_the_difference(
+    experiment, undisturbed, capsys
+):
+    command = ["compare", experiment, "--out", str(undisturbed)]
+    assert main([*command, "--budget", "7steps"]) == 2
+    assert "budget.amount: 6 became 7.0" in capsys.readouterr().err
+    assert main([*command, "--set", "toy.rate=0.25"]) == 2
+    assert "config.rate: 0.5 became 0.25" in capsys.readouterr().err
+
+
+def test_a_seed_can_be_added_and_then_counts(experiment, undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "runs")
+    command = ["compare", experiment, "--out", str(folder), "--generators", "toy"]
+    assert main([*command, "--seeds", "1"]) == 0
+    data = json.loads((folder / "results.json").read_text())
+    found = [r for r in data["summary"] if (r["generator"], r["metric"]) == ("toy", "psnr")]
+    assert found[0]["note"] == "t over 2 seeds"
+    assert len({row["seed"] for row in data["rows"] if row["generator"] == "toy"}) == 2
+    assert "toy-bright" in {row["generator"] for row in data["rows"]}
+
+
+def test_one_familys_fault_does_not_cost_the_others_their_numbers(experiment, tmp_path, capsys):
+    out = tmp_path / "runs"
+    command = ["compare", experiment, "--out", str(out)]
+    assert main([*command, "--generators", "toy-broken", "copy-first-frame"]) == 1
+    assert "the brush broke" in capsys.readouterr().out
+    rows = quality(out)
+    broken = [row for row in rows if row["generator"] == "toy-broken"]
+    assert broken
+    assert all(row["value"] is None and "the brush broke" in row["note"] for row in broken)
+    assert any(row["generator"] == "copy-first-frame" and row["value"] == 0 for row in rows)
+
+
+def test_a_curve_trains_at_shares_of_the_budget(experiment, tmp_path):
+    out = tmp_path / "runs"
+    command = ["compare", experiment, "--out", str(out), "--generators", "toy"]
+    assert main([*command, "--set", "curve=0.5"]) == 0
+    cost = json.loads((out / "budget-0.5/toy/seed-0/cost.json").read_text())
+    assert cost["phases"]["mean"]["steps"] == 3
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert {row["share"] for row in rows if row["generator"] == "toy"} == {0.5, 1.0}
+
+
+def test_train_evaluate_and_report_make_the_same_folder_as_compare(
+    experiment, undisturbed, tmp_path, capsys
+):
+    out = tmp_path / "runs"
+    assert main(["train", experiment, "toy", "--out", str(out)]) == 0
+    assert "oracle_success" in capsys.readouterr().out
+    clips = [ClipSet.load(f / RUNS[0] / "samples/test-8.npz").video for f in (out, undisturbed)]
+    np.testing.assert_array_equal(*clips)
+    assert main(["evaluate", str(out / RUNS[0])]) == 0
+    assert "oracle_success" in capsys.readouterr().out
+
+
+def test_a_trained_model_samples_what_it_is_asked(undisturbed):
+    model = vidgen.load(undisturbed / RUNS[0])
+    sentence = "the digit 3 is moving up and left"
+    clips = model.sample(text=[sentence, None], seed=1)
+    assert (clips.shape, clips.dtype) == ((2, 8, 32, 32, 1), np.uint8)
+    np.testing.assert_array_equal(clips, model.sample(text=[sentence, None], seed=1))
+    np.testing.assert_array_equal(clips[0], model.sample(text=sentence, seed=1)[0])
+    assert (clips != model.sample(text=[sentence, None], seed=2)).any()
+    still = model.sample(text=[sentence, sentence], seed=1, noise=0.0)
+    np.testing.assert_array_equal(still[0], still[1])
+    frame = np.full((32, 32), 200, np.uint8)
+    assert (model.sample(text=sentence, image=frame)[0, 0] == 200).all()
+    assert model.card.name == "toy"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"text": "the digit thre is moving up"}, "thre"),
+        ({"text": ""}, "a sentence is empty"),
+        ({"text": "up " * 50_000}, "150,000 characters"),
+        ({"text": []}, "no sentence"),
+        ({"text": ["up", "up"], "image": [None]}, "2 sentences, but 1 pictures"),
+        ({"text": "up", "nosie": 1.0}, "did you mean 'noise'"),
+    ],
+)
+def test_prompts_that_make_no_sense_are_refused(undisturbed, options, message):
+    with pytest.raises((ValueError, LookupError), match=message):
+        vidgen.load(undisturbed / RUNS[0]).sample(**options)
+
+
+def test_sample_writes_a_file(undisturbed, tmp_path, capsys):
+    from PIL import Image
+
+    command = ["sample", str(undisturbed / RUNS[0]), "--text", "the digit 3 is moving up"]
+    out = tmp_path / "clip.webp"
+    assert main([*command, "--count", "2", "--set", "noise=0.5", "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert (image.n_frames, image.size) == (8, (512, 256))
+    empty = tmp_path / "empty.png"
+    empty.write_bytes(b"")
+    assert main([*command, "--image", str(empty), "--out", str(out)]) == 2
+    assert "is empty" in capsys.readouterr().err

@@ -1,0 +1,90 @@
+"""The command line's manners: help, typos, exit codes, and how little it imports."""
+
+import subprocess
+import sys
+
+import pytest
+
+from vidgen.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    assert f"Example: vidgen {command}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["comapre", "quick"], "did you mean 'compare'"),
+        (["compare", "quik"], "did you mean 'quick'"),
+        (["compare", "quick", "--generators", "gan", "difusion"], "did you mean 'diffusion'"),
+        (["train", "quick", "gann"], "did you mean 'gan'"),
+        (["compare", "quick", "--set", "gan.batchsize=3"], "did you mean 'batch_size'"),
+        (["compare", "quick", "--budget", "soon"], "is no budget"),
+        (["data", "check", "digit"], "did you mean 'digits'"),
+        (["report", "nowhere"], "does not exist"),
+        (["sample", "nowhere/gan/seed-0"], "is no run"),
+        (["evaluate", "nowhere"], "is no run"),
+    ],
+)
+def test_mistakes_are_named_with_the_near_miss_and_no_traceback(
+    arguments, hint, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert hint in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    from vidgen.comparison import listing
+
+    def broken(what):
+        raise AttributeError("ours")
+
+    monkeypatch.setattr(listing, "tables", broken)
+    with pytest.raises(AttributeError, match="ours"):
+        main(["list"])
+
+
+def test_list_shows_cards_and_why_a_plug_in_is_broken(capsys, monkeypatch):
+    from vidgen import registry
+
+    broken = registry.Listed("mine", None, "ImportError: no module")
+    listed = [*registry.listing(), broken]
+    monkeypatch.setattr(registry, "listing", lambda: listed)
+    assert main(["list"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for word in ("diffusion", "mine", "broken", "digits", "oracle_success", "quick"):
+        assert word in said
+
+
+def test_data_check_proves_the_splits_disjoint(capsys):
+    assert main(["data", "check", "digits"]) == 0
+    assert "no object is in two parts" in capsys.readouterr().out
+
+
+def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):
+    from vidgen.training import peak
+
+    monkeypatch.setattr(peak, "matmul_peak", lambda: 4.2e11)
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    for word in ("jax", "device", "memory", "disk", "420 GFLOP/s", "matplotlib"):
+        assert word in said
+
+
+def test_help_and_import_do_not_load_the_heavy_libraries():
+    code = (
+        "import sys, vidgen, vidgen.cli\n"
+        "heavy = {'jax', 'flax', 'matplotlib', 'sklearn', 'grain', 'orbax'} & set(sys.modules)\n"
+        "print(*sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

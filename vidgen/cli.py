@@ -1,0 +1,304 @@
+"""The command line: `vidgen compare quick` and its companions.
+
+Everything heavy is imported inside the command that needs it, so that `vidgen --help` is quick.
+Exit codes: 0 done, 1 the work failed, 2 the command makes no sense, 130 stopped by Ctrl-C, 143 by
+SIGTERM (a comparison that was stopped goes on by the same command).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vidgen.comparison import Experiment
+
+Positional = tyro.conf.Positional
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Question:
+    """Options of every command that trains."""
+
+    out: str | None = None
+    """Run folder; runs/EXPERIMENT by default."""
+    budget: str | None = None
+    """Training of a generator and seed: 120s, 2e15flops, 5000clips or 400steps."""
+    seeds: tuple[int, ...] | None = None
+    """Training seeds, e.g. 0 1 2."""
+    set: tuple[str, ...] = ()
+    """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
+    tiny: bool = False
+    """Shrink everything to seconds, to see that it runs."""
+
+    def resolve(self, experiment: str, generators: Sequence[str] | None) -> Experiment:
+        from vidgen.comparison import catalogue, overrides
+
+        found = catalogue.find(experiment).select(generators=generators)
+        found = found.tiny() if self.tiny else found
+        found = found.select(seeds=self.seeds, budget=self.budget)
+        return overrides.apply(found, overrides.parse(self.set)).resolve()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compare(_Question):
+    """Train every generator of an experiment, judge them all, and write the report.
+
+    Example: vidgen compare quick --seeds 0 1 2 --out runs/quick
+    """
+
+    experiment: Positional[str]
+    """A name (see `vidgen list experiments`) or a path to a Python file."""
+    generators: tuple[str, ...] | None = None
+    """Who takes part, instead of the experiment's own list."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import compare
+        from vidgen.comparison.terminal import resumable, say_cost
+
+        experiment = self.resolve(self.experiment, self.generators)
+        out = self.out or f"runs/{experiment.name}"
+        say_cost(experiment, console)
+        with resumable(console):
+            comparison = compare(experiment, out, console=console)
+        console.print(f"\n{comparison.verdict.headline}", style="bold", markup=False)
+        for sentence in (*comparison.verdict.findings, *comparison.verdict.limits):
+            console.print(f"  {sentence}", markup=False, highlight=False)
+        console.print(f"\nReport: {comparison.report}", markup=False, soft_wrap=True)
+        for job, error in comparison.failed.items():
+            console.print(f"{job} failed: {error}", style="bold red", markup=False)
+        return 1 if comparison.failed else 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train(_Question):
+    """Train one generator of an experiment, have it answer the prompts, and judge it.
+
+    Example: vidgen train quick diffusion --budget 400steps --seeds 0
+    """
+
+    experiment: Positional[str]
+    """A name or a path to a Python file."""
+    generator: Positional[str]
+    """A name (see `vidgen list generators`)."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.comparison import open_folder
+        from vidgen.comparison.folder import ComparisonFolder
+        from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.terminal import resumable, say_cost, say_scores
+
+        experiment = self.resolve(self.experiment, [self.generator])
+        folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
+        setting = open_folder(experiment, folder)
+        setting.check()
+        say_cost(experiment, console)
+        with resumable(console):
+            for job in jobs_of(experiment):
+                run_job(job, setting, console)
+                run = folder.run(job.generator, job.seed, job.share)
+                say_scores(run, console)
+                console.print(f"Run: {run.path}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Draw clips from a trained generator and write them to a file.
+
+    Example: vidgen sample runs/quick/diffusion/seed-0 --text "the digit 3 is moving up and left"
+    --out clip.mp4
+    """
+
+    folder: Positional[str]
+    """A run folder, such as runs/quick/diffusion/seed-0."""
+    text: tuple[str, ...] = ()
+    """Sentences, one a clip, each in quotes."""
+    image: str | None = None
+    """A picture file that becomes the first frame."""
+    out: str = "clip.mp4"
+    """The file: .mp4, .gif, .webp, or .png for a sheet of frames."""
+    count: int = 1
+    """Clips a sentence."""
+    seed: int = 0
+    """Of the draw."""
+    set: tuple[str, ...] = ()
+    """Sampler settings, e.g. steps=40 guidance=2."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import load, overrides, video
+
+        if self.count < 1:
+            raise ValueError(f"--count must be at least 1, got {self.count}")
+        model = load(self.folder)
+        changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
+        texts = [text for text in self.text or (None,) for _ in range(self.count)]
+        clips = model.sample(texts, image=self.image, seed=self.seed, **changes)
+        path = video.write(self.out, clips, fps=model.task.fps)
+        console.print(f"{len(clips)} clips: {path}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Judge the saved answers of a run anew, and print the scores; the model is not needed.
+
+    Example: vidgen evaluate runs/quick/diffusion/seed-0
+    """
+
+    folder: Positional[str]
+    """A run folder."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.comparison import setting_of
+        from vidgen.comparison.folder import of_run
+        from vidgen.comparison.jobs import judge_again
+        from vidgen.comparison.terminal import say_scores
+
+        folder, generator, seed, share = of_run(self.folder)
+        run = folder.run(generator, seed, share)
+        judge_again(run, setting_of(folder))
+        say_scores(run, console)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write results.json and report.html anew from a run folder; no model is needed.
+
+    Example: vidgen report runs/quick
+    """
+
+    folder: Positional[str]
+    """A comparison's folder, such as runs/quick."""
+    recompute: bool = False
+    """Judge the saved clips again instead of taking the saved scores."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import report
+
+        comparison = report(self.folder, recompute=self.recompute)
+        console.print(comparison.verdict.headline, style="bold", markup=False)
+        console.print(f"Report: {comparison.report}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class List:
+    """Show what there is: generators (broken plug-ins with the reason), data, metrics, experiments.
+
+    Example: vidgen list generators
+    """
+
+    what: Positional[Literal["all", "generators", "data", "metrics", "experiments"]] = "all"
+    """What to show."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.listing import tables
+
+        for table in tables(self.what):
+            console.print(table)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Show versions, devices, memory, disk, the measured matmul peak and what is installed.
+
+    Example: vidgen doctor
+    """
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.doctor import examine
+
+        for what, finding in examine():
+            console.print(f"{what:<18} {finding}", markup=False, highlight=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Prove that the splits of a source of clips have nothing in common.
+
+    Example: vidgen data check digits
+    """
+
+    action: Positional[Literal["check"]]
+    """What to do."""
+    source: Positional[str] = "all"
+    """A source of clips, or all of them."""
+    set: tuple[str, ...] = ()
+    """Options of the source, e.g. motion=mage."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import overrides
+        from vidgen.data import check_splits, sources
+
+        options = overrides.guessed(overrides.parse(self.set))
+        for name in sources() if self.source == "all" else [self.source]:
+            console.print(str(check_splits(name, **options)), markup=False, highlight=False)
+        return 0
+
+
+COMMANDS: dict[str, type[Any]] = {
+    "compare": Compare,
+    "train": Train,
+    "sample": Sample,
+    "evaluate": Evaluate,
+    "report": Report,
+    "list": List,
+    "doctor": Doctor,
+    "data": Data,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the process exits with what it returns."""
+    from rich.console import Console
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    console = Console()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "commands: " + ", ".join(COMMANDS)
+        return _refuse(f"no command is called {arguments[0]!r}; {hint}")
+    kinds = tuple(Annotated[c, tyro.conf.subcommand(name)] for name, c in COMMANDS.items())
+    try:
+        command = tyro.cli(
+            Union[kinds],  # type: ignore[arg-type]  # noqa: UP007
+            args=arguments,
+            prog="vidgen",
+            description="Which class of video generator is better, at what, and at what price? "
+            "Example: vidgen compare quick",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+        return command.run(console)
+    except Exception as error:
+        if os.environ.get("VIDGEN_TRACEBACK"):
+            raise
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Say in a sentence what a person can mend; any other fault keeps its traceback."""
+    from vidgen.registry import UnknownNameError
+    from vidgen.training import CheckpointError, DivergedError, FingerprintError, LockError
+
+    if isinstance(error, CheckpointError | DivergedError | FingerprintError | LockError):
+        return _refuse(str(error), code=1)
+    if isinstance(error, UnknownNameError | ValueError | FileNotFoundError | ImportError):
+        return _refuse(f"{error} (VIDGEN_TRACEBACK=1 shows where)")
+    raise error
+
+
+def _refuse(message: str, *, code: int = 2) -> int:
+    print(f"vidgen: {message}", file=sys.stderr)
+    return code
