@@ -1,0 +1,159 @@
+"""What every generator must pass, whoever wrote it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.contract import Generator, Phase, TrainState
+from vidgen.types import Condition
+
+
+def test_generator_has_card_phases_and_shares(run):
+    assert isinstance(run.generator, Generator)
+    card = run.generator.card
+    assert card.name == run.name
+    assert all((card.family, card.summary, card.paper, card.matches_reference))
+    names = [phase.name for phase in run.phases]
+    assert len(set(names)) == len(names)
+    for phase in run.phases:
+        assert isinstance(phase, Phase)
+        assert phase.batch_size >= 1
+    if run.phases:
+        assert math.isclose(sum(phase.share for phase in run.phases), 1.0)
+
+
+def test_sample_has_shape_range_and_given_frames(run, task, condition, keys):
+    video = run.sample(run.params, condition, keys)
+    assert video.shape == (4, *task.video_shape)
+    assert video.dtype == jnp.float32
+    assert np.isfinite(video).all()
+    assert np.abs(video).max() < 3.0
+    given = np.asarray(condition.context_mask)[:, 0]
+    np.testing.assert_allclose(
+        video[given, : task.context_frames], condition.context[given], atol=1e-6
+    )
+
+
+def test_sample_is_deterministic_and_follows_its_key(run, condition, keys):
+    first = run.sample(run.params, condition, keys)
+    np.testing.assert_array_equal(first, run.sample(run.params, condition, keys))
+    if run.phases:
+        other = run.sample(run.params, condition, jax.random.split(jax.random.key(4), 4))
+        assert not np.allclose(first[:, 1:], other[:, 1:], atol=1e-6)
+
+
+def test_sample_does_not_depend_on_batch_mates(run, condition, keys):
+    before = run.sample(run.params, condition, keys)
+    other = jax.tree.map(lambda a: a.at[1:].set(jnp.roll(a, 1, axis=0)[1:]), condition)
+    other_keys = jnp.concatenate([keys[:1], jax.random.split(jax.random.key(8), 3)])
+    after = run.sample(run.params, other, other_keys)
+    np.testing.assert_allclose(after[0], before[0], atol=1e-4)
+
+
+def test_sample_does_not_depend_on_order(run, condition, keys):
+    # In another row of a matrix product the same sums may round differently, and twenty steps of
+    # a barely trained network amplify that; a clip that changed places would differ by about 1.
+    before = np.asarray(run.sample(run.params, condition, keys))
+    order = np.array([2, 0, 3, 1])
+    shuffled = jax.tree.map(lambda a: a[order], condition)
+    after = run.sample(run.params, shuffled, keys[order])
+    np.testing.assert_allclose(after, before[order], atol=0.03)
+
+
+def test_masked_conditions_leave_no_trace(run, condition, keys):
+    """The unconditional clip is the same whatever was masked away, in value and in length."""
+    hidden = condition.unconditional()
+    louder = Condition(
+        text=condition.text * 7.0 + 1.0,
+        text_mask=hidden.text_mask,
+        context=-condition.context,
+        context_mask=hidden.context_mask,
+    )
+    # Built past `Condition.of` on purpose: what reaches a generator has been zeroed there.
+    zeroed = Condition.of(louder.text, louder.text_mask, louder.context, louder.context_mask)
+    np.testing.assert_array_equal(
+        run.sample(run.params, hidden, keys), run.sample(run.params, zeroed, keys)
+    )
+    swapped = jax.tree.map(lambda a: a[::-1], condition).unconditional()
+    np.testing.assert_array_equal(
+        run.sample(run.params, hidden, keys), run.sample(run.params, swapped, keys)
+    )
+
+
+def test_caption_and_frame_reach_the_sample(run, condition, keys):
+    card = run.generator.card
+    told = run.sample(run.params, condition, keys)
+    if card.text:
+        untold = run.sample(run.params, condition.keep(text=False), keys)
+        assert not np.allclose(told, untold, atol=1e-6)
+    if card.context:
+        unseen = run.sample(run.params, condition.keep(context=False), keys)
+        given = np.asarray(condition.context_mask)[:, 0]
+        assert not np.allclose(told[given], unseen[given], atol=1e-6)
+
+
+def test_loss_falls_when_one_batch_is_repeated(run):
+    for name, losses in run.losses.items():
+        assert np.isfinite(losses).all()
+        if "generator_loss" in run.metrics[name]:
+            continue  # players at balance have no loss that must fall; each family tests its own
+        assert np.mean(losses[-4:]) < 0.97 * np.mean(losses[:2]), (name, losses)
+
+
+def test_every_trainable_leaf_moves(run):
+    for name, state in run.states.items():
+        before = jax.tree_util.tree_leaves_with_path(run.initial[name].params)
+        after = jax.tree.leaves(state.params)
+        still = [
+            jax.tree_util.keystr(path)
+            for (path, a), b in zip(before, after, strict=True)
+            if np.array_equal(a, b)
+        ]
+        assert not still, f"no gradient reaches {still}"
+
+
+def test_step_traces_once_and_counts(run):
+    for name, state in run.states.items():
+        assert run.traces[name] == 1
+        assert isinstance(state, TrainState)
+        assert int(state.step) == len(run.losses[name])
+        abstract = lambda tree: jax.tree.map(lambda a: (a.shape, a.dtype), tree)  # noqa: E731
+        assert abstract(state) == abstract(run.initial[name])
+
+
+def test_step_is_deterministic_and_reports_scalars(run):
+    for name, metrics in run.metrics.items():
+        assert {"loss", "grad_norm", "update_norm"} <= metrics.keys(), name
+        for value in metrics.values():
+            assert np.ndim(value) == 0
+            assert np.isfinite(value)
+
+
+def test_reconstruction_is_a_video(run, task):
+    if not hasattr(run.generator, "reconstruct"):
+        assert run.generator.card.family not in ("autoregressive", "masked")
+        return
+    video = jnp.zeros((2, *task.video_shape))
+    again = jax.jit(run.generator.reconstruct)(run.params, video)
+    assert again.shape == video.shape
+    assert np.isfinite(again).all()
+
+
+def test_config_is_frozen_and_of_its_own_class(run, task):
+    from vidgen import registry
+
+    config = registry.entry(run.name).config
+    assert dataclasses.is_dataclass(config)
+    built = config.tiny()
+    fields = dataclasses.fields(built)
+    if fields:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(built, fields[0].name, None)
+    with pytest.raises(TypeError, match="takes a"):
+        registry.entry(run.name).build(task, object())

@@ -1,0 +1,1 @@
+"""Baselines that learn nothing: what any trained generator must beat."""

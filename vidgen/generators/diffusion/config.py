@@ -1,0 +1,117 @@
+"""What can be set before training a diffusion model, and what can be turned at sampling time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+
+from vidgen.optim import Optimizer, Schedule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiffusionConfig:
+    """A denoiser, the path it walks and how it is trained.
+
+    Attributes:
+        process: ``flow`` (straight path, continuous times) or ``gaussian`` (variance preserving,
+            discrete times).
+        prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
+            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself).
+        noise: schedule of the Gaussian process, ``cosine`` or ``linear``.
+        timesteps: discrete times of the Gaussian process.
+        time_mean: mean of the logit-normal draw of flow times (0 is the clip, 1 is noise); clips
+            are mostly ground, so what matters is decided at high noise.
+        time_std: its standard deviation.
+        patch: side of the square patches that become tokens.
+        merge: frames, rows and columns of tokens that become one in the middle of the U; 0 frames
+            for all of them.
+        width: features of an outer token.
+        depth: convolutional blocks on the way in, and again on the way out.
+        middle_width: features of a middle token.
+        middle_depth: transformer blocks in the middle.
+        heads: attention heads in the middle.
+        attention: ``full`` space-time attention in the middle, or ``factorised``.
+        drop_text: share of training clips whose sentence is hidden.
+        drop_both: share of training clips whose sentence and first frames are hidden.
+        batch_size: clips a step.
+        ema_decay: of the weights that sampling reads.
+        optimizer: how the weights move.
+    """
+
+    process: Literal["flow", "gaussian"] = "flow"
+    prediction: Literal["velocity", "x"] = "velocity"
+    noise: Literal["cosine", "linear"] = "cosine"
+    timesteps: int = 1000
+    time_mean: float = 1.4
+    time_std: float = 1.2
+    patch: int = 4
+    merge: tuple[int, int, int] = (0, 1, 1)
+    width: int = 64
+    depth: int = 1
+    middle_width: int = 256
+    middle_depth: int = 3
+    heads: int = 8
+    attention: Literal["full", "factorised"] = "full"
+    drop_text: float = 0.1
+    drop_both: float = 0.05
+    batch_size: int = 16
+    ema_decay: float = 0.99
+    optimizer: Optimizer = Optimizer(
+        kind="muon",
+        learning_rate=1.5e-3,
+        adam_learning_rate=1.5e-3,
+        schedule=Schedule(warmup=0.02, hold=0.4, shape="linear", final=0.02),
+    )
+
+    def __post_init__(self) -> None:
+        for name, allowed in {
+            "process": ("flow", "gaussian"),
+            "prediction": ("velocity", "x"),
+            "noise": ("cosine", "linear"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+
+    @classmethod
+    def tiny(cls) -> DiffusionConfig:
+        """The same code in milliseconds."""
+        return cls(
+            merge=(2, 2, 2),
+            width=16,
+            depth=1,
+            middle_width=16,
+            middle_depth=1,
+            heads=2,
+            batch_size=4,
+            ema_decay=0.9,
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiffusionSampler:
+    """What can be turned when a clip is drawn.
+
+    Attributes:
+        method: ``euler`` or ``heun`` for the flow path, ``ddim`` or ``ddpm`` for the Gaussian one;
+            None takes the first of the two. Static.
+        steps: network passes (Heun takes two a step). Static.
+        guidance: 1 follows the condition, more exaggerates it. Traced: a sweep does not recompile.
+        curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
+            noise. Traced.
+
+    References: guidance: Ho & Salimans (2022).
+    """
+
+    method: Literal["euler", "heun", "ddim", "ddpm"] | None = dataclasses.field(
+        default=None, metadata={"static": True}
+    )
+    steps: int = dataclasses.field(default=20, metadata={"static": True})
+    guidance: Any = 1.5
+    curve: Any = 2.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")

@@ -1,0 +1,210 @@
+"""The denoiser: a shallow U over patches, convolutional outside, space-time attention inside.
+
+Convolutions that share their weights over frames learn shapes quickly but not where things go;
+attention over all of space and time learns the opposite. The outer blocks are the first kind, on
+small patches; the middle is the second, on tokens that each cover several frames.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array, Bool, Float
+
+from vidgen import nn
+from vidgen.generators.diffusion.config import DiffusionConfig
+from vidgen.types import Condition, Task, Video
+
+_CONDITION_WIDTH = 128
+
+
+class Denoiser(nnx.Module):
+    """Predicts velocity (or the clip) from a noisy clip, its time and its condition.
+
+    Args:
+        config: widths and depths.
+        task: shapes of the clips.
+        rngs: source of the initial weights.
+
+    Raises:
+        ValueError: if patches and merges do not divide the clip.
+
+    References: Ho et al., "Video diffusion models" (2022); Hoogeboom et al., "simple diffusion"
+    (2023), for the transformer in the middle of a U; Peebles & Xie (2023) for adaptive norms.
+    """
+
+    def __init__(self, config: DiffusionConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        p, (mt, mh, mw) = config.patch, config.merge
+        mt = mt or task.frames
+        for axis, size, unit in (
+            ("frames", task.frames, mt),
+            ("height", task.height, p * mh),
+            ("width", task.width, p * mw),
+        ):
+            if size % unit:
+                raise ValueError(
+                    f"diffusion needs {axis} in multiples of {unit} (patch x merge), got {size}; "
+                    "choose another patch or merge"
+                )
+        self.patch, self.merge = p, (mt, mh, mw)
+        width, middle, cond = config.width, config.middle_width, _CONDITION_WIDTH
+        self.stem = nnx.Linear(p * p * (2 * task.channels + 1), width, rngs=rngs)
+        self.time_embed = _Embedding(64, cond, rngs=rngs)
+        self.words = WordPool(task.text_length, task.text_width, cond, rngs=rngs)
+        outer = lambda: nnx.List(  # noqa: E731
+            [ConvBlock(width, cond, rngs=rngs) for _ in range(config.depth)]
+        )
+        self.into, self.out = outer(), outer()
+        self.down = nnx.Linear(width * mt * mh * mw, middle, rngs=rngs)
+        self.middle = nnx.List(
+            [
+                MiddleBlock(
+                    middle, config.heads, cond, task.text_width, config.attention, rngs=rngs
+                )
+                for _ in range(config.middle_depth)
+            ]
+        )
+        self.up_norm = nnx.RMSNorm(middle, rngs=rngs)
+        self.up = nnx.Linear(middle, width * mt * mh * mw, rngs=rngs)
+        self.head_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.head = nnx.Linear(
+            width, p * p * task.channels, kernel_init=initializers.zeros, rngs=rngs
+        )
+
+    def __call__(self, x: Video, t: Float[Array, "B"], condition: Condition) -> Video:
+        """The prediction at noisy clips `x` and times `t` in [0, 1]."""
+        tokens = self.stem(_to_patches(self._with_context(x, condition), self.patch))
+        words = self.words.features(condition.text, condition.text_mask)
+        steer = jax.nn.silu(self.time_embed(t) + self.words(words, condition.text_mask))
+        for block in self.into:
+            tokens = block(tokens, steer)
+        middle = self.down(_merge(tokens, self.merge))
+        for block in self.middle:
+            middle = block(middle, steer, condition)
+        tokens = tokens + _unmerge(self.up(self.up_norm(middle)), self.merge)
+        for block in self.out:
+            tokens = block(tokens, steer)
+        return _from_patches(self.head(self.head_norm(tokens)), self.patch)
+
+    def _with_context(self, x: Video, condition: Condition) -> Float[Array, "B T H W C3"]:
+        """The noisy clip, the given frames (zero elsewhere) and where frames are given."""
+        B, T, H, W, _ = x.shape
+        later = T - condition.context.shape[1]
+        frames = jnp.pad(condition.context, [(0, 0), (0, later), (0, 0), (0, 0), (0, 0)])
+        known = jnp.pad(condition.context_mask, [(0, 0), (0, later)]).astype(x.dtype)
+        known = jnp.broadcast_to(known[:, :, None, None, None], (B, T, H, W, 1))
+        return jnp.concatenate([x, frames, known], axis=-1)
+
+
+class _Embedding(nnx.Module):
+    """A scalar in [0, 1] to features."""
+
+    def __init__(self, inner: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.inner = inner
+        self.first = nnx.Linear(inner, width, rngs=rngs)
+        self.second = nnx.Linear(width, width, rngs=rngs)
+
+    def __call__(self, t: Float[Array, "B"]) -> Float[Array, "B E"]:
+        return self.second(jax.nn.silu(self.first(nn.sinusoids(1000.0 * t, self.inner))))
+
+
+class WordPool(nnx.Module):
+    """A sentence as one vector: each word with its place through a small network, then the mean."""
+
+    def __init__(self, length: int, text_width: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.first = nnx.Linear(text_width, width, rngs=rngs)
+        self.places_embed = nnx.Param(initializers.normal(0.5)(rngs.params(), (length, width)))
+        self.second = nnx.Linear(width, width, rngs=rngs)
+
+    def features(
+        self, text: Float[Array, "B L D"], mask: Bool[Array, "B L"]
+    ) -> Float[Array, "B L E"]:
+        """Each word in its place; zero where there is none."""
+        words = jax.nn.silu(self.first(text) + self.places_embed.get_value()[None])
+        return jnp.where(mask[..., None], words, 0.0)
+
+    def __call__(
+        self, words: Float[Array, "B L E"], mask: Bool[Array, "B L"]
+    ) -> Float[Array, "B E"]:
+        """The pooled sentence; a constant where there is none."""
+        count = jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
+        return self.second(words.sum(axis=1) / jnp.sqrt(count))
+
+
+class ConvBlock(nnx.Module):
+    """A (2+1)-D convolution, steered by the condition, in a residual.
+
+    Args:
+        width: features of a cell.
+        condition_width: features of the condition.
+        taps: frames that the second convolution, over time, spans.
+        rngs: source of the initial weights.
+
+    References: Tran et al., "A closer look at spatiotemporal convolutions" (2018).
+    """
+
+    def __init__(self, width: int, condition_width: int, *, taps: int = 3, rngs: nnx.Rngs) -> None:
+        self.norm = nn.AdaptiveNorm(width, condition_width, rngs=rngs)
+        self.space = nn.Conv(width, width, (1, 3, 3), rngs=rngs)
+        self.time = nn.Conv(width, width, (taps, 1, 1), zero=True, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "B T H W D"], steer: Float[Array, "B E"]
+    ) -> Float[Array, "B T H W D"]:
+        y, gate = self.norm(x, steer)
+        return x + (1.0 + gate) * self.time(jax.nn.gelu(self.space(y)))
+
+
+class MiddleBlock(nnx.Module):
+    """Space-time attention, attention to the words, and a convolution for what is near."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        condition_width: int,
+        text_width: int,
+        kind: str,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.attention_norm = nn.AdaptiveNorm(width, condition_width, rngs=rngs)
+        self.attention = nn.SpaceTimeAttention(width, heads, kind=kind, rngs=rngs)  # type: ignore[arg-type]
+        self.words_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.words = nn.Attention(width, heads, source_width=text_width, null=True, rngs=rngs)
+        self.near = ConvBlock(width, condition_width, taps=1, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "B T H W D"], steer: Float[Array, "B E"], condition: Condition
+    ) -> Float[Array, "B T H W D"]:
+        y, gate = self.attention_norm(x, steer)
+        x = x + (1.0 + gate) * self.attention(y)
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        told = self.words(self.words_norm(flat), condition.text, mask=condition.text_mask)
+        return self.near(x + told.reshape(x.shape), steer)
+
+
+def _to_patches(x: Float[Array, "B T H W C"], p: int) -> Float[Array, "B T h w P"]:
+    return _merge(x, (1, p, p))
+
+
+def _from_patches(x: Float[Array, "B T h w P"], p: int) -> Video:
+    return _unmerge(x, (1, p, p))
+
+
+def _merge(x: Float[Array, "B T H W D"], by: tuple[int, int, int]) -> Float[Array, "B t h w M"]:
+    """Neighbouring cells side by side on the feature axis."""
+    B, T, H, W, D = x.shape
+    a, b, c = by
+    x = x.reshape(B, T // a, a, H // b, b, W // c, c, D)
+    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(B, T // a, H // b, W // c, a * b * c * D)
+
+
+def _unmerge(x: Float[Array, "B t h w M"], by: tuple[int, int, int]) -> Float[Array, "B T H W D"]:
+    """Inverse of `_merge`."""
+    B, T, H, W, M = x.shape
+    a, b, c = by
+    x = x.reshape(B, T, H, W, a, b, c, M // (a * b * c))
+    return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(B, T * a, H * b, W * c, -1)
