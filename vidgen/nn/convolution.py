@@ -147,4 +147,6 @@ class Conv(nnx.Module):
             strides=self.strides,
             groups=self.groups,
         )
-        return y if self.bias is None else y + jnp.expand_dims(self.bias, tuple(range(y.ndim - 1)))
+        if self.bias is None:
+            return y
+        return y + jnp.expand_dims(self.bias.get_value(), tuple(range(y.ndim - 1)))

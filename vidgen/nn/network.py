@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 from flax import nnx
@@ -41,7 +41,7 @@ class Network(Generic[M]):
         self._build = build
         graphdef, state = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
         self._graphdef: nnx.GraphDef[M] = graphdef
-        self._paths: dict[str, tuple[str | int, ...]] = {}
+        self._paths: dict[str, tuple[Any, ...]] = {}
         self._variables = {}
         for path, variable in nnx.to_flat_state(state):
             name = ".".join(map(str, path))

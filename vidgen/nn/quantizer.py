@@ -168,14 +168,16 @@ class VQ:
         decay: of the moving averages of each code's count and sum.
         commitment: weight of the encoder's charge for straying from its code.
         revive_below: a code whose average count a step falls below this takes the place of a random
-            vector of the batch, because a code that nothing chooses never moves again.
+            vector of the batch, because a code that nothing chooses never moves again. It is given
+            four times this count to find vectors of its own.
 
     References: van den Oord et al., "Neural discrete representation learning" (2017), appendix A.1;
     Razavi et al., "Generating diverse high-fidelity images with VQ-VAE-2" (2019); revival as in
     Dhariwal et al., "Jukebox" (2020), section 3.1.
 
     Raises:
-        ValueError: if the size or width is below 1 or the decay lies outside [0, 1).
+        ValueError: if the size or width is below 1 the decay lies outside [0, 1) or
+            `revive_below` is not positive.
     """
 
     size: int = 512
@@ -189,11 +191,18 @@ class VQ:
             raise ValueError(f"VQ needs a size and a width of at least 1, got {self}")
         if not 0 <= self.decay < 1:
             raise ValueError(f"VQ.decay must lie in [0, 1), got {self.decay}")
+        if self.revive_below <= 0:
+            raise ValueError(f"VQ.revive_below must be positive, got {self.revive_below}")
 
     def init(self, key: Key) -> Codebook:
-        """Random vectors [size D], each as if it had been chosen once a step."""
+        """Random vectors [size D] that nothing has chosen, so that the first update replaces those
+        that its batch does not choose."""
         vectors = jax.random.normal(key, (self.size, self.width))
-        return {"vectors": vectors, "counts": jnp.ones(self.size), "sums": vectors}
+        return {
+            "vectors": vectors,
+            "counts": jnp.zeros(self.size),
+            "sums": jnp.zeros_like(vectors),
+        }
 
     def quantize(self, codebook: Codebook, z: Float[Array, "*axes D"]) -> Quantized:
         """The nearest code in Euclidean distance; the gradient passes straight through."""
@@ -226,8 +235,9 @@ class VQ:
 
         dead = counts < self.revive_below
         picks = jax.random.choice(key, flat.shape[0], (self.size,))
-        counts = jnp.where(dead, 1.0, counts)
-        sums = jnp.where(dead[:, None], flat[picks], sums)
+        alive = 4.0 * self.revive_below
+        counts = jnp.where(dead, alive, counts)
+        sums = jnp.where(dead[:, None], alive * flat[picks], sums)
         return {"vectors": sums / counts[:, None], "counts": counts, "sums": sums}
 
 

@@ -93,7 +93,8 @@ class Optimizer:
         else:
             ratio = (self.adam_learning_rate or self.learning_rate) / self.learning_rate
             muon = optax.contrib.scale_by_muon(
-                beta=self.momentum, weight_dimension_numbers=_as_matrices
+                beta=self.momentum,
+                weight_dimension_numbers=_as_matrices,  # type: ignore[arg-type]
             )
             direction = optax.partition(
                 {
@@ -129,7 +130,7 @@ def _as_matrices(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _match_rms(updates: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
+def _match_rms(updates: Any, params: Any = None) -> Any:
     """Scale each orthogonal update to the root mean square of an Adam update (about 0.2).
 
     optax scales by sqrt(max(1, columns / rows)); this rule (Liu et al., 2025, equation 4) lets one

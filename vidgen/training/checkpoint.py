@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 
 from vidgen.training.cost import publish
 from vidgen.types import SCHEMA_VERSION
@@ -79,10 +80,10 @@ class Checkpoints:
                 shutil.rmtree(folder / str(step))
         self._newest = self._newest_good()
         self._checkpointer = ocp.training.Checkpointer(
-            folder,
+            epath.Path(folder),
             cleanup_tmp_directories=True,
-            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
-            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),  # type: ignore[arg-type]
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),  # type: ignore[arg-type]
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
@@ -237,7 +238,7 @@ def _load(folder: Path, data: Any | None, trees: Mapping[str, Any]) -> dict[str,
     if data is not None:
         wanted["data"] = data
     try:
-        found = ocp.load_checkpointables(folder, wanted) if wanted else {}
+        found = ocp.load_checkpointables(epath.Path(folder), wanted) if wanted else {}
     except Exception as error:
         # orbax reports any trouble as an incompatible handler; the reason is further down.
         cause: BaseException = error

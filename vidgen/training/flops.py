@@ -179,14 +179,14 @@ def _cheap(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) -> _Wa
 
 def _dot_general(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) -> _Walked:
     (contracted, _), _ = eqn.params["dimension_numbers"]
-    lhs, out = eqn.invars[0].aval, eqn.outvars[0].aval
-    macs = math.prod(out.shape) * math.prod(lhs.shape[d] for d in contracted)
+    lhs, out = _shaped(eqn.invars[0]).shape, _shaped(eqn.outvars[0]).shape
+    macs = math.prod(out) * math.prod(lhs[d] for d in contracted)
     return _charge(macs * _flops_per_mac(eqn), scope), [True] * len(eqn.invars)
 
 
 def _convolution(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) -> _Walked:
     p = eqn.params
-    lhs, rhs, out = eqn.invars[0].aval.shape, eqn.invars[1].aval.shape, eqn.outvars[0].aval.shape
+    lhs, rhs, out = (_shaped(v).shape for v in (*eqn.invars[:2], eqn.outvars[0]))
     lhs_spec, rhs_spec, out_spec = p["dimension_numbers"]
     # The kernel's input features are those of one group, so no other factor knows of groups.
     macs = out[out_spec[0]] * out[out_spec[1]] * rhs[rhs_spec[1]]
@@ -219,8 +219,13 @@ def _real_taps(
     return pairs
 
 
+def _shaped(variable: Any) -> Any:
+    """The shape and type of an array variable; the union that jax declares has neither."""
+    return variable.aval
+
+
 def _flops_per_mac(eqn: JaxprEqn) -> int:
-    return 8 if jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.complexfloating) else 2
+    return 8 if jnp.issubdtype(_shaped(eqn.outvars[0]).dtype, jnp.complexfloating) else 2
 
 
 def _call(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) -> _Walked:
