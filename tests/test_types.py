@@ -1,0 +1,99 @@
+"""The nouns: masks hide, pixels go both ways, and scores say why they are absent."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.contract import TrainState, stream
+from vidgen.types import Condition, HostBatch, Score, Task, to_float, to_pixels
+
+
+@pytest.fixture
+def condition() -> Condition:
+    text = jnp.arange(1.0, 13.0).reshape(2, 3, 2)
+    mask = jnp.array([[True, True, False], [True, False, False]])
+    return Condition.of(text, mask, jnp.ones((2, 1, 2, 2, 1)), jnp.array([[True], [False]]))
+
+
+def test_masked_features_are_zero(condition):
+    np.testing.assert_array_equal(condition.text[0, :, 0], [1, 3, 0])
+    np.testing.assert_array_equal(condition.text[1, 1:], 0)
+    np.testing.assert_array_equal(condition.context[:, 0, 0, 0, 0], [1, 0])
+
+
+def test_keep_hides_by_clip_or_for_all(condition):
+    kept = condition.keep(text=jnp.array([False, True]))
+    np.testing.assert_array_equal(kept.text_mask.any(axis=1), [False, True])
+    np.testing.assert_array_equal(kept.context_mask, condition.context_mask)
+    nothing = condition.unconditional()
+    for leaf in jax.tree.leaves(nothing):
+        assert not leaf.any()
+
+
+def test_drop_meets_its_rates():
+    many = Condition.of(
+        jnp.ones((4000, 1, 1)),
+        jnp.ones((4000, 1), bool),
+        jnp.ones((4000, 1, 1, 1, 1)),
+        jnp.ones((4000, 1), bool),
+    ).drop(jax.random.key(0), text=0.2, both=0.1)
+    np.testing.assert_allclose((~many.text_mask).mean(), 0.3, atol=0.03)
+    np.testing.assert_allclose((~many.context_mask).mean(), 0.1, atol=0.02)
+    # Whoever lost the context lost the text as well.
+    assert not (many.text_mask & ~many.context_mask).any()
+
+
+def test_host_batch_gives_the_first_frames_as_context():
+    video = np.arange(2 * 3 * 2 * 2, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
+    batch = HostBatch(
+        video=video,
+        text=np.zeros((2, 1, 1), np.float32),
+        text_mask=np.zeros((2, 1), bool),
+        context_mask=np.array([[True], [False]]),
+    ).to_batch()
+    np.testing.assert_allclose(batch.condition.context[0], batch.video[0, :1])
+    np.testing.assert_array_equal(batch.condition.context[1], 0.0)
+
+
+def test_pixels_survive_the_round_trip():
+    pixels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(to_pixels(to_float(jnp.asarray(pixels))), pixels)
+    np.testing.assert_array_equal(to_pixels(np.array([-9.0, 9.0])), [0, 255])
+    with pytest.raises(ValueError, match="NaN or Inf"):
+        to_pixels(np.array([np.nan]))
+
+
+def test_score_without_value_says_why():
+    assert Score.missing("no weights").note == "no weights"
+    for broken in (lambda: Score(value=None), lambda: Score(value=float("nan"))):
+        with pytest.raises(ValueError, match="must"):
+            broken()
+
+
+@pytest.mark.parametrize(
+    "change", [{"frames": 0}, {"channels": 2}, {"context_frames": 4}, {"text_length": 0}]
+)
+def test_impossible_tasks_are_refused(change):
+    sizes = {"frames": 4, "height": 8, "width": 8, "channels": 1, "context_frames": 1}
+    Task(**sizes)
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Task(**(sizes | change))
+
+
+def test_streams_differ_by_seed_and_purpose_and_stay_the_same():
+    keys = [stream(0, "a", "b"), stream(0, "b", "a"), stream(1, "a", "b"), stream(0, "a")]
+    data = {tuple(np.asarray(jax.random.key_data(key))) for key in keys}
+    assert len(data) == 4
+    again = jax.random.key_data(stream(0, "a", "b"))
+    np.testing.assert_array_equal(again, jax.random.key_data(keys[0]))
+
+
+def test_average_starts_at_the_parameters_in_buffers_of_its_own():
+    params = {"w": jnp.ones(3)}
+    state = TrainState.create(params, ())
+    np.testing.assert_array_equal(state.ema["w"], 1.0)
+    assert state.ema["w"].unsafe_buffer_pointer() != params["w"].unsafe_buffer_pointer()
+    assert TrainState.create(params, (), average=False).ema == {}
