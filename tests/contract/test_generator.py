@@ -53,12 +53,13 @@ def test_sample_does_not_depend_on_batch_mates(run, condition, keys):
     other = jax.tree.map(lambda a: a.at[1:].set(jnp.roll(a, 1, axis=0)[1:]), condition)
     other_keys = jnp.concatenate([keys[:1], jax.random.split(jax.random.key(8), 3)])
     after = run.sample(run.params, other, other_keys)
-    np.testing.assert_allclose(after[0], before[0], atol=1e-4)
+    # Sums over masked words round differently when the masks around them change, and twenty steps
+    # of a barely trained network amplify that; a leak would show at about 1.
+    np.testing.assert_allclose(after[0], before[0], atol=0.03)
 
 
 def test_sample_does_not_depend_on_order(run, condition, keys):
-    # In another row of a matrix product the same sums may round differently, and twenty steps of
-    # a barely trained network amplify that; a clip that changed places would differ by about 1.
+    # As above: another row of a matrix product rounds differently.
     before = np.asarray(run.sample(run.params, condition, keys))
     order = np.array([2, 0, 3, 1])
     shuffled = jax.tree.map(lambda a: a[order], condition)

@@ -29,7 +29,6 @@ def test_fsq_quantizes_to_the_values_of_its_codes_and_reaches_all_of_them():
     np.testing.assert_allclose(quantized.values, fsq.values({}, quantized.codes), atol=1e-6)
     assert len(np.unique(np.asarray(quantized.codes))) == fsq.size
     assert quantized.codes.dtype == jnp.int32
-    assert float(quantized.loss) == 0.0
 
 
 def test_fsq_by_hand():
@@ -41,6 +40,14 @@ def test_fsq_by_hand():
     np.testing.assert_allclose(
         FSQ(levels=(3, 4)).values({}, jnp.array([5])), [[1.0, -0.5]], atol=1e-6
     )
+
+
+def test_fsq_charges_for_leaving_the_middle_of_its_range():
+    z = jnp.array([[3.0, -1.0], [3.0, 1.0]])
+    # Means 3 and 0, deviations 0 and 1.
+    charge = FSQ(levels=(5, 5), spread=0.1).quantize({}, z).loss
+    np.testing.assert_allclose(charge, 0.1 * (9.0 + 0.0 + 1.0 + 0.0) / 2, rtol=2e-3)
+    assert float(FSQ(levels=(5, 5), spread=0.0).quantize({}, z).loss) == 0.0
 
 
 def test_fsq_gradient_passes_the_rounding():
@@ -69,7 +76,7 @@ def test_vq_takes_the_nearest_code_and_passes_the_gradient_straight():
 
 
 def test_vq_codebook_follows_its_vectors_as_computed_by_hand():
-    vq = VQ(size=2, width=1, decay=0.5, revive_below=0.0)
+    vq = VQ(size=2, width=1, decay=0.5, revive_below=1e-6)
     codebook = {
         "vectors": jnp.array([[1.0], [4.0]]),
         "counts": jnp.array([2.0, 1.0]),
@@ -84,15 +91,19 @@ def test_vq_codebook_follows_its_vectors_as_computed_by_hand():
 def test_vq_revives_only_dead_codes_with_vectors_of_the_batch():
     vq = VQ(size=3, width=2, decay=0.9, revive_below=0.1)
     codebook = vq.init(KEY) | {"counts": jnp.array([1.0, 0.05, 0.05])}
+    dead = vq.init(KEY)["vectors"][2].tolist()
     z = jnp.array([[5.0, 5.0], [7.0, 7.0]])
     new = vq.update(codebook, z, jnp.array([0, 1]), KEY)
     # Code 1 was chosen once: 0.9 * 0.05 + 0.1 = 0.145 keeps it alive.
-    np.testing.assert_allclose(new["counts"], [1.0, 0.145, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(new["counts"], [1.0, 0.145, 0.4], rtol=1e-6)
     assert new["vectors"][2].tolist() in z.tolist()
-    np.testing.assert_allclose(new["sums"][2], new["vectors"][2])
+    assert new["vectors"][2].tolist() != dead
+    np.testing.assert_allclose(new["sums"][2], 0.4 * new["vectors"][2])
 
 
-@pytest.mark.parametrize("change", [{"size": 0}, {"width": 0}, {"decay": 1.0}])
+@pytest.mark.parametrize(
+    "change", [{"size": 0}, {"width": 0}, {"decay": 1.0}, {"revive_below": 0.0}]
+)
 def test_vq_refuses_what_cannot_be(change):
     with pytest.raises(ValueError, match="VQ"):
         VQ(**change)

@@ -18,7 +18,10 @@ class DiffusionConfig:
         process: ``flow`` (straight path, continuous times) or ``gaussian`` (variance preserving,
             discrete times).
         prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
-            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself).
+            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself; the loss is that
+            of the velocity it implies all the same). Clips are far simpler than noise, and a small
+            network need not learn to pass noise through; Li & He, "Back to basics: let denoising
+            generative models denoise" (2025).
         noise: schedule of the Gaussian process, ``cosine`` or ``linear``.
         timesteps: discrete times of the Gaussian process.
         time_mean: mean of the logit-normal draw of flow times (0 is the clip, 1 is noise); clips
@@ -41,18 +44,18 @@ class DiffusionConfig:
     """
 
     process: Literal["flow", "gaussian"] = "flow"
-    prediction: Literal["velocity", "x"] = "velocity"
+    prediction: Literal["velocity", "x"] = "x"
     noise: Literal["cosine", "linear"] = "cosine"
     timesteps: int = 1000
     time_mean: float = 1.4
     time_std: float = 1.2
     patch: int = 4
     merge: tuple[int, int, int] = (0, 1, 1)
-    width: int = 64
+    width: int = 48
     depth: int = 1
-    middle_width: int = 256
+    middle_width: int = 160
     middle_depth: int = 3
-    heads: int = 8
+    heads: int = 5
     attention: Literal["full", "factorised"] = "full"
     drop_text: float = 0.1
     drop_both: float = 0.05
@@ -60,8 +63,8 @@ class DiffusionConfig:
     ema_decay: float = 0.99
     optimizer: Optimizer = Optimizer(
         kind="muon",
-        learning_rate=1.5e-3,
-        adam_learning_rate=1.5e-3,
+        learning_rate=6e-3,
+        adam_learning_rate=3e-3,
         schedule=Schedule(warmup=0.02, hold=0.4, shape="linear", final=0.02),
     )
 
@@ -109,7 +112,7 @@ class DiffusionSampler:
         default=None, metadata={"static": True}
     )
     steps: int = dataclasses.field(default=20, metadata={"static": True})
-    guidance: Any = 1.5
+    guidance: Any = 2.0
     curve: Any = 2.0
 
     def __post_init__(self) -> None:
