@@ -1,0 +1,122 @@
+"""The video tokenizer: patches, causality, and a phase that learns."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.contract import Phase
+from vidgen.nn import VQ
+from vidgen.optim import Optimizer
+from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase, patchify, unpatchify
+from vidgen.types import Batch, Condition, Task
+
+# Seven frames and ten rows are no multiples of the patch, so padding is always exercised.
+TASK = Task(frames=7, height=10, width=8, channels=1, text_length=2, text_width=3)
+CONFIG = dataclasses.replace(
+    TokenizerConfig.tiny(), optimizer=Optimizer(kind="adamw", learning_rate=1e-2)
+)
+
+
+def moved(weights):
+    """Random weights everywhere: zero-initialised branches would hide what they leak."""
+    keys = jax.random.split(jax.random.key(7), len(weights))
+    return {
+        name: value + 0.3 * jax.random.normal(key, value.shape)
+        for key, (name, value) in zip(keys, sorted(weights.items()), strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer(CONFIG, TASK)
+
+
+@pytest.fixture(scope="module")
+def params(tokenizer):
+    return jax.jit(lambda key: moved(tokenizer.init(key)))(jax.random.key(0))
+
+
+def a_batch(key):
+    video = jnp.tanh(jax.random.normal(key, (2, *TASK.video_shape)))
+    condition = Condition.of(
+        jnp.zeros((2, 2, 3)), jnp.zeros((2, 2)), video[:, :1], jnp.zeros((2, 1))
+    )
+    return Batch(video=video, condition=condition)
+
+
+def test_patches_are_put_together_again():
+    video = jnp.arange(2 * 5 * 6 * 7 * 3, dtype=jnp.float32).reshape(2, 5, 6, 7, 3)
+    patches = patchify(video, (2, 3, 4))
+    assert patches.shape == (2, 3, 2, 2, 2 * 3 * 4 * 3)
+    np.testing.assert_array_equal(unpatchify(patches, (2, 3, 4), (5, 6, 7, 3)), video)
+    corner = video[0, :2, :3, :4].reshape(-1)
+    np.testing.assert_array_equal(patches[0, 0, 0, 0], corner)
+
+
+def test_codes_do_not_see_later_frames(tokenizer, params):
+    encode = jax.jit(tokenizer.network.bind(params).encode)
+    video = a_batch(jax.random.key(1)).video
+    before = encode(video)
+    assert before.shape == (2, *tokenizer.grid, CONFIG.quantizer.width)
+    for frame in range(TASK.frames):
+        after = encode(video.at[:, frame].add(1.0))
+        changed = np.asarray(jnp.abs(after - before).max((0, 2, 3, 4)) > 1e-6)
+        assert not changed[: frame // 2].any()
+        assert changed[frame // 2]
+
+
+def test_frames_do_not_see_later_codes(tokenizer, params):
+    decode = jax.jit(tokenizer.network.bind(params).decode)
+    values = jax.random.normal(jax.random.key(1), (2, *tokenizer.grid, CONFIG.quantizer.width))
+    before = decode(values)
+    assert before.shape == (2, *TASK.video_shape)
+    for t in range(tokenizer.grid[0]):
+        after = decode(values.at[:, t].add(1.0))
+        changed = np.asarray(jnp.abs(after - before).max((0, 2, 3, 4)) > 1e-6)
+        assert not changed[: 2 * t].any()
+        assert changed[2 * t]
+
+
+def test_codes_decode_as_the_values_they_stand_for(tokenizer, params):
+    codes = jax.jit(tokenizer.encode)(params, a_batch(jax.random.key(2)).video)
+    assert codes.shape == (2, *tokenizer.grid)
+    assert 0 <= int(codes.min()) <= int(codes.max()) < tokenizer.size
+    values = CONFIG.quantizer.values({}, codes)
+    decoded = jax.jit(tokenizer.decode)(params, codes)
+    expected = jax.jit(tokenizer.network.bind(params).decode)(values)
+    np.testing.assert_allclose(decoded, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("quantizer", [CONFIG.quantizer, VQ(size=12, width=4)])
+def test_the_phase_learns_and_exports_what_the_tokenizer_takes(quantizer):
+    config = dataclasses.replace(CONFIG, quantizer=quantizer)
+    phase = TokenizerPhase(config, TASK, share=0.5)
+    assert isinstance(phase, Phase)
+    first = state = jax.jit(phase.init)(jax.random.key(0), {})
+    step, batch, losses = jax.jit(phase.step), a_batch(jax.random.key(3)), []
+    for i in range(30):
+        state, metrics = step(state, batch, jax.random.key(i), jnp.float32(0.1))
+        losses.append(float(metrics["reconstruction"]))
+    assert losses[-1] < 0.8 * losses[0]
+    assert 1.0 <= float(metrics["perplexity"]) <= quantizer.size
+    assert 0.0 < float(metrics["usage"]) <= 1.0
+
+    exported = phase.export(state)
+    again = jax.jit(lambda p, v: phase.tokenizer.decode(p, phase.tokenizer.encode(p, v)))
+    assert again(exported, batch.video).shape == batch.video.shape
+    weights, codebook = phase.tokenizer.unpack(exported)
+    assert phase.tokenizer.pack(weights, codebook).keys() == exported.keys()
+    assert weights.keys() == state.params.keys()
+    assert bool(codebook) == isinstance(quantizer, VQ)
+    for name, array in codebook.items():
+        # The codebook moves by its own averages, though no optimiser knows of it.
+        assert not np.array_equal(array, first.rest["codebook"][name])
+
+
+@pytest.mark.parametrize("change", [{"widths": ()}, {"blocks": (1,)}, {"patch": (0, 2, 2)}])
+def test_a_config_that_cannot_be_is_refused(change):
+    with pytest.raises(ValueError, match=r"stage|positive"):
+        dataclasses.replace(CONFIG, **change)

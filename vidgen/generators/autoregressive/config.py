@@ -1,0 +1,116 @@
+"""What the autoregressive generator is made of, and what can be turned when it samples."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+from jaxtyping import Array, Float
+
+from vidgen.optim import Optimizer
+from vidgen.tokenizers import TokenizerConfig
+
+Scalar = float | Float[Array, ""]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """How codes are drawn from the prior.
+
+    All but `top_k` are traced, so that a sweep over them compiles once.
+
+    Attributes:
+        temperature: divides the logits; at 0 the likeliest code is taken.
+        top_p: only the likeliest codes that together reach this probability; 1 for all.
+        guidance: logits are unconditional + guidance * (conditional - unconditional). None is 1
+            at half the price, because the unconditional pass is left out.
+        top_k: only the `top_k` likeliest codes; None for all. Static.
+
+    References: nucleus sampling: Holtzman et al., "The curious case of neural text degeneration"
+    (2020); guidance of logits: Gafni et al., "Make-A-Scene" (2022), section 3.4.
+
+    Raises:
+        ValueError: if top_k is below 1.
+    """
+
+    temperature: Scalar = 0.7
+    top_p: Scalar = 1.0
+    guidance: Scalar | None = None
+    top_k: int | None = dataclasses.field(default=None, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"Sampler.top_k must be at least 1, got {self.top_k}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorConfig:
+    """A transformer encoder over the condition and a transformer decoder over the codes.
+
+    Attributes:
+        width: features of a token.
+        heads: attention heads.
+        encoder_depth: blocks over text and context.
+        decoder_depth: blocks over codes.
+        expansion: of the feed-forward networks.
+        code_width: features of each neighbouring code before they are joined.
+        drop_text: probability that a training clip loses its text, for guidance.
+        drop_all: probability that it loses text and context.
+        batch_size: clips a step.
+        ema: decay of the averaged weights that sample.
+        optimizer: moves all weights.
+
+    Raises:
+        ValueError: if a size is below 1, or the heads do not divide the width.
+    """
+
+    width: int = 192
+    heads: int = 4
+    encoder_depth: int = 1
+    decoder_depth: int = 4
+    expansion: float = 3.0
+    code_width: int = 32
+    drop_text: float = 0.05
+    drop_all: float = 0.05
+    batch_size: int = 16
+    ema: float = 0.99
+    optimizer: Optimizer = dataclasses.field(default=Optimizer(kind="muon", learning_rate=2e-3))
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.heads, self.decoder_depth, self.code_width, self.batch_size) < 1:
+            raise ValueError(f"sizes of the prior must be at least 1: {self}")
+        if self.width % (2 * self.heads):
+            raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AutoregressiveConfig:
+    """A tokenizer, a prior over its codes, and how they share the budget.
+
+    Attributes:
+        tokenizer: the tokenizer.
+        prior: the transformer.
+        tokenizer_share: fraction of the budget that the tokenizer is trained for.
+        sampler: how codes are drawn if the caller does not say.
+
+    Raises:
+        ValueError: if the share does not lie between 0 and 1.
+    """
+
+    tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
+    prior: PriorConfig = PriorConfig()
+    tokenizer_share: float = 0.25
+    sampler: Sampler = Sampler()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tokenizer_share < 1:
+            raise ValueError(f"tokenizer_share must lie in (0, 1), got {self.tokenizer_share}")
+
+    @classmethod
+    def tiny(cls) -> AutoregressiveConfig:
+        """A network for tests."""
+        prior = PriorConfig(
+            width=24, heads=2, decoder_depth=1, code_width=8, batch_size=2, expansion=2.0
+        )
+        return cls(tokenizer=TokenizerConfig.tiny(), prior=prior)

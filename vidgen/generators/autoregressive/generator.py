@@ -1,0 +1,76 @@
+"""The autoregressive generator: a video tokenizer and a transformer over its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from vidgen.contract import Card, Key, Phase
+from vidgen.generators.autoregressive.config import AutoregressiveConfig, Sampler
+from vidgen.generators.autoregressive.phase import NAME, PriorPhase
+from vidgen.generators.autoregressive.sampling import sample_codes
+from vidgen.registry import register
+from vidgen.tokenizers import TokenizerPhase
+from vidgen.types import Condition, Params, Task, Video
+
+
+@register("autoregressive", AutoregressiveConfig)
+class Autoregressive:
+    """Codes of a causal video tokenizer, drawn one after another by a transformer.
+
+    Args:
+        config: sizes.
+        task: shape of the clips and captions.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="autoregressive",
+        family="autoregressive",
+        summary="An encoder-decoder transformer predicts the codes of a causal video tokenizer "
+        "one after another.",
+        paper="Yan et al., VideoGPT (2021); Mentzer et al., Finite scalar quantization (2023)",
+        matches_reference="no: the same method at a small size; the tokenizer is causal and uses "
+        "scalar quantisation, the prior reads text and is told each code's neighbours outright",
+    )
+
+    def __init__(self, config: AutoregressiveConfig, task: Task) -> None:
+        self.config = config
+        self.task = task
+        self._tokenizer = TokenizerPhase(config.tokenizer, task, share=config.tokenizer_share)
+        self._prior = PriorPhase(
+            config.prior,
+            task,
+            self._tokenizer.tokenizer,
+            earlier=self._tokenizer.name,
+            share=1.0 - config.tokenizer_share,
+        )
+
+    def phases(self) -> Sequence[Phase]:
+        """The tokenizer, then the prior over its codes."""
+        return [self._tokenizer, self._prior]
+
+    def sample(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        sampler: Sampler | None = None,
+    ) -> Video:
+        """Draw one clip for each row of the condition; a given context is pasted in."""
+        sampler = self.config.sampler if sampler is None else sampler
+        tokenizer, weights = self._tokenizer.tokenizer, params[self._tokenizer.name]
+        prior = self._prior.network.bind(params[NAME])
+        codes = sample_codes(prior, tokenizer.table(weights), condition, keys, sampler)
+        video = tokenizer.decode(weights, codes.reshape(-1, *tokenizer.grid))
+        video = jnp.clip(video, -1.0, 1.0)
+        K = self.task.context_frames
+        given = condition.context_mask[..., None, None, None]
+        first = jnp.where(given, condition.context, video[:, :K])
+        return jnp.concatenate([first, video[:, K:]], axis=1)
+
+    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
+        """Through the tokenizer and back: the ceiling of this family."""
+        tokenizer, weights = self._tokenizer.tokenizer, params[self._tokenizer.name]
+        return jnp.clip(tokenizer.decode(weights, tokenizer.encode(weights, video)), -1.0, 1.0)

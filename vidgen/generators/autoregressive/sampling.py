@@ -1,0 +1,92 @@
+"""Drawing codes from the prior, one after another, over a cache of keys and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from vidgen.contract import Key
+from vidgen.generators.autoregressive.config import Sampler, Scalar
+from vidgen.generators.autoregressive.network import Prior
+from vidgen.types import Condition
+
+
+def keep_top_k(logits: Float[Array, "B V"], k: int) -> Float[Array, "B V"]:
+    """Logits of all but the `k` largest of each row set to -inf; ties with the k-th stay."""
+    k = min(k, logits.shape[-1])
+    least = jax.lax.top_k(logits, k)[0][:, -1:]
+    return jnp.where(logits >= least, logits, -jnp.inf)
+
+
+def keep_top_p(logits: Float[Array, "B V"], p: Scalar) -> Float[Array, "B V"]:
+    """Logits outside the nucleus of each row set to -inf.
+
+    The nucleus is the smallest set of the likeliest codes whose probabilities reach `p`; it is
+    never empty, and ties with its last member stay.
+    """
+    ordered = -jnp.sort(-logits, axis=-1)
+    probabilities = jax.nn.softmax(ordered, axis=-1)
+    before = jnp.cumsum(probabilities, axis=-1) - probabilities
+    # The first is kept whatever p is; p of 1 or more keeps all, however the sum is rounded.
+    kept = ((before < p) | (p >= 1.0)).at[:, 0].set(True)
+    least = jnp.min(jnp.where(kept, ordered, jnp.inf), axis=-1, keepdims=True)
+    return jnp.where(logits >= least, logits, -jnp.inf)
+
+
+def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V"]:
+    """Logits to draw from, after temperature, top-k and top-p, in this order."""
+    logits = logits / jnp.maximum(sampler.temperature, 1e-4)
+    if sampler.top_k is not None:
+        logits = keep_top_k(logits, sampler.top_k)
+    return keep_top_p(logits, sampler.top_p)
+
+
+def sample_codes(
+    prior: Prior,
+    table: Float[Array, "V F"],
+    condition: Condition,
+    keys: Key,
+    sampler: Sampler,
+) -> Int[Array, "B N"]:
+    """Draw the codes of one clip for each row of the condition, in raster order.
+
+    With guidance the unconditional pass runs as a second half of the batch.
+
+    Args:
+        prior: with its weights.
+        table: what each of the V codes stands for, `Tokenizer.table`.
+        condition: B prompts.
+        keys: [B] PRNG keys, one a clip.
+        sampler: how to draw.
+    """
+    N = prior.length
+    copies = 1
+    if sampler.guidance is not None:
+        copies = 2
+        condition = jax.tree.map(
+            lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
+        )
+    rows = condition.batch_size
+    prompt, tell = prior.encode(condition), prior.tell(table)
+    memory = prior.decoder.memory(prompt.source)
+
+    def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
+        told, caches = carry
+        logits, caches = prior.step(told, index, table, prompt, caches, memory)
+        if sampler.guidance is not None:
+            conditional, unconditional = jnp.split(logits, 2)
+            logits = unconditional + sampler.guidance * (conditional - unconditional)
+        step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
+        codes = jax.vmap(jax.random.categorical)(step_keys, filtered(logits, sampler))
+        codes = codes.astype(jnp.int32)
+        new = tell[jnp.tile(codes, copies)][:, None]
+        told = jax.lax.dynamic_update_slice_in_dim(told, new, index, axis=1)
+        return (told, caches), codes
+
+    # The last row is never written: it stays what neighbours beyond the border are.
+    start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
+    _, codes = jax.lax.scan(draw, start, jnp.arange(N))
+    return codes.T
