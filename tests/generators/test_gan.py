@@ -1,0 +1,358 @@
+"""The GAN: losses by hand, the warp, and two players that stay apart."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.generators.gan import Gan, GanConfig, GanSampler
+from vidgen.generators.gan.losses import (
+    discriminator_loss,
+    flow_error,
+    generator_loss,
+    gradient_penalty,
+)
+from vidgen.generators.gan.network import from_patches, to_patches
+from vidgen.generators.gan.objectives import (
+    Drawn,
+    Scene,
+    discriminator_objective,
+    generator_objective,
+    mismatched,
+)
+from vidgen.generators.gan.phase import AdversarialPhase
+from vidgen.generators.gan.warp import refine_flow, warp
+from vidgen.optim import Optimizer, Schedule
+from vidgen.types import Batch, Condition, Task
+
+LOG2 = 0.6931472
+SOFTPLUS_MINUS_2 = 0.1269280
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_discriminator", "of_generator"),
+    [
+        ("relativistic", SOFTPLUS_MINUS_2, 2 + SOFTPLUS_MINUS_2),
+        ("non-saturating", SOFTPLUS_MINUS_2 + LOG2, LOG2),
+        ("hinge", 0.0 + 1.0, 0.0),
+    ],
+)
+def test_losses_by_hand(kind, of_discriminator, of_generator):
+    real, fake = jnp.array([2.0]), jnp.array([0.0])
+    np.testing.assert_allclose(discriminator_loss(kind, real, fake), [of_discriminator], rtol=1e-6)
+    np.testing.assert_allclose(generator_loss(kind, real, fake), [of_generator], rtol=1e-6)
+
+
+def test_gradient_penalty_is_the_squared_slope_of_each_row():
+    x = jnp.arange(12.0).reshape(2, 3, 2)
+    slope = jnp.array([[1.0, -2.0], [0.0, 1.0], [3.0, 0.0]])
+    linear = gradient_penalty(lambda y: jnp.sum(y * slope[None], axis=(1, 2)), x)
+    np.testing.assert_allclose(linear, [15.0, 15.0])
+    quadratic = gradient_penalty(lambda y: jnp.sum(jnp.square(y), axis=(1, 2)), x)
+    np.testing.assert_allclose(quadratic, 4 * jnp.sum(jnp.square(x), axis=(1, 2)))
+
+
+def test_warp_fetches_from_where_the_flow_points():
+    image = jax.random.normal(jax.random.key(0), (1, 5, 6, 2))
+    flow = jnp.broadcast_to(jnp.array([1.0, -2.0]), (1, 5, 6, 2))
+    out = warp(image, flow)
+    np.testing.assert_array_equal(out[:, :4, 2:], image[:, 1:, :4])
+    # Beyond the border its pixels go on.
+    np.testing.assert_array_equal(out[:, 4, 2:], image[:, 4, :4])
+    np.testing.assert_array_equal(out[:, :4, :2], jnp.repeat(image[:, 1:, :1], 2, axis=2))
+
+
+def test_warp_interpolates_between_pixels():
+    image = jnp.array([[0.0, 1.0], [2.0, 4.0]])[None, :, :, None]
+    flow = jnp.zeros((1, 2, 2, 2)).at[0, 0, 0].set(jnp.array([0.25, 0.5]))
+    expected = 0.75 * (0.0 + 1.0) / 2 + 0.25 * (2.0 + 4.0) / 2
+    np.testing.assert_allclose(warp(image, flow)[0, 0, 0, 0], expected)
+
+
+def test_warp_gradients_are_those_of_finite_differences():
+    keys = jax.random.split(jax.random.key(0), 4)
+    image, weight = (jax.random.normal(key, (1, 4, 4, 1)) for key in keys[:2])
+    # Between pixels, where bilinear interpolation has a derivative.
+    flow = jax.random.uniform(keys[2], (1, 4, 4, 2), minval=0.2, maxval=0.8) - 1.0
+
+    def total(image, flow):
+        return jnp.sum(weight * warp(image, flow))
+
+    step = 1e-2
+    for place, x in enumerate((image, flow)):
+        direction = jax.random.normal(keys[3], x.shape)
+        up, down = ([image, flow] for _ in range(2))
+        up[place], down[place] = x + step * direction, x - step * direction
+        numeric = (total(*up) - total(*down)) / (2 * step)
+        analytic = jnp.sum(jax.grad(total, place)(image, flow) * direction)
+        np.testing.assert_allclose(analytic, numeric, atol=2e-3)
+
+
+def test_a_finer_flow_keeps_its_vectors():
+    coarse = jnp.broadcast_to(jnp.array([3.0, -1.0]), (1, 2, 2, 2))
+    expected = np.broadcast_to([3.0, -1.0], (1, 8, 4, 2))
+    np.testing.assert_allclose(refine_flow(coarse, 8, 4), expected, rtol=1e-6)
+
+
+def test_flow_error_averages_over_a_pyramid():
+    real = jnp.zeros((2, 1, 8, 8, 1))
+    moved = real.at[0, 0, :4].set(1.0)
+    # Half of the picture is wrong by 1 at sides of 8, 4 and 2; at 1 the mean is wrong by a half.
+    np.testing.assert_allclose(flow_error(moved, real), [0.5 + 0.5 + 0.5 + 0.5, 0.0])
+    stripes = real.at[0, 0, ::2].set(1.0).at[0, 0, 1::2].set(-1.0)
+    # Averages of two rows see no stripes.
+    np.testing.assert_allclose(flow_error(stripes, real), [1.0, 0.0])
+
+
+def test_flow_error_points_to_where_a_far_object_belongs():
+    real = jnp.zeros((1, 1, 16, 16, 1)).at[0, 0, 4:6, 4:6].set(1.0)
+    away = jnp.zeros((1, 16, 16, 1)).at[0, 4:6, 8:10].set(1.0)
+
+    def error(shift):
+        flow = jnp.broadcast_to(jnp.array([0.0, 1.0]) * shift, (1, 16, 16, 2))
+        return flow_error(warp(away, flow)[:, None], real)[0]
+
+    # 4 px apart they do not overlap, and only the averages tell which way is nearer.
+    assert jax.grad(error)(0.5) < -0.005
+
+
+def test_patches_are_squares_and_come_back():
+    x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
+    patches = to_patches(x, 2)
+    assert patches.shape == (2, 2, 3, 12)
+    np.testing.assert_array_equal(patches[1, 1, 2].reshape(2, 2, 3), x[1, 2:, 4:])
+    np.testing.assert_array_equal(from_patches(patches, 2), x)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 1},
+        {"animated": 33},
+        {"gamma": -1.0},
+        {"text_dropout": 1.0},
+    ],
+)
+def test_a_config_that_cannot_be_used_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        GanConfig(**wrong)
+
+
+def test_sizes_that_are_no_multiples_of_8_are_refused(task):
+    with pytest.raises(ValueError, match="multiples of 8, and two frames, got 4x12x16"):
+        Gan(GanConfig.tiny(), dataclasses.replace(task, height=12))
+
+
+# From here on, a tiny model on the common task.
+
+
+@pytest.fixture(scope="module")
+def phase():
+    task = Task(
+        frames=4, height=16, width=16, channels=1, context_frames=1, text_length=6, text_width=8
+    )
+    # A constant rate, so that progress reaches nothing but gamma.
+    flat = Optimizer(learning_rate=1e-3, b1=0.0, schedule=Schedule(warmup=0.0, shape="constant"))
+    config = dataclasses.replace(
+        GanConfig.tiny(),
+        gamma=10.0,
+        gamma_final=0.0,
+        text_dropout=0.0,
+        context_dropout=0.0,
+        generator_optimizer=flat,
+        discriminator_optimizer=flat,
+    )
+    return AdversarialPhase(config, task)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    keys = jax.random.split(jax.random.key(3), 2)
+    video = jax.random.uniform(keys[0], (4, 4, 16, 16, 1), minval=-1.0)
+    condition = Condition.of(
+        jax.random.normal(keys[1], (4, 6, 8)),
+        jnp.ones((4, 6), bool),
+        video[:, :1],
+        jnp.array([True, False, True, False])[:, None],
+    )
+    return Batch(video=video, condition=condition)
+
+
+@pytest.fixture(scope="module")
+def state(phase):
+    return jax.jit(lambda key: phase.init(key, {}))(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def step(phase):
+    return jax.jit(phase.step)
+
+
+@pytest.fixture(scope="module")
+def draw(phase, state):
+    """Clips for some keys, conditions and truncation."""
+    gan = Gan(phase.config, phase.task)
+    sample = jax.jit(gan.sample)
+    # A fresh generator repairs nothing and hardly moves; noise makes it do both.
+    noise = jax.random.split(jax.random.key(9), len(state.ema))
+    weights = {
+        name: value + 0.1 * jax.random.normal(key, value.shape)
+        for key, (name, value) in zip(noise, state.ema.items(), strict=True)
+    }
+
+    def drawn(condition, seed, truncation=1.0):
+        sampler = GanSampler(content_truncation=truncation, motion_truncation=truncation)
+        keys = jax.random.split(jax.random.key(seed), condition.batch_size)
+        return np.asarray(sample({"adversarial": weights}, condition, keys, sampler))
+
+    return drawn
+
+
+def test_gradient_penalties_do_not_reach_the_generator(step, state, batch):
+    early, early_report = step(state, batch, jax.random.key(1), jnp.float32(0.1))
+    late, late_report = step(state, batch, jax.random.key(1), jnp.float32(1.0))
+    assert early_report["loss"] > late_report["loss"]
+    for name, value in early.params["generator"].items():
+        np.testing.assert_array_equal(value, late.params["generator"][name], err_msg=name)
+    moved = [
+        np.abs(value - late.params["discriminator"][name]).max() > 0
+        for name, value in early.params["discriminator"].items()
+    ]
+    assert any(moved)
+
+
+def test_the_generators_loss_does_not_reach_the_discriminators(phase, step, state, batch):
+    # The step's gradient of the discriminators is that of their own objective alone.
+    key = jax.random.key(1)
+    _, report = step(state, batch, key, jnp.float32(0.5))
+
+    @jax.jit
+    def alone(state, batch, key):
+        _, draw, pick, _ = jax.random.split(key, 4)
+        scene = Scene.draw(pick, batch.video, batch.condition, phase.config.animated)
+        content, motion = phase.latents(jax.random.split(draw, phase.batch_size))
+        generator = phase.generator.bind(state.params["generator"])
+        canvas = generator.paint(batch.condition, content)
+        some = jax.tree.map(lambda x: x[: phase.config.animated], (canvas, batch.condition, motion))
+        video, moved = generator.animate(*some)
+        drawn = Drawn(canvas=canvas, video=video, moved=moved)
+        grads = jax.grad(
+            lambda weights: discriminator_objective(
+                phase.discriminators.bind(weights), phase.config, scene, drawn, jnp.float32(5.0)
+            )[0]
+        )(state.params["discriminator"])
+        return jnp.sqrt(sum(jnp.sum(jnp.square(grad)) for grad in grads.values()))
+
+    np.testing.assert_allclose(
+        report["discriminator_grad_norm"], alone(state, batch, key), rtol=1e-4
+    )
+
+
+def test_the_average_follows_the_generator_alone(step, state, batch):
+    after, _ = step(state, batch, jax.random.key(1), jnp.float32(0.0))
+    assert after.ema.keys() == after.params["generator"].keys()
+    # The decay of the first step is 1/10.
+    for name, value in after.ema.items():
+        expected = 0.1 * state.ema[name] + 0.9 * after.params["generator"][name]
+        np.testing.assert_allclose(value, expected, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["non-saturating", "hinge"])
+def test_the_other_losses_give_both_players_gradients(kind, phase, state, batch):
+    config = dataclasses.replace(phase.config, loss=kind)
+
+    @jax.jit
+    def both(weights, batch, drawn):
+        scene = Scene.draw(jax.random.key(0), batch.video, batch.condition, config.animated)
+        (_, (logits, report)), grads = jax.value_and_grad(
+            lambda weights: discriminator_objective(
+                phase.discriminators.bind(weights), config, scene, drawn, jnp.float32(1.0)
+            ),
+            has_aux=True,
+        )(weights)
+        drawn_grads = jax.grad(
+            lambda drawn: generator_objective(
+                phase.discriminators.bind(weights), config, scene, drawn, logits
+            )[0]
+        )(drawn)
+        return report, grads, drawn_grads
+
+    fake = -batch.video
+    animated = fake[: config.animated]
+    drawn = Drawn(canvas=fake[:, 0], video=animated, moved=animated[:, 1:])
+    report, grads, drawn_grads = both(state.params["discriminator"], batch, drawn)
+    assert report["clip_pairing"] > 0
+    for name, grad in grads.items():
+        assert np.abs(grad).max() > 0, name
+    # Of the warped frames, only those of clips whose context is given.
+    given = batch.condition.context_mask[: config.animated, 0]
+    for grad, expected in (
+        (drawn_grads.canvas, np.full(4, True)),
+        (drawn_grads.video, np.full(config.animated, True)),
+        (drawn_grads.moved, given),
+    ):
+        reached = np.abs(grad).reshape(grad.shape[0], -1).max(axis=1) > 0
+        np.testing.assert_array_equal(reached, expected)
+
+
+def test_captions_that_agree_or_are_absent_are_no_mismatch(batch):
+    told = batch.condition
+    text = told.text.at[1].set(told.text[0])
+    mask = told.text_mask.at[3].set(False)
+    told = Condition.of(text, mask, told.context, told.context_mask)
+    # Row 0 follows row 3, which has no caption; row 1 repeats row 0; row 3 has none of its own.
+    np.testing.assert_array_equal(mismatched(told), [0.0, 0.0, 1.0, 0.0])
+
+
+def test_judged_frames_are_those_the_generator_made(batch):
+    scenes = [
+        Scene.draw(jax.random.key(seed), batch.video, batch.condition, 3) for seed in range(40)
+    ]
+    counts = np.sum([scene.frame for scene in scenes], axis=0)
+    np.testing.assert_array_equal(counts.sum(1), 40.0)
+    # First frames are painted or given, and judged apart from the later ones.
+    np.testing.assert_array_equal(counts[:, 0], 0.0)
+    assert (counts[:, 1:] > 0).all()
+
+    scene = scenes[0]
+    views = scene.views(batch.video[:, 0], batch.video[:3])
+    np.testing.assert_array_equal(views["clip"], batch.video[:3])
+    np.testing.assert_array_equal(views["frame"][:4], batch.video[:, 0])
+    for row, index in enumerate(np.argmax(scene.frame, axis=1)):
+        np.testing.assert_array_equal(views["frame"][4 + row], batch.video[row, index])
+    # Canvases are judged as of a caption alone.
+    told = np.asarray(scene.told["frame"].context_mask[:, 0])
+    np.testing.assert_array_equal(told, [False] * 4 + [True, False, True])
+
+
+def test_given_frames_are_passed_on_and_the_rest_depends_on_them(draw, batch):
+    clips = draw(batch.condition, 0)
+    given = np.asarray(batch.condition.context_mask[:, 0])
+    first = np.asarray(batch.video[:, 0])
+    np.testing.assert_array_equal(clips[given, 0], first[given])
+    assert np.abs(clips[~given, 0] - first[~given]).max() > 0.1
+    without = draw(batch.condition.keep(context=False), 0)
+    assert (np.abs(clips - without)[given, 1:].max(axis=(1, 2, 3, 4)) > 0.1).all()
+    np.testing.assert_array_equal(clips[~given], without[~given])
+
+
+def test_truncation_to_nothing_leaves_one_clip_a_prompt(draw, batch):
+    told = batch.condition.keep(context=False)
+    np.testing.assert_array_equal(draw(told, 0, truncation=0.0), draw(told, 1, truncation=0.0))
+    assert np.abs(draw(told, 0) - draw(told, 1)).max() > 0.1
+
+
+def test_diversity_of_a_collapsed_generator_is_nil(phase, step, state, batch):
+    _, report = step(state, batch, jax.random.key(1), jnp.float32(0.0))
+    assert report["diversity"] > 0.0
+    collapsed = {
+        name: value * 0.0 if name.startswith("content.") else value
+        for name, value in state.params["generator"].items()
+    }
+    collapsed = state.replace(params={**state.params, "generator": collapsed})
+    _, report = step(collapsed, batch, jax.random.key(1), jnp.float32(0.0))
+    np.testing.assert_allclose(report["diversity"], 0.0, atol=1e-6)

@@ -1,0 +1,124 @@
+"""What can be set about the GAN: its two players, their losses and their optimisers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+
+from vidgen.generators.gan.losses import LOSSES, LossKind
+from vidgen.optim import Optimizer, Schedule
+
+_GENERATOR = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.99, schedule=Schedule(hold=0.5, final=0.1))
+_DISCRIMINATOR = Optimizer(
+    learning_rate=1e-3, b1=0.0, b2=0.99, schedule=Schedule(hold=0.5, final=0.1)
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanConfig:
+    """The defaults are for clips of 8x32x32 and minutes on a few cores.
+
+    Attributes:
+        batch_size: clips a step. Each lends its first frame to the content path and the frame
+            discriminator.
+        animated: how many of them are also animated and judged as clips: motion is learned from
+            fewer examples than appearance, and costs more.
+        content_latent: Gaussian features that choose an appearance, one draw a clip.
+        motion_latent: Gaussian features that choose a motion, one draw a clip.
+        content_width: channels of the content path at half resolution; 2 and 4 times as many
+            below.
+        feature_width: channels of the feature map that is warped along with the canvas.
+        motion_width: state of the recurrent motion path, and width of both caption encoders.
+        flow_grid: cells of the coarse flow along height and along width.
+        discriminator_width: channels at a quarter of the resolution; 2 and 3 times as many below.
+        loss: "relativistic", "non-saturating" or "hinge".
+        gamma: weight of both gradient penalties at the start, for an input of 32x32 values; in
+            proportion for larger ones.
+        gamma_final: the same at the end; it falls along a half cosine.
+        mismatch: weight of the matching-aware term, in which a real clip under another clip's
+            caption counts as generated.
+        flow_weight: weight of the photometric error of the flow, in the generator's loss, on clips
+            whose context is given; 0 for adversarial training alone.
+        text_dropout: probability that a training clip loses its caption.
+        context_dropout: probability that a training clip loses its context.
+        ema_decay: of the generator's averaged weights, which sampling reads.
+        generator_optimizer: of the generator.
+        discriminator_optimizer: of both discriminators.
+
+    Raises:
+        ValueError: if a value cannot be used; the message says which.
+    """
+
+    batch_size: int = 32
+    animated: int = 8
+    content_latent: int = 64
+    motion_latent: int = 16
+    content_width: int = 48
+    feature_width: int = 32
+    motion_width: int = 192
+    flow_grid: int = 4
+    discriminator_width: int = 48
+    loss: LossKind = "relativistic"
+    gamma: float = 20.0
+    gamma_final: float = 5.0
+    mismatch: float = 1.0
+    flow_weight: float = 500.0
+    text_dropout: float = 0.02
+    context_dropout: float = 0.05
+    ema_decay: float = 0.995
+    generator_optimizer: Optimizer = _GENERATOR
+    discriminator_optimizer: Optimizer = _DISCRIMINATOR
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
+        if self.batch_size < 2:
+            raise ValueError(
+                f"batch_size must be at least 2, so that captions can be mismatched and samples "
+                f"compared, got {self.batch_size}"
+            )
+        if not 1 <= self.animated <= self.batch_size:
+            raise ValueError(
+                f"animated must lie in [1, batch_size = {self.batch_size}], got {self.animated}"
+            )
+        for name in ("gamma", "gamma_final", "mismatch", "flow_weight"):
+            if getattr(self, name) < 0.0:
+                raise ValueError(f"{name} is a weight of at least 0, got {getattr(self, name)}")
+        if not (0.0 <= self.text_dropout < 1.0 and 0.0 <= self.context_dropout < 1.0):
+            raise ValueError(
+                f"text_dropout and context_dropout are probabilities below 1, got "
+                f"{self.text_dropout} and {self.context_dropout}"
+            )
+
+    @classmethod
+    def tiny(cls) -> GanConfig:
+        """Seconds on one core, for tests."""
+        return cls(
+            batch_size=4,
+            animated=3,
+            content_latent=8,
+            motion_latent=4,
+            content_width=8,
+            feature_width=8,
+            motion_width=16,
+            flow_grid=2,
+            discriminator_width=8,
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanSampler:
+    """What can be turned at sampling time. Traced: a sweep does not recompile.
+
+    Attributes:
+        content_truncation: factor on the content latent; below 1 trades variety for typicality.
+        motion_truncation: the same for the motion latent.
+
+    References: Brock et al., "Large scale GAN training" (2019), on truncation; here the latent is
+    scaled, not redrawn.
+    """
+
+    content_truncation: float | jax.Array = 1.0
+    motion_truncation: float | jax.Array = 1.0

@@ -1,0 +1,158 @@
+"""The discriminators: one sees whole clips, the other single frames; both see the condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from vidgen.generators.gan.caption import Caption
+from vidgen.generators.gan.config import GanConfig
+from vidgen.generators.gan.network import PATCH, to_patches
+from vidgen.nn import Conv
+from vidgen.types import Condition, Task, Video
+
+JudgeName = Literal["clip", "frame"]
+
+
+class Merge(nnx.Module):
+    """Halves every axis: a convolution whose kernel of 2 is also its stride, as a matrix product.
+
+    Gradient penalties differentiate twice, which makes dilated convolutions of overlapping strided
+    ones; XLA's CPU back end takes several times as long for those as for the product here.
+
+    Raises:
+        ValueError: when called with an odd size.
+    """
+
+    def __init__(self, axes: int, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
+        self.project = nnx.Linear(2**axes * inputs, outputs, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "B *axes I"]) -> Float[Array, "B *half O"]:
+        sizes = x.shape[1:-1]
+        if any(size % 2 for size in sizes):
+            raise ValueError(f"axes of {sizes} cannot be halved")
+        axes = len(sizes)
+        split = x.reshape(x.shape[0], *(n for size in sizes for n in (size // 2, 2)), x.shape[-1])
+        order = (0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
+        return self.project(
+            split.transpose(order).reshape(x.shape[0], *(n // 2 for n in sizes), -1)
+        )
+
+
+class Projection(nnx.Module):
+    """A logit from features and a caption: what is real, plus what fits the caption.
+
+    References: Miyato & Koyama, "cGANs with projection discriminator" (2018).
+    """
+
+    def __init__(self, features: int, caption_width: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.hidden = nnx.Linear(features, width, rngs=rngs)
+        self.real = nnx.Linear(width, 1, use_bias=False, rngs=rngs)
+        self.match = nnx.Linear(caption_width, width, use_bias=False, rngs=rngs)
+
+    def __call__(
+        self, features: Float[Array, "B F"], caption: Float[Array, "B E"]
+    ) -> Float[Array, "B"]:
+        x = jax.nn.leaky_relu(self.hidden(features), 0.2)
+        fit = jnp.sum(x * self.match(caption), axis=-1) / x.shape[-1] ** 0.5
+        return self.real(x)[:, 0] + fit
+
+
+class ClipDiscriminator(nnx.Module):
+    """3-D convolutions over whole clips, the inner ones factorised into space and time.
+
+    The context it judges by is the clip's own beginning: a clip that does not go on from there has
+    a break in it.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        base, patch = config.discriminator_width, task.channels * PATCH**2
+        self.layers = nnx.List(
+            [
+                Conv(patch, base, (1, 3, 3), rngs=rngs),
+                Merge(3, base, 2 * base, rngs=rngs),
+                Conv(2 * base, 2 * base, (1, 3, 3), rngs=rngs),
+                Conv(2 * base, 2 * base, (3, 1, 1), rngs=rngs),
+                Merge(3, 2 * base, 3 * base, rngs=rngs),
+            ]
+        )
+        cells = _quarter(task.frames) * _cells(task)
+        self.head = Projection(cells * 3 * base, config.motion_width, 4 * base, rngs=rngs)
+
+    def features(self, video: Video, condition: Condition) -> Float[Array, "B F"]:
+        """What is seen in the clips, whatever their captions."""
+        del condition
+        return _through(self.layers, to_patches(video, PATCH))
+
+
+class FrameDiscriminator(nnx.Module):
+    """2-D convolutions over one frame, beside the last context frame and its mask."""
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        base, patch = config.discriminator_width, task.channels * PATCH**2
+        inputs = patch + (patch + 1 if task.context_frames else 0)
+        self.layers = nnx.List(
+            [
+                Conv(inputs, base, (3, 3), rngs=rngs),
+                Merge(2, base, 2 * base, rngs=rngs),
+                Conv(2 * base, 2 * base, (3, 3), rngs=rngs),
+                Merge(2, 2 * base, 3 * base, rngs=rngs),
+            ]
+        )
+        self.head = Projection(_cells(task) * 3 * base, config.motion_width, 4 * base, rngs=rngs)
+
+    def features(self, frame: Float[Array, "B H W C"], condition: Condition) -> Float[Array, "B F"]:
+        """What is seen in the frames and their context, whatever their captions."""
+        x = to_patches(frame, PATCH)
+        if condition.context_mask.shape[1]:
+            flag = condition.context_mask[:, -1].astype(x.dtype)[:, None, None, None]
+            flag = jnp.broadcast_to(flag, (*x.shape[:-1], 1))
+            x = jnp.concatenate([x, to_patches(condition.context[:, -1], PATCH), flag], axis=-1)
+        return _through(self.layers, x)
+
+
+class Discriminators(nnx.Module):
+    """Both discriminators and their common reading of captions.
+
+    Args:
+        config: widths.
+        task: what the clips look like.
+        rngs: source of the initial weights.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        self.caption = Caption(task.text_length, task.text_width, config.motion_width, rngs=rngs)
+        self.clip = ClipDiscriminator(config, task, rngs=rngs)
+        self.frame = FrameDiscriminator(config, task, rngs=rngs)
+
+    @property
+    def judges(self) -> dict[JudgeName, ClipDiscriminator | FrameDiscriminator]:
+        """The discriminators by what they look at."""
+        return {"clip": self.clip, "frame": self.frame}
+
+    def captions(self, condition: Condition) -> Float[Array, "B E"]:
+        """A vector for each caption."""
+        return self.caption(condition.text, condition.text_mask)
+
+
+def _through(layers: Iterable[Conv | Merge], x: Float[Array, "B *axes C"]) -> Float[Array, "B F"]:
+    """All layers, after zeros at the end of every axis that two halvings do not divide."""
+    sizes = x.shape[1:-1]
+    x = jnp.pad(x, [(0, 0), *((0, 4 * _quarter(size) - size) for size in sizes), (0, 0)])
+    for layer in layers:
+        x = jax.nn.leaky_relu(layer(x), 0.2)
+    return x.reshape(x.shape[0], -1)
+
+
+def _quarter(size: int) -> int:
+    """What two halvings leave of an axis, each rounded up."""
+    return -(-size // 4)
+
+
+def _cells(task: Task) -> int:
+    return _quarter(task.height // PATCH) * _quarter(task.width // PATCH)

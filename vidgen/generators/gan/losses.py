@@ -1,0 +1,98 @@
+"""Adversarial losses of both players, the gradient penalty, and the photometric error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+LossKind = Literal["relativistic", "non-saturating", "hinge"]
+
+LOSSES: tuple[LossKind, ...] = get_args(LossKind)
+"""Every kind of loss, the default first."""
+
+_PYRAMID_LEVELS = 4
+
+
+def discriminator_loss(
+    kind: LossKind, real: Float[Array, "*B"], fake: Float[Array, "*B"]
+) -> Float[Array, "*B"]:
+    """What the discriminator minimises, a pair at a time.
+
+    With r and f the logits of a real and a generated clip under one condition::
+
+        relativistic     softplus(f - r)
+        non-saturating   softplus(-r) + softplus(f)
+        hinge            max(0, 1 - r) + max(0, 1 + f)
+
+    References: Jolicoeur-Martineau, "The relativistic discriminator" (2019), and Huang et al.,
+    "The GAN is dead; long live the GAN!" (2024); Goodfellow et al. (2014); Lim & Ye, "Geometric
+    GAN" (2017).
+    """
+    match kind:
+        case "relativistic":
+            return jax.nn.softplus(fake - real)
+        case "non-saturating":
+            return jax.nn.softplus(-real) + jax.nn.softplus(fake)
+        case "hinge":
+            return jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)
+
+
+def generator_loss(
+    kind: LossKind, real: Float[Array, "*B"], fake: Float[Array, "*B"]
+) -> Float[Array, "*B"]:
+    """What the generator minimises, a pair at a time.
+
+    ::
+
+        relativistic     softplus(r - f)
+        non-saturating   softplus(-f)
+        hinge            -f
+
+    Only the relativistic loss reads the real logits.
+    """
+    match kind:
+        case "relativistic":
+            return jax.nn.softplus(real - fake)
+        case "non-saturating":
+            return jax.nn.softplus(-fake)
+        case "hinge":
+            return -fake
+
+
+def gradient_penalty(
+    logits: Callable[[Float[Array, "B *axes"]], Float[Array, "B"]], x: Float[Array, "B *axes"]
+) -> Float[Array, "B"]:
+    """Squared norm of each logit's gradient with respect to its own input.
+
+    On real clips this is R1, on generated ones R2. Each logit may depend on its own row alone.
+
+    References: Mescheder et al., "Which training methods for GANs do actually converge?" (2018).
+    """
+    slope = jax.grad(lambda x: logits(x).sum())(x)
+    return jnp.sum(jnp.square(slope), axis=tuple(range(1, x.ndim)))
+
+
+def flow_error(
+    moved: Float[Array, "B T H W C"], real: Float[Array, "B T H W C"]
+) -> Float[Array, "B"]:
+    """Photometric error of warped frames: mean absolute difference, over a pyramid of averages.
+
+    Bilinear warping has gradients one pixel wide. In frames averaged over 2, 4 and 8 pixels what
+    was moved and where it belongs overlap sooner, and the gradients point from one to the other.
+
+    References: Yu et al., "Back to basics: unsupervised learning of optical flow via brightness
+    constancy" (2016).
+    """
+    difference = (moved - real).reshape(-1, *moved.shape[2:])
+    error = jnp.zeros(moved.shape[0])
+    for level in range(_PYRAMID_LEVELS):
+        if level:
+            count, height, width, channels = difference.shape
+            blocks = difference.reshape(count, height // 2, 2, width // 2, 2, channels)
+            difference = blocks.mean(axis=(2, 4))
+        error = error + jnp.abs(difference).reshape(moved.shape[0], -1).mean(axis=1)
+    return error

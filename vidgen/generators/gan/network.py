@@ -1,0 +1,239 @@
+"""The generator: a content path that makes a canvas, and a motion path that moves it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array, Float
+
+from vidgen.generators.gan.caption import Caption
+from vidgen.generators.gan.config import GanConfig
+from vidgen.generators.gan.warp import refine_flow, warp
+from vidgen.nn import GRU, Conv
+from vidgen.types import Condition, Task, Video
+
+PATCH = 4
+"""Side, in pixels, of the patches that the encoder, the repair and the discriminators see."""
+
+
+class Stage(nnx.Module):
+    """A 3x3 convolution, normalised at every position, then scaled and shifted by a condition."""
+
+    def __init__(self, inputs: int, outputs: int, condition_width: int, *, rngs: nnx.Rngs) -> None:
+        self.conv = Conv(inputs, outputs, (3, 3), rngs=rngs)
+        self.steer = nnx.Linear(condition_width, 2 * outputs, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "N H W I"], condition: Float[Array, "N E"]
+    ) -> Float[Array, "N H W O"]:
+        x = self.conv(x)
+        x = x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-6)
+        scale, shift = jnp.split(self.steer(condition)[:, None, None], 2, axis=-1)
+        return jax.nn.leaky_relu(x * (1.0 + scale) + shift, 0.2)
+
+
+class Content(nnx.Module):
+    """The content path: one picture from a caption and an appearance latent.
+
+    Grows from an eighth of the resolution to a half, and writes 2x2 pixels at each position.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        base = config.content_width
+        inputs = config.motion_width + config.content_latent
+        self.grid = (task.height // 8, task.width // 8)
+        self.stem = nnx.Linear(inputs, self.grid[0] * self.grid[1] * 4 * base, rngs=rngs)
+        self.eighth = Stage(4 * base, 4 * base, inputs, rngs=rngs)
+        self.quarter = Stage(4 * base, 2 * base, inputs, rngs=rngs)
+        self.half = Stage(2 * base, base, inputs, rngs=rngs)
+        self.head = Conv(base, 4 * task.channels, (3, 3), rngs=rngs)
+
+    def __call__(
+        self, caption: Float[Array, "B E"], latent: Float[Array, "B Z"]
+    ) -> Float[Array, "B H W C"]:
+        condition = jnp.concatenate([caption, latent], axis=-1)
+        x = self.stem(condition).reshape(condition.shape[0], *self.grid, -1)
+        x = _enlarge(self.eighth(x, condition))
+        x = _enlarge(self.quarter(x, condition))
+        x = self.head(self.half(x, condition))
+        return from_patches(x, 2)
+
+
+class Motion(nnx.Module):
+    """The motion path: a recurrent network over frames that gives each frame its flow.
+
+    Its states become velocities on a coarse grid, which add up over time to flows from every frame
+    back to the canvas: so the first step, where the canvas and a frame overlap and gradients say
+    which way to go, teaches the later ones too.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        width, features = config.motion_width, config.feature_width
+        inputs = task.channels * PATCH**2 * (1 + task.context_frames) + 1
+        self.moves, self.context_frames = task.frames - 1, task.context_frames
+        self.grid = config.flow_grid
+        self.encode = Conv(inputs, 2 * features, (3, 3), rngs=rngs)
+        self.features = Conv(2 * features, features, (3, 3), rngs=rngs)
+        self.shrink = Conv(2 * features, 3 * features, (3, 3), strides=(2, 2), rngs=rngs)
+        cells = -(-task.height // (2 * PATCH)) * -(-task.width // (2 * PATCH))
+        self.scene = nnx.Linear(cells * 3 * features, width, rngs=rngs)
+        self.begin = nnx.Linear(2 * width + config.motion_latent, width, rngs=rngs)
+        self.time = nnx.Param(0.5 * jax.random.normal(rngs.params(), (self.moves, width)))
+        self.recurrent = GRU(width, width, rngs=rngs)
+        self.shared = nnx.Linear(width, 2, kernel_init=initializers.normal(0.01), rngs=rngs)
+        self.local = nnx.Linear(
+            width, 2 * self.grid**2, kernel_init=initializers.normal(0.01), rngs=rngs
+        )
+
+    def __call__(
+        self,
+        canvas: Float[Array, "B H W C"],
+        caption: Float[Array, "B E"],
+        latent: Float[Array, "B Z"],
+        condition: Condition,
+    ) -> tuple[Float[Array, "B M g g 2"], Float[Array, "B M E"], Float[Array, "B h w F"]]:
+        """Flows in pixels from each of the frames but the first to the canvas.
+
+        Returns:
+            M = T - 1 flows, as many states, and features of the canvas.
+        """
+        given = _context_given(condition)
+        history = condition.context.swapaxes(0, 1)
+        seen = jnp.concatenate([to_patches(picture, PATCH) for picture in [canvas, *history]], -1)
+        flag = jnp.broadcast_to(given[:, None, None, None], (*seen.shape[:-1], 1))
+        x = jax.nn.leaky_relu(self.encode(jnp.concatenate([seen, flag], axis=-1)), 0.2)
+        features = self.features(x)
+        scene = jax.nn.leaky_relu(self.shrink(x), 0.2).reshape(x.shape[0], -1)
+        known = [jax.nn.leaky_relu(self.scene(scene), 0.2), caption, latent]
+        inputs = self.begin(jnp.concatenate(known, -1))[:, None] + self.time.get_value()[None]
+        states, _ = self.recurrent(jax.nn.leaky_relu(inputs, 0.2))
+        shape = (states.shape[0], self.moves, self.grid, self.grid, 2)
+        velocity = self.local(states).reshape(shape) + self.shared(states)[:, :, None, None]
+        # Where the canvas is the last of several context frames, motion begins after it.
+        begin = jnp.where(given > 0.0, self.context_frames, 1)
+        moves = jnp.arange(1, 1 + self.moves)[None] >= begin[:, None]
+        velocity = jnp.where(moves[..., None, None, None], velocity, 0.0)
+        return jnp.cumsum(velocity, axis=1), states, features
+
+
+class VideoGenerator(nnx.Module):
+    """Content and motion brought together: a canvas, warped into every frame and repaired.
+
+    The canvas is the last context frame where there is one, else what the content path painted,
+    which then is the first frame. Every other frame is the canvas warped by that frame's flow, plus
+    what a small network adds, which sees the warped canvas, its warped features and the motion
+    path's state. Context frames are passed on as they were given.
+
+    References: separate content and motion: Tulyakov et al., "MoCoGAN" (2018); a picture moved by
+    generated flow: Hao et al., "Controllable video generation with sparse trajectories" (2018),
+    Siarohin et al., "First order motion model for image animation" (2019).
+
+    Args:
+        config: widths.
+        task: what is asked for.
+        rngs: source of the initial weights.
+
+    Raises:
+        ValueError: if height or width is no multiple of 8, or there is no second frame.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        if task.height % 8 or task.width % 8 or task.frames < 2:
+            raise ValueError(
+                f"the gan needs a height and a width that are multiples of 8, and two frames, got "
+                f"{task.frames}x{task.height}x{task.width}"
+            )
+        width, patch = config.motion_width, task.channels * PATCH**2
+        self.caption = Caption(task.text_length, task.text_width, width, rngs=rngs)
+        self.content = Content(config, task, rngs=rngs)
+        self.motion = Motion(config, task, rngs=rngs)
+        hidden = 2 * config.feature_width
+        self.repair = Stage(patch + config.feature_width, hidden, width, rngs=rngs)
+        self.head = Conv(hidden, patch, (3, 3), zero=True, rngs=rngs)
+
+    def __call__(
+        self,
+        condition: Condition,
+        content_latent: Float[Array, "B Z"],
+        motion_latent: Float[Array, "B M"],
+    ) -> Video:
+        """Clips of about [-1, 1]."""
+        canvas = self.paint(condition, content_latent)
+        return self.animate(canvas, condition, motion_latent)[0]
+
+    def paint(self, condition: Condition, latent: Float[Array, "B Z"]) -> Float[Array, "B H W C"]:
+        """The content path: first frames from captions alone."""
+        return self.content(self.caption(condition.text, condition.text_mask), latent)
+
+    def animate(
+        self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
+    ) -> tuple[Video, Float[Array, "B moves H W C"]]:
+        """The motion path: clips from painted canvases, or from the context where it is given.
+
+        Returns:
+            The clips; and their frames but the first before repair, warped and nothing else.
+        """
+        caption = self.caption(condition.text, condition.text_mask)
+        known = condition.context_mask.shape[1]
+        if known:
+            given = _context_given(condition)[:, None, None, None]
+            canvas = jnp.where(given > 0.0, condition.context[:, -1], canvas)
+        flow, states, features = self.motion(canvas, caption, latent, condition)
+        moved = self._move(canvas, features, flow)
+        seen = moved.reshape(-1, *moved.shape[2:])
+        change = self.head(self.repair(seen, states.reshape(seen.shape[0], -1)))
+        pixels = canvas.shape[-1] * PATCH**2
+        moved = from_patches(moved[..., :pixels], PATCH)
+        repaired = moved + from_patches(change, PATCH).reshape(moved.shape)
+        video = jnp.concatenate([canvas[:, None], repaired], axis=1)
+        keep = condition.context_mask[..., None, None, None]
+        first = jnp.where(keep, condition.context, video[:, :known])
+        return jnp.concatenate([first, video[:, known:]], axis=1), moved
+
+    def _move(
+        self,
+        canvas: Float[Array, "B H W C"],
+        features: Float[Array, "B h w F"],
+        flow: Float[Array, "B M g g 2"],
+    ) -> Float[Array, "B M h w P"]:
+        """Patches of the warped canvas, and its warped features, for every flow."""
+        (batch, moves), (height, width) = flow.shape[:2], canvas.shape[1:3]
+        coarse = flow.reshape(batch * moves, *flow.shape[2:])
+
+        def every(x: Array) -> Array:
+            return jnp.repeat(x, moves, axis=0)
+
+        frames = warp(every(canvas), refine_flow(coarse, height, width))
+        height, width = height // PATCH, width // PATCH
+        moved = warp(every(features), refine_flow(coarse, height, width) / PATCH)
+        both = jnp.concatenate([to_patches(frames, PATCH), moved], axis=-1)
+        return both.reshape(batch, moves, *both.shape[1:])
+
+
+def to_patches(x: Float[Array, "*N H W C"], side: int) -> Float[Array, "*N h w P"]:
+    """Squares of side x side pixels as channels."""
+    *batch, height, width, channels = x.shape
+    x = x.reshape(-1, height // side, side, width // side, side, channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(*batch, height // side, width // side, side * side * channels)
+
+
+def from_patches(x: Float[Array, "*N h w P"], side: int) -> Float[Array, "*N H W C"]:
+    """The inverse of `to_patches`."""
+    *batch, height, width, size = x.shape
+    channels = size // side**2
+    x = x.reshape(-1, height, width, side, side, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(*batch, height * side, width * side, channels)
+
+
+def _enlarge(x: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 C"]:
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def _context_given(condition: Condition) -> Float[Array, "B"]:
+    """1 where a clip's whole context is given; 0 where it is not, or the task has none."""
+    if not condition.context_mask.shape[1]:
+        return jnp.zeros(condition.batch_size)
+    return jnp.all(condition.context_mask, axis=1).astype(jnp.float32)

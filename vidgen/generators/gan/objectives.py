@@ -1,0 +1,179 @@
+"""What each player minimises in one step, given the other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vidgen.generators.gan.config import GanConfig
+from vidgen.generators.gan.discriminators import Discriminators, JudgeName
+from vidgen.generators.gan.losses import (
+    discriminator_loss,
+    flow_error,
+    generator_loss,
+    gradient_penalty,
+)
+from vidgen.types import Condition, Metrics, Video
+
+_GAMMA_SIZE = 32 * 32
+"""Values of the input for which gamma is stated. The squared distance between two inputs grows with
+their number of values, and the penalty that holds their logits together must grow with it."""
+
+Views = dict[JudgeName, Float[Array, "N *axes"]]
+Logits = dict[JudgeName, Float[Array, "N"]]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What the generator made in one step: B canvases, the first A of them animated.
+
+    Attributes:
+        canvas: painted first frames, of captions alone.
+        video: clips.
+        moved: their frames but the first, before repair.
+    """
+
+    canvas: Float[Array, "B H W C"]
+    video: Float[Array, "A T H W C"]
+    moved: Float[Array, "A moves H W C"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What both players look at, apart from what the generator made.
+
+    The frame discriminator judges the canvas of every row against its real first frame, as of a
+    caption alone, and one later frame of every animated clip.
+
+    Attributes:
+        real: the real clips.
+        told: what each discriminator is told about what it sees.
+        frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
+    """
+
+    real: Video
+    told: dict[JudgeName, Condition]
+    frame: Float[Array, "A T"]
+
+    @classmethod
+    def draw(cls, key: jax.Array, real: Video, condition: Condition, animated: int) -> Scene:
+        """A scene whose frames are drawn among those that the generator had to make itself."""
+        told = jax.tree.map(lambda x: x[:animated], condition)
+        alone = condition.keep(context=False)
+        begin = jnp.maximum(jnp.sum(told.context_mask, axis=1), 1)
+        index = jax.random.randint(key, (animated,), begin, real.shape[1])
+        return cls(
+            real=real,
+            told={
+                "clip": told,
+                "frame": jax.tree.map(lambda *parts: jnp.concatenate(parts), alone, told),
+            },
+            frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
+        )
+
+    def views(self, first: Float[Array, "B H W C"], video: Float[Array, "A T H W C"]) -> Views:
+        """What each discriminator sees of some first frames and clips."""
+        later = jnp.einsum("at,athwc->ahwc", self.frame, video)
+        return {"clip": video, "frame": jnp.concatenate([first, later])}
+
+    @property
+    def real_views(self) -> Views:
+        """What each discriminator sees of the real clips."""
+        return self.views(self.real[:, 0], self.real[: self.frame.shape[0]])
+
+
+def discriminator_objective(
+    discriminators: Discriminators,
+    config: GanConfig,
+    scene: Scene,
+    drawn: Drawn,
+    gamma: Float[Array, ""],
+) -> tuple[Float[Array, ""], tuple[Logits, Metrics]]:
+    """Pairing loss, matching-aware loss and gradient penalties, summed over the discriminators.
+
+    ::
+
+        L(real, fake) + mismatch L(real, real with a wrong caption) + gamma / 2 (R1 + R2)
+
+    References: Huang et al. (2024) for the first and the last term; Reed et al., "Generative
+    adversarial text to image synthesis" (2016), for the middle one.
+
+    Returns:
+        The loss; the logits of the real clips, which the generator is paired with; and a report.
+    """
+    loss, logits, report = jnp.zeros(()), {}, {}
+    real_views, fake_views = scene.real_views, scene.views(drawn.canvas, drawn.video)
+    for name, judge in discriminators.judges.items():
+        caption = discriminators.captions(scene.told[name])
+        captions = jnp.concatenate([caption, caption])
+        told = jax.tree.map(lambda x: jnp.concatenate([x, x]), scene.told[name])
+        both = jnp.concatenate([real_views[name], fake_views[name]])
+
+        seen = judge.features(both, told)
+        real, fake = jnp.split(judge.head(seen, captions), 2)
+        wrong = judge.head(jnp.split(seen, 2)[0], jnp.roll(caption, 1, axis=0))
+        penalties = gradient_penalty(
+            lambda x, judge=judge, told=told, captions=captions: judge.head(
+                judge.features(x, told), captions
+            ),
+            both,
+        )
+        r1, r2 = (penalty.mean() for penalty in jnp.split(penalties, 2))
+        pairing = discriminator_loss(config.loss, real, fake).mean()
+        misfit = discriminator_loss(config.loss, real, wrong)
+        misfit = (mismatched(scene.told[name]) * misfit).mean()
+        size = both[0].size / _GAMMA_SIZE
+        loss = loss + pairing + config.mismatch * misfit + 0.5 * gamma * size * (r1 + r2)
+        logits[name] = real
+        report |= {
+            f"{name}_pairing": pairing,
+            f"{name}_mismatch": misfit,
+            f"{name}_r1": r1,
+            f"{name}_r2": r2,
+            f"{name}_real_logit": real.mean(),
+            f"{name}_fake_logit": fake.mean(),
+            f"{name}_accuracy": (real > fake).mean(dtype=jnp.float32),
+        }
+    return loss, (logits, report)
+
+
+def generator_objective(
+    discriminators: Discriminators,
+    config: GanConfig,
+    scene: Scene,
+    drawn: Drawn,
+    real_logits: Logits,
+) -> tuple[Float[Array, ""], Metrics]:
+    """Pairing loss summed over the discriminators, plus `flow_error` where a context is given.
+
+    A discriminator says only that a clip moves wrongly. Where the first frames are given, the real
+    continuation says how it should have moved; the flow is shown it before repair, which could
+    otherwise rather wipe out what is in the wrong place. Clips from text alone, and all repair,
+    are left to the discriminators.
+    """
+    pairing = jnp.zeros(())
+    views = scene.views(drawn.canvas, drawn.video)
+    for name, judge in discriminators.judges.items():
+        caption = discriminators.captions(scene.told[name])
+        logits = judge.head(judge.features(views[name], scene.told[name]), caption)
+        pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
+    context = scene.told["clip"].context_mask
+    begin = max(context.shape[1], 1)
+    given = jnp.any(context, axis=1).astype(drawn.video.dtype)
+    error = flow_error(drawn.moved[:, begin - 1 :], scene.real[: given.size, begin:])
+    error = jnp.sum(given * error) / jnp.maximum(jnp.sum(given), 1.0)
+    loss = pairing + config.flow_weight * error
+    return loss, {"generator_loss": loss, "generator_pairing": pairing, "flow_error": error}
+
+
+def mismatched(condition: Condition) -> Float[Array, "B"]:
+    """1 where a row and the one before both have captions, and they differ; else 0."""
+    both = jnp.any(condition.text_mask, axis=1)
+    both = both & jnp.roll(both, 1)
+    differ = jnp.any(condition.text != jnp.roll(condition.text, 1, axis=0), axis=(1, 2))
+    return (both & differ).astype(jnp.float32)
