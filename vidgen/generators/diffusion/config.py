@@ -51,10 +51,10 @@ class DiffusionConfig:
     time_std: float = 1.2
     patch: int = 4
     merge: tuple[int, int, int] = (0, 1, 1)
-    width: int = 48
-    depth: int = 1
+    width: int = 64
+    depth: int = 2
     middle_width: int = 160
-    middle_depth: int = 3
+    middle_depth: int = 2
     heads: int = 5
     attention: Literal["full", "factorised"] = "full"
     drop_text: float = 0.1
@@ -112,7 +112,7 @@ class DiffusionSampler:
         default=None, metadata={"static": True}
     )
     steps: int = dataclasses.field(default=20, metadata={"static": True})
-    guidance: Any = 2.0
+    guidance: Any = 2.5
     curve: Any = 2.0
 
     def __post_init__(self) -> None:
