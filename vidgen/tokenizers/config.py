@@ -33,16 +33,18 @@ class TokenizerConfig:
         ValueError: if a size is below 1 or there is no stage.
     """
 
-    quantizer: FSQ | VQ = dataclasses.field(default=FSQ(levels=(8, 6, 5)))
+    quantizer: FSQ | VQ = dataclasses.field(default=FSQ(levels=(4, 4, 4, 4, 4)))
     patch: tuple[int, int, int] = (2, 4, 4)
-    widths: tuple[int, ...] = (96, 256)
+    widths: tuple[int, ...] = (48, 128)
     blocks: tuple[int, ...] = (1, 1)
     encoder_taps: tuple[int, int] = (1, 1)
     decoder_taps: tuple[int, int] = (2, 3)
     l1: float = 0.2
-    batch_size: int = 16
+    batch_size: int = 8
     ema: float = 0.99
-    optimizer: Optimizer = dataclasses.field(default=Optimizer(kind="muon", learning_rate=2e-3))
+    optimizer: Optimizer = dataclasses.field(
+        default=Optimizer(kind="muon", learning_rate=5e-3, adam_learning_rate=3e-3)
+    )
 
     def __post_init__(self) -> None:
         if not self.widths or len(self.widths) != len(self.blocks):

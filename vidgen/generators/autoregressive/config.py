@@ -65,17 +65,19 @@ class PriorConfig:
         ValueError: if a size is below 1, or the heads do not divide the width.
     """
 
-    width: int = 192
+    width: int = 160
     heads: int = 4
     encoder_depth: int = 1
-    decoder_depth: int = 4
+    decoder_depth: int = 3
     expansion: float = 3.0
     code_width: int = 32
     drop_text: float = 0.05
     drop_all: float = 0.05
     batch_size: int = 16
     ema: float = 0.99
-    optimizer: Optimizer = dataclasses.field(default=Optimizer(kind="muon", learning_rate=2e-3))
+    optimizer: Optimizer = dataclasses.field(
+        default=Optimizer(kind="muon", learning_rate=4e-3, adam_learning_rate=3e-3)
+    )
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads, self.decoder_depth, self.code_width, self.batch_size) < 1:

@@ -102,7 +102,7 @@ class Prior(nnx.Module):
             expansion=config.expansion,
             rngs=rngs,
         )
-        self.code_head = nnx.Linear(width, size, kernel_init=draw, rngs=rngs)
+        self.code_head = nnx.Linear(width, size, use_bias=False, kernel_init=draw, rngs=rngs)
         self.table_head = nnx.Linear(table_width, width, rngs=rngs)
         self.table_stem = nnx.Linear(table_width, width, rngs=rngs)
         self.table_mix = nnx.Linear(width, width + 1, kernel_init=initializers.zeros, rngs=rngs)
@@ -176,7 +176,7 @@ class Prior(nnx.Module):
         return self._logits(x, table)[:, 0], caches
 
     def tell(self, table: Float[Array, "V F"]) -> Float[Array, "V E"]:
-        """What neighbours are told of each code: what it stands for, and what is particular to it."""
+        """What neighbours are told of each code: what it stands for, and what is its own."""
         return self.code_stem(table) + self.code_embed.get_value()
 
     def nowhere(self, batch: int, rows: int) -> Float[Array, "B N E"]:
@@ -205,6 +205,6 @@ class Prior(nnx.Module):
         # code nearest to what is wanted, the last of the mixed features being its bias.
         mixed = self.table_mix(jax.nn.gelu(self.table_stem(table)))
         shared = (self.table_head(table) + mixed[:, :-1]).T / x.shape[-1] ** 0.5
-        bias = self.code_head.bias.get_value() + mixed[:, -1]
-        logits = x @ (self.code_head.kernel.get_value() + shared) + bias[None, None]
+        weights = self.code_head.kernel.get_value() + shared
+        logits = x @ weights + mixed[None, None, :, -1]
         return logits.astype(jnp.float32)
