@@ -6,7 +6,8 @@ on two CPU cores; `--budget`, `--seeds` and `--set curve=` shorten it. MNIST in 
 handwriting that ships with scikit-learn: `--set options.handwriting=FOLDER`, a folder with MNIST's
 four IDX files.
 
-Expected: as in `quick`, with t intervals over the seeds.
+Expected: the order of `quick` at higher scores, with t intervals over the seeds; not measured yet,
+and the eleven hours are budget times trainings.
 """
 
 from vidgen.comparison import Budget, Experiment
