@@ -7,10 +7,10 @@ import re
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from vidgen.optim.muon import scale_by_muon
 from vidgen.optim.schedule import Schedule
 
 Weights = dict[str, jax.Array]
@@ -35,7 +35,7 @@ class Optimizer:
         schedule: factor on the learning rate over progress.
 
     References: Loshchilov & Hutter, "Decoupled weight decay regularization" (2019); Jordan et al.,
-    "Muon" (2024); scaling of updates: Liu et al., "Muon is scalable for LLM training" (2025).
+    "Muon" (2024).
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
@@ -92,13 +92,9 @@ class Optimizer:
             direction = adam
         else:
             ratio = (self.adam_learning_rate or self.learning_rate) / self.learning_rate
-            muon = optax.contrib.scale_by_muon(
-                beta=self.momentum,
-                weight_dimension_numbers=_as_matrices,  # type: ignore[arg-type]
-            )
             direction = optax.partition(
                 {
-                    "muon": optax.chain(muon, optax.stateless(_match_rms)),
+                    "muon": scale_by_muon(self.momentum),
                     "adam": optax.chain(adam, optax.scale(ratio)),
                 },
                 self._labels,
@@ -116,29 +112,3 @@ class Optimizer:
             name: "muon" if value.ndim >= 2 and not adam.search(name) else "adam"
             for name, value in params.items()
         }
-
-
-def _as_matrices(params: dict[str, Any]) -> dict[str, Any]:
-    """Inputs (and taps) of every kernel are rows, outputs columns."""
-    numbers = optax.contrib.MuonDimensionNumbers
-    return {
-        # What the partition masked away stays masked.
-        name: value
-        if isinstance(value, optax.MaskedNode)
-        else numbers(reduction_axis=tuple(range(value.ndim - 1)), output_axis=value.ndim - 1)
-        for name, value in params.items()
-    }
-
-
-def _match_rms(updates: Any, params: Any = None) -> Any:
-    """Scale each orthogonal update to the root mean square of an Adam update (about 0.2).
-
-    optax scales by sqrt(max(1, columns / rows)); this rule (Liu et al., 2025, equation 4) lets one
-    learning rate serve layers of every shape, and Adam's as well.
-    """
-
-    def scale(update: Array) -> Array:
-        rms = jnp.sqrt(jnp.mean(jnp.square(update)) + 1e-12)
-        return update * (0.2 / rms)
-
-    return jax.tree.map(scale, updates)
