@@ -91,9 +91,9 @@ class _Parts:
         Raises:
             LeakageError: if another part has one of them.
         """
-        # Backwards, so that of several copies the first is the one that is named.
-        rows = reversed(range(len(images)))
-        hashes = {hashlib.sha256(images[row].tobytes()).digest(): row for row in rows}
+        hashes: dict[bytes, int] = {}
+        for row, image in enumerate(images):
+            hashes.setdefault(hashlib.sha256(image.tobytes()).digest(), row)
         for digest, row in hashes.items():
             if digest in self._owner:
                 other, at = self._owner[digest]

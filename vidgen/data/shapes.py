@@ -26,7 +26,7 @@ COLOURS = {
 }
 SHAPES = ("circle", "square", "triangle", "diamond")
 
-SIZES = {"small": (0.4, 0.5), "large": (0.75, 1.0)}
+SIZES = {"small": (0.35, 0.55), "large": (0.75, 1.0)}
 """Range of the scales of each size, as shares of the cell; nothing lies between the two."""
 
 WORDINGS = (
@@ -41,7 +41,8 @@ WORDINGS = (
 GROUNDS = ("plain", "textured")
 
 _MAKES = 64
-"""Scales, each with its own tilt, in which a shape is made; the parts of a split share none."""
+"""Scales, each with its own tilt, in which a shape is made; the parts of a split share none. Fewer
+where the pixels are too coarse to tell them apart."""
 
 _ANY_SIZE = {"": (0.75, 1.0)}
 _TILT, _OVERSAMPLING = 10.0, 8
@@ -131,45 +132,52 @@ def _rank(identity: str) -> int:
 @functools.lru_cache(maxsize=8)
 def _sprites(part: Part, size: int, sizes: bool) -> Sprites:
     """Every colour of every make of every shape, and of every size, in one part."""
-    # A stride that shares no factor with 64 spreads each part over all scales, and the golden
-    # ratio gives neighbours in scale different tilts.
-    order = np.arange(_MAKES) * 27 % _MAKES
-    makes = order[divide(_MAKES, validation=0.15, test=0.15)[part]]
-    tilts = np.deg2rad(_TILT * (2.0 * (makes * 0.6180339887 % 1.0) - 1.0))
     palette = np.array(list(COLOURS.values()), np.float32)
     images, covers, identities, names = [], [], [], []
-    for word, (smallest, largest) in (SIZES if sizes else _ANY_SIZE).items():
-        scales = smallest + (largest - smallest) * (makes + 1) / _MAKES
-        cover = np.concatenate([_cover(shape, size, scales, tilts) for shape in SHAPES])
+    for word, scales in (SIZES if sizes else _ANY_SIZE).items():
+        made = [_makes(shape, size, scales) for shape in SHAPES]
+        # Cut where they are distinct: two makes may be one picture where a pixel is coarse.
+        made = [cover[divide(len(cover), validation=0.15, test=0.15)[part]] for cover in made]
+        cover = np.concatenate(made)
         coloured = np.rint(cover[None, ..., None] * palette[:, None, None, None])
         images.append(coloured.astype(np.uint8).reshape(-1, size, size, 3))
         covers.append(np.tile(np.rint(cover * 255).astype(np.uint8), (len(COLOURS), 1, 1)))
-        kinds = [f"{word} {colour} {shape}".strip() for colour in COLOURS for shape in SHAPES]
-        identities += [kind for kind in kinds for _ in makes]
-        names += kinds
+        for colour in COLOURS:
+            for shape, those in zip(SHAPES, made, strict=True):
+                names.append(f"{word} {colour} {shape}".strip())
+                identities += [names[-1]] * len(those)
     pictures, cover = np.concatenate(images), np.concatenate(covers)
     pictures.setflags(write=False)
     return Sprites(pictures, identities, names, cover)
 
 
-def _cover(
-    shape: str, size: int, scales: Float[np.ndarray, "M"], tilts: Float[np.ndarray, "M"]
-) -> Float[np.ndarray, "M S S"]:
+def _makes(shape: str, size: int, scales: tuple[float, float]) -> Float[np.ndarray, "M S S"]:
+    """The distinct makes of a shape, as shares of the pixels that they cover."""
+    smallest, largest = scales
+    distinct: dict[bytes, Float[np.ndarray, "S S"]] = {}
+    # A stride that shares no factor with 64 spreads each part over all scales, and the golden
+    # ratio gives neighbours in scale different tilts.
+    for make in np.arange(_MAKES) * 27 % _MAKES:
+        scale = smallest + (largest - smallest) * (make + 1) / _MAKES
+        tilt = np.deg2rad(_TILT * (2.0 * (make * 0.6180339887 % 1.0) - 1.0))
+        cover = _cover(shape, size, scale, tilt)
+        distinct.setdefault(cover.tobytes(), cover)
+    return np.stack(list(distinct.values()))
+
+
+def _cover(shape: str, size: int, scale: float, tilt: float) -> Float[np.ndarray, "S S"]:
     """The share of each pixel that the shape covers, by supersampling."""
     fine = size * _OVERSAMPLING
     axis = (np.arange(fine) + 0.5) / fine * 2.0 - 1.0
     y, x = np.meshgrid(axis, axis, indexing="ij")
-    sin, cos = np.sin(tilts)[:, None, None], np.cos(tilts)[:, None, None]
-    along_x = (cos * x[None] + sin * y[None]) / scales[:, None, None]
-    along_y = (cos * y[None] - sin * x[None]) / scales[:, None, None]
-    inside = _inside(shape, along_y, along_x)
-    blocks = (len(scales), size, _OVERSAMPLING, size, _OVERSAMPLING)
-    return inside.reshape(blocks).mean(axis=(2, 4))
+    sin, cos = np.sin(tilt), np.cos(tilt)
+    inside = _inside(shape, (cos * y - sin * x) / scale, (cos * x + sin * y) / scale)
+    return inside.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING).mean(axis=(1, 3))
 
 
 def _inside(
-    shape: str, y: Float[np.ndarray, "M s s"], x: Float[np.ndarray, "M s s"]
-) -> Bool[np.ndarray, "M s s"]:
+    shape: str, y: Float[np.ndarray, "s s"], x: Float[np.ndarray, "s s"]
+) -> Bool[np.ndarray, "s s"]:
     """Whether a point of the unit disc's frame, y downwards, lies in the shape.
 
     Every shape fits the unit disc nearly, so that no tilt takes it out of its cell.
