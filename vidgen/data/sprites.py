@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8, UInt16
+from jaxtyping import Bool, Float, Int, UInt8, UInt16
 
 INK = 26
 """A pixel with a channel this bright, a tenth of full, belongs to the object."""
@@ -43,19 +43,20 @@ class Sprites:
         Raises:
             ValueError: if an object has no ink.
         """
-        rows, columns = self.ink.any(axis=2), self.ink.any(axis=1)
-        if not rows.any(axis=1).all():
+        if not self.ink.any(axis=(1, 2)).all():
             raise ValueError("an object has no ink: one of its pixels must reach a tenth of full")
-        size = self.images.shape[1]
-        low = [line.argmax(axis=1) for line in (rows, columns)]
-        high = [size - line[:, ::-1].argmax(axis=1) for line in (rows, columns)]
-        return np.stack(low + high, axis=1).astype(np.float32)
+        return _bounds(self.ink).astype(np.float32)
 
     @functools.cached_property
-    def _through(self) -> UInt16[np.ndarray, "M S S 1"]:
+    def _tight(self) -> list[list[int]]:
+        """(top, left, bottom, right) of whatever is not black in each cell."""
+        return _bounds(self.images.any(axis=-1)).tolist()
+
+    @functools.cached_property
+    def _through(self) -> UInt16[np.ndarray, "M S S"]:
         """How much of what is behind shows, 256 for all of it, so that a shift divides."""
         assert self.cover is not None
-        return (256 - np.rint(self.cover * (256 / 255))).astype(np.uint16)[..., None]
+        return (256 - np.rint(self.cover * (256 / 255))).astype(np.uint16)
 
     def place(
         self, video: UInt8[np.ndarray, "T H W C"], row: int, ys: Sequence[int], xs: Sequence[int]
@@ -77,20 +78,26 @@ class Sprites:
         self, video: UInt8[np.ndarray, "T H W C"], row: int, ys: Sequence[int], xs: Sequence[int]
     ) -> None:
         """Draw one object over what is there; arguments as for `place`."""
-        sprite = self.images[row]
-        size = len(sprite)
-        through = None if self.cover is None else self._through[row]
-        behind = np.empty(sprite.shape, np.uint16)
-        for frame, y, x in zip(video, ys, xs, strict=True):
-            patch = frame[y : y + size, x : x + size]
-            if through is None:
+        # Small shapes leave most of their cell empty, and this is what a scene's time goes into.
+        top, left, bottom, right = self._tight[row]
+        sprite = self.images[row, top:bottom, left:right]
+        patches = (
+            frame[y + top : y + bottom, x + left : x + right]
+            for frame, y, x in zip(video, ys, xs, strict=True)
+        )
+        if self.cover is None:
+            for patch in patches:
                 np.maximum(patch, sprite, out=patch)
-            else:
-                np.multiply(patch, through, out=behind)
-                np.right_shift(behind, 8, out=behind)
-                # No sum exceeds 255: the sprite is weighted with the cover, what is behind with
-                # the rest.
-                np.add(behind, sprite, out=patch, casting="unsafe")
+            return
+        through = np.empty(sprite.shape, np.uint16)
+        through[:] = self._through[row, top:bottom, left:right, None]
+        behind = np.empty_like(through)
+        for patch in patches:
+            np.multiply(patch, through, out=behind)
+            np.right_shift(behind, 8, out=behind)
+            # No sum exceeds 255: the sprite is weighted with the cover, what is behind with the
+            # rest.
+            np.add(behind, sprite, out=patch, casting="unsafe")
 
     def mark(
         self, masks: Bool[np.ndarray, "T H W"], row: int, ys: Sequence[int], xs: Sequence[int]
@@ -100,3 +107,12 @@ class Sprites:
         size = len(ink)
         for mask, y, x in zip(masks, ys, xs, strict=True):
             mask[y : y + size, x : x + size] = ink
+
+
+def _bounds(marked: Bool[np.ndarray, "M S S"]) -> Int[np.ndarray, "M 4"]:
+    """(top, left, bottom, right) of what is marked in each cell, half open."""
+    size = marked.shape[1]
+    lines = [marked.any(axis=2), marked.any(axis=1)]
+    low = [line.argmax(axis=1) for line in lines]
+    high = [size - line[:, ::-1].argmax(axis=1) for line in lines]
+    return np.stack(low + high, axis=1)
