@@ -183,7 +183,7 @@ class MovingObjects:
             identity=tuple(identities),
             motion=tuple(motions),
             boxes=self._boxes_of(rows, routes),
-            masks=masks[:, 0] if self._objects == 1 else masks.any(axis=1),
+            masks=masks[:, 0] if self._objects == 1 else masks[:, 0] | masks[:, 1],
             object_masks=masks,
         )
         # Drawn last of all, so that the number of wordings changes no picture.

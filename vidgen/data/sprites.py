@@ -50,7 +50,7 @@ class Sprites:
     @functools.cached_property
     def _tight(self) -> list[list[int]]:
         """(top, left, bottom, right) of whatever is not black in each cell."""
-        return _bounds(self.images.any(axis=-1)).tolist()
+        return _bounds(self.images.max(axis=-1) > 0).tolist()
 
     @functools.cached_property
     def _through(self) -> UInt16[np.ndarray, "M S S"]:
@@ -112,7 +112,7 @@ class Sprites:
 def _bounds(marked: Bool[np.ndarray, "M S S"]) -> Int[np.ndarray, "M 4"]:
     """(top, left, bottom, right) of what is marked in each cell, half open."""
     size = marked.shape[1]
-    lines = [marked.any(axis=2), marked.any(axis=1)]
+    lines = [np.asarray(marked.any(axis=axis)) for axis in (2, 1)]
     low = [line.argmax(axis=1) for line in lines]
     high = [size - line[:, ::-1].argmax(axis=1) for line in lines]
     return np.stack(low + high, axis=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import UInt8
 
@@ -29,7 +31,7 @@ def read(name: str, split: str) -> tuple[UInt8[np.ndarray, "N h w"], UInt8[np.nd
         raise ImportError(
             f"handwriting '{PREFIX}{name}' needs TensorFlow Datasets: pip install 'vidgen[tfds]'"
         ) from error
-    rows = tfds.data_source(name, split=split)
+    rows: Any = tfds.data_source(name, split=split)
     first = rows[0]
     shape = np.shape(first.get("image"))
     if "label" not in first or len(shape) != 3 or shape[-1] != 1:
