@@ -336,7 +336,7 @@ def tables(rows: Sequence[Mapping[str, Any]], fed: Sequence[Mapping[str, Any]]) 
             f"{row['wait_seconds'] * 1e3:.2f} ms",
             f"{row['busy']:.1%}",
         )
-    return [read, trained]
+    return [read, trained] if fed else [read]
 
 
 if __name__ == "__main__":
