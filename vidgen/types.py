@@ -85,12 +85,15 @@ class Truth:
         motion: how each object moves, e.g. ``("up and left",)``.
         boxes: float32 [T O 4], (top, left, bottom, right) in pixels of each of the O objects.
         masks: bool [T H W], where any object is.
+        object_masks: bool [T O H W], where each object is, hidden parts included; None where only
+            `masks` is known.
     """
 
     identity: tuple[str, ...]
     motion: tuple[str, ...]
     boxes: np.ndarray
     masks: np.ndarray
+    object_masks: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

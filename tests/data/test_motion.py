@@ -17,7 +17,8 @@ DIAGONAL = Physics(
 MAGE = Physics(
     height=64, width=64, size=28, speed=3.6, frames=20, motions=FAMILIES["mage"], min_moves=2
 )
-WORLDS = [(world, motion) for world in (DIAGONAL, MAGE) for motion in world.motions]
+SYNC_DRAW = dataclasses.replace(MAGE, speed=7.2, frames=10, motions=FAMILIES["sync-draw"])
+WORLDS = [(world, motion) for world in (DIAGONAL, MAGE, SYNC_DRAW) for motion in world.motions]
 
 
 def every_start(physics, motion):

@@ -4,13 +4,13 @@ import sys
 import numpy as np
 import pytest
 
-from vidgen.data import MOTIONS, SPLITS, Source, source, sources, starts, trajectory
+from vidgen.data import FAMILIES, SPLITS, Source, source, sources, starts, trajectory
 from vidgen.data.objects import INK
 from vidgen.registry import UnknownNameError
 from vidgen.text import WordVectors, words
 from vidgen.types import Clip
 
-WORLDS = [(name, motion) for name in ("digits", "shapes") for motion in ("diagonal", "mage")]
+WORLDS = [(name, motion) for name in ("digits", "shapes") for motion in FAMILIES]
 
 
 @pytest.fixture(params=WORLDS, ids=lambda w: "-".join(w), scope="module")
@@ -235,7 +235,7 @@ def test_shapes_have_their_colours_and_stay_in_their_cells():
 
 
 def motion_of(world):
-    return "mage" if any(MOTIONS[m].turns for m in world.physics.motions) else "diagonal"
+    return next(name for name, motions in FAMILIES.items() if motions == world.physics.motions)
 
 
 def test_importing_the_package_leaves_the_heavy_ones_alone():

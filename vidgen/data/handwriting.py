@@ -3,8 +3,9 @@
 ``"sklearn"`` is the test part of the UCI "Optical recognition of handwritten digits" set (E.
 Alpaydin and C. Kaynak, 1998; CC BY 4.0), 1,797 images of 8x8 pixels and 17 grey levels, which ships
 inside scikit-learn. Its parts share no image; they do share writers, whom the set does not name.
-Anything else is a folder of MNIST's four IDX files, whose train files give train and validation and
-whose t10k files give test.
+``"tfds:mnist"`` is MNIST from TensorFlow Datasets (or another of its sets of ten digits, such as
+``"tfds:emnist/digits"``). Anything else is a folder of MNIST's four IDX files. MNIST's train images
+give train and validation, its test images test, so that it is the same from either place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from vidgen.data import idx
+from vidgen.data import idx, tfds_digits
 from vidgen.data.splits import PARTS, Part, divide
 
 
@@ -42,13 +43,15 @@ def parts(origin: str) -> dict[Part, Handwriting]:
     stratified, and do not depend on a random generator nor on the order of a file.
 
     Args:
-        origin: ``"sklearn"`` (70, 15 and 15% of each digit), or a folder of IDX files (five sixths
-            and a sixth of each digit of the train files, and the t10k files).
+        origin: ``"sklearn"`` (70, 15 and 15% of each digit), or ``"tfds:NAME"`` or a folder of IDX
+            files (five sixths and a sixth of each digit of the train images, and the test images).
 
     Raises:
         FileNotFoundError: if the folder or one of its files is missing.
         CorruptFileError: if a file is damaged.
-        ValueError: if some digit is too rare for every part to have it.
+        ImportError: if TensorFlow Datasets is asked for and not installed.
+        ValueError: if some digit is too rare for every part to have it, or a data set of TensorFlow
+            Datasets holds no digits.
     """
     if origin == "sklearn":
         from sklearn.datasets import load_digits
@@ -56,14 +59,17 @@ def parts(origin: str) -> dict[Part, Handwriting]:
         pixels, labels = load_digits(return_X_y=True)
         images = (pixels.reshape(-1, 8, 8) * (255.0 / 16.0) + 0.5).astype(np.uint8)
         return _cut(images, labels, validation=0.15, test=0.15)
+    if origin.startswith(tfds_digits.PREFIX):
+        name = origin.removeprefix(tfds_digits.PREFIX)
+        train, held_out = (tfds_digits.read(name, split) for split in ("train", "test"))
+        return _collected(train, held_out)
     folder = Path(origin).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"handwriting {origin!r} is neither 'sklearn' nor a folder of MNIST's IDX files"
+            f"handwriting {origin!r} is neither 'sklearn' nor a folder of MNIST's IDX files, nor "
+            f"'tfds:mnist'"
         )
-    found = _cut(*idx.read_pair(folder, "train"), validation=1 / 6, test=0.0)
-    images, labels = idx.read_pair(folder, "t10k")
-    return {**found, "test": Handwriting(images, labels.astype(np.int64))}
+    return _collected(idx.read_pair(folder, "train"), idx.read_pair(folder, "t10k"))
 
 
 @functools.lru_cache(maxsize=8)
@@ -110,6 +116,16 @@ def _weights(old: int, new: int) -> Float[np.ndarray, "new old"]:
     far = -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
     cubic = np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
     return (cubic / stretch).astype(np.float32)
+
+
+def _collected(
+    train: tuple[UInt8[np.ndarray, "N h w"], UInt8[np.ndarray, "N"]],
+    test: tuple[UInt8[np.ndarray, "M h w"], UInt8[np.ndarray, "M"]],
+) -> dict[Part, Handwriting]:
+    """The parts of a set that comes divided in two, as MNIST does."""
+    found = _cut(*train, validation=1 / 6, test=0.0)
+    images, labels = test
+    return {**found, "test": Handwriting(images, labels.astype(np.int64))}
 
 
 def _cut(

@@ -6,8 +6,10 @@ back with the next frame, as in Moving MNIST.
 
 References:
     Srivastava et al., "Unsupervised learning of video representations using LSTMs" (2015).
+    Mittal et al., "Sync-DRAW: automatic video generation using deep recurrent attentive
+    architectures" (2017), Single-Digit Bouncing MNIST: the two axes.
     Hu et al., "Make it move: controllable image-to-video generation with text descriptions"
-    (MAGE, 2022), Single Moving MNIST: the four motions that turn.
+    (MAGE, 2022), Single and Double Moving MNIST: the four motions that turn.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ MOTIONS: Mapping[str, Motion] = MappingProxyType(
         "down then up": Motion(_DOWN, turns=True),
         "left then right": Motion(_LEFT, turns=True),
         "right then left": Motion(_RIGHT, turns=True),
+        "up and down": Motion(_DOWN, turns=True),
+        "left and right": Motion(_RIGHT, turns=True),
     }
 )
 """Every motion by the words that a caption has for it."""
@@ -56,10 +60,12 @@ MOTIONS: Mapping[str, Motion] = MappingProxyType(
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "diagonal": tuple(name for name, motion in MOTIONS.items() if not motion.turns),
-        "mage": tuple(name for name, motion in MOTIONS.items() if motion.turns),
+        "mage": ("up then down", "down then up", "left then right", "right then left"),
+        "sync-draw": ("up and down", "left and right"),
     }
 )
-"""The motions of each world: eight headings, or Single Moving MNIST's four that turn."""
+"""The motions of each world: eight headings, Single Moving MNIST's four that turn, or the two axes
+of Bouncing MNIST, which say nothing of where the motion sets out: down and right, always."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

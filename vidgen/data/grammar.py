@@ -1,0 +1,64 @@
+"""Sentences of simulated clips: a clause for each object, joined in the order of the objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from vidgen.text import words
+
+
+@dataclasses.dataclass(frozen=True)
+class Wording:
+    """One way to say what moves how.
+
+    Example:
+        >>> Wording("the digit {identity} is moving {motion}", stop=" .")(["3"], ["up then down"])
+        'the digit 3 is moving up then down .'
+
+    Attributes:
+        clause: of one object; holds ``{identity}`` and ``{motion}``.
+        joint: between two clauses.
+        stop: after the last.
+    """
+
+    clause: str
+    joint: str = " and "
+    stop: str = ""
+
+    def __call__(self, identities: Sequence[str], motions: Sequence[str]) -> str:
+        """The sentence about objects and how each of them moves."""
+        clauses = (
+            self.clause.format(identity=identity, motion=motion)
+            for identity, motion in zip(identities, motions, strict=True)
+        )
+        return self.joint.join(clauses) + self.stop
+
+
+def vocabulary(wordings: Iterable[Wording], sentences: Iterable[str], objects: int) -> set[str]:
+    """Every word of captions of `objects` objects, and the full stop.
+
+    Args:
+        wordings: in use.
+        sentences: about one object each: every wording of every identity and motion.
+        objects: clauses of a caption.
+    """
+    spoken = {word for sentence in sentences for word in words(sentence)}
+    joints = {word for wording in wordings for word in words(wording.joint)}
+    return spoken | {"."} | (joints if objects > 1 else set())
+
+
+def max_words(
+    wordings: Sequence[Wording], identities: Sequence[str], motions: Sequence[str], objects: int
+) -> int:
+    """The most words of a caption of `objects` objects, a full stop included."""
+
+    def spoken(text: str) -> int:
+        return len([word for word in words(text) if word != "."])
+
+    def longest(wording: Wording) -> int:
+        return max(spoken(wording([i], [m])) for i in identities for m in motions)
+
+    return 1 + max(
+        objects * longest(wording) + (objects - 1) * spoken(wording.joint) for wording in wordings
+    )
