@@ -1,8 +1,9 @@
 """Sources of captioned clips, and the pipeline that makes batches of them."""
 
 from vidgen.data.audit import LeakageError, SplitReport, check_splits
+from vidgen.data.augment import Augment
 from vidgen.data.catalogue import source, sources
-from vidgen.data.idx import CorruptFileError
+from vidgen.data.errors import CorruptFileError
 from vidgen.data.motion import FAMILIES, MOTIONS, Motion, Physics, starts, trajectory
 from vidgen.data.pipeline import (
     BatchIterator,
@@ -18,6 +19,7 @@ __all__ = [
     "FAMILIES",
     "MOTIONS",
     "SPLITS",
+    "Augment",
     "BatchIterator",
     "CorruptFileError",
     "DataMismatchError",
