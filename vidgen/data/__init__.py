@@ -2,7 +2,7 @@
 
 from vidgen.data.audit import LeakageError, SplitReport, check_splits
 from vidgen.data.augment import Augment
-from vidgen.data.catalogue import source, sources
+from vidgen.data.catalogue import builder, kinds, source, sources
 from vidgen.data.errors import CorruptFileError
 from vidgen.data.motion import FAMILIES, MOTIONS, Motion, Physics, starts, trajectory
 from vidgen.data.pipeline import (
@@ -29,8 +29,10 @@ __all__ = [
     "Source",
     "SplitReport",
     "batches",
+    "builder",
     "check_splits",
     "check_task",
+    "kinds",
     "source",
     "sources",
     "starts",

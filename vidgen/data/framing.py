@@ -79,7 +79,10 @@ def fitted(
     box = (0.0, 0.0, float(image.width), float(image.height))
     if fit == "crop":
         aspect = width / height / pixel_aspect
-        wide, high = min(image.width, image.height * aspect), min(image.height, image.width / aspect)
+        wide, high = (
+            min(image.width, image.height * aspect),
+            min(image.height, image.width / aspect),
+        )
         left, top = (image.width - wide) * place, (image.height - high) * place
         box = (left, top, left + wide, top + high)
     if image.size != (width, height) or box != (0.0, 0.0, float(width), float(height)):

@@ -62,9 +62,7 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
         ("text_width", encoder.width, task.text_width),
     ):
         if have != need:
-            wrong.append(
-                f"{name} is {have} in the encoder {encoder.name!r} and {need} in the task"
-            )
+            wrong.append(f"{name} is {have} in the encoder {encoder.name!r} and {need} in the task")
     if source.max_words > task.text_length:
         wrong.append(
             f"captions have up to {source.max_words} words and text_length is {task.text_length}"
