@@ -223,6 +223,9 @@ def test_folders_of_frames_in_the_order_of_their_numbers(clips, train, rising):
     (train / "walk" / "frame 5.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(CorruptFileError, match=r"walk/frame 5\.png"):
         clips(frames=12)[0]
+    Image.new("RGB", (8, 8)).save(train / "walk" / "frame 5.png")
+    ((_, wrong),) = clips().recordings()
+    assert "different sizes" in str(wrong)
 
 
 def test_pictures_beside_videos_are_posters(clips, train, write_clip, rising):

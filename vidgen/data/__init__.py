@@ -4,6 +4,7 @@ from vidgen.data.audit import LeakageError, SplitReport, check_splits
 from vidgen.data.augment import Augment
 from vidgen.data.catalogue import builder, kinds, source, sources
 from vidgen.data.errors import CorruptFileError
+from vidgen.data.literature import PROTOCOLS, LiteratureProtocol
 from vidgen.data.motion import FAMILIES, MOTIONS, Motion, Physics, starts, trajectory
 from vidgen.data.pipeline import (
     BatchIterator,
@@ -12,22 +13,29 @@ from vidgen.data.pipeline import (
     check_task,
     validation_batches,
 )
+from vidgen.data.recording import Facts, Recorded
 from vidgen.data.source import Source
 from vidgen.data.splits import SPLITS
+from vidgen.data.survey import Survey, survey
 
 __all__ = [
     "FAMILIES",
     "MOTIONS",
+    "PROTOCOLS",
     "SPLITS",
     "Augment",
     "BatchIterator",
     "CorruptFileError",
     "DataMismatchError",
+    "Facts",
     "LeakageError",
+    "LiteratureProtocol",
     "Motion",
     "Physics",
+    "Recorded",
     "Source",
     "SplitReport",
+    "Survey",
     "batches",
     "builder",
     "check_splits",
@@ -36,6 +44,7 @@ __all__ = [
     "source",
     "sources",
     "starts",
+    "survey",
     "trajectory",
     "validation_batches",
 ]

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
@@ -61,8 +61,9 @@ class CutClips:
         name: as `vidgen.data.source` knows it.
         split: one of train, validation and test.
         recordings: those of the split, in a fixed order.
-        captions: of each of them; none is fine.
-        spoken: every caption of every split, from which the vocabulary is made.
+        captions: of each of them, none is fine; or what reads the one of a recording by its place,
+            where reading all in advance would be a pass over the data.
+        spoken: gives every caption of every split, from which the vocabulary is made.
         windows: which frames become clips.
         look: how frames become those of a clip.
         identity: a hash of the recordings, whatever their address.
@@ -77,9 +78,9 @@ class CutClips:
         name: str,
         split: str,
         recordings: Sequence[Recording],
-        captions: Sequence[tuple[str, ...]],
+        captions: Sequence[tuple[str, ...]] | Callable[[int], str],
         *,
-        spoken: Sequence[str],
+        spoken: Callable[[], Sequence[str]],
         windows: Windows,
         look: Look,
         identity: str,
@@ -94,12 +95,14 @@ class CutClips:
         self._available: dict[int, int] = {}
         # One line a clip: its recording, which of the windows, where the crop lies, its caption.
         self._clips: list[tuple[int, int, float, str]] = []
-        for row, told in enumerate(captions):
+        self._told = captions if callable(captions) else None
+        for row in range(len(recordings)):
+            told = ("",) if callable(captions) else captions[row] or ("",)
             self._clips += [
                 (row, which, place, caption)
                 for which in range(self._count(row))
                 for place in look.places()
-                for caption in told or ("",)
+                for caption in told
             ]
         if recordings and not self._clips:
             raise ValueError(
@@ -108,15 +111,19 @@ class CutClips:
             )
 
     @functools.cached_property
+    def _everything(self) -> Sequence[str]:
+        return self._spoken()
+
+    @functools.cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """Every word of every split's captions and the full stop, sorted."""
-        spoken = {word for caption in self._spoken for word in words(caption)}
+        spoken = {word for caption in self._everything for word in words(caption)}
         return tuple(sorted(spoken | {"."}))
 
     @functools.cached_property
     def max_words(self) -> int:
         """The most words of a caption of any split, a full stop included."""
-        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self._spoken]
+        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self._everything]
         return max(counts, default=1)
 
     @functools.cached_property
@@ -136,12 +143,21 @@ class CutClips:
         """None: what is in a recording is not known."""
 
     def recordings(self) -> Iterator[tuple[str, Facts | CorruptFileError]]:
-        """Each recording by name, with its facts or with what is wrong with it."""
+        """Each recording by name, read whole: its facts, or what is wrong with it."""
         for recording in self._recordings:
             try:
-                yield recording.name, recording.facts()
+                yield recording.name, recording.examine()
             except CorruptFileError as error:
                 yield recording.name, error
+
+    def origin(self, index: int) -> tuple[str, Facts]:
+        """The recording that a clip is cut out of, by name.
+
+        Raises:
+            CorruptFileError: if it is damaged.
+        """
+        recording = self._recordings[self._clips[index][0]]
+        return recording.name, recording.facts()
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -160,6 +176,8 @@ class CutClips:
         recording, available = self._recordings[row], self._length(row)
         start = self._windows.starts(available, recording.name)[which]
         times = self._windows.indices(start, available) / self._look.rate
+        if self._told is not None:
+            caption = self._told(row)
         return Clip(video=self._render(recording, times, place), caption=caption)
 
     def _render(

@@ -73,6 +73,18 @@ class VideoFile:
             width=height if turned else width,
         )
 
+    def examine(self) -> Facts:
+        """Its facts, after every frame was decoded.
+
+        Raises:
+            CorruptFileError: as `facts`, and if a frame cannot be decoded.
+        """
+        facts = self.facts()
+        with self._container() as (container, stream):
+            for _ in self._decoded(container, stream):
+                pass
+        return facts
+
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame.
 
@@ -125,7 +137,8 @@ class VideoFile:
                     )
                 yield container, stream
         except (av.error.FFmpegError, EOFError) as error:
-            raise CorruptFileError(f"{self.name} cannot be decoded: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise CorruptFileError(f"{self.name} cannot be decoded: {why}") from error
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         for frame in container.decode(stream):

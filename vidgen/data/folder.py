@@ -114,7 +114,7 @@ def folder(
         chosen.name,
         recordings,
         [told[name] for name in names],
-        spoken=sorted({caption for some in told.values() for caption in some}),
+        spoken=lambda: sorted({caption for some in told.values() for caption in some}),
         windows=cut,
         look=Look(
             height=height,

@@ -64,6 +64,14 @@ class Recording(Protocol):
         """
         ...
 
+    def examine(self) -> Facts:
+        """Its facts, after every frame was decoded.
+
+        Raises:
+            CorruptFileError: if anything in it is damaged.
+        """
+        ...
+
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments: the last frame that has begun.
 
@@ -88,5 +96,13 @@ class Recorded(Protocol):
     def left_out(self) -> dict[str, str]: ...
 
     def recordings(self) -> Iterator[tuple[str, Facts | CorruptFileError]]:
-        """Each recording of the split by name, with its facts or with what is wrong with it."""
+        """Each recording of the split by name, read whole: its facts, or what is wrong with it."""
+        ...
+
+    def origin(self, index: int) -> tuple[str, Facts]:
+        """The recording that a clip is cut out of, by name.
+
+        Raises:
+            CorruptFileError: if it is damaged.
+        """
         ...

@@ -34,17 +34,25 @@ class FrameFolder:
         self._frames = sorted(frames, key=_natural)
 
     def facts(self) -> Facts:
-        """Length and size.
+        """Length and size, from the number of files and the first of them.
 
         Raises:
-            CorruptFileError: if a frame is damaged or they differ in size.
+            CorruptFileError: if the first frame is damaged.
+        """
+        width, height = self._image(self._frames[0]).size
+        count = len(self._frames)
+        return Facts(frames=count, seconds=count / self._rate, height=height, width=width)
+
+    def examine(self) -> Facts:
+        """Its facts, after every frame was decoded.
+
+        Raises:
+            CorruptFileError: if a frame is damaged, or they differ in size.
         """
         sizes = {self._image(name).size for name in self._frames}
         if len(sizes) > 1:
             raise CorruptFileError(f"{self.name} has frames of different sizes: {sorted(sizes)}")
-        ((width, height),) = sizes
-        count = len(self._frames)
-        return Facts(frames=count, seconds=count / self._rate, height=height, width=width)
+        return self.facts()
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame.
