@@ -1,11 +1,17 @@
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from vidgen.data import Augment, batches, source
 from vidgen.text import WordVectors
+from vidgen.training.estimate import _batch
 from vidgen.types import Task
+
+TASK = Task(
+    frames=4, height=16, width=16, channels=1, context_frames=1, text_length=9, text_width=4
+)
 
 
 @pytest.fixture
@@ -72,12 +78,9 @@ def test_senseless_crops_are_refused(share):
 def stream():
     digits = source("digits", size=16, frames=4, clips=16)
     encoder = WordVectors(digits.vocabulary, length=9, width=4)
-    task = Task(
-        frames=4, height=16, width=16, channels=1, context_frames=1, text_length=9, text_width=4
-    )
 
     def make(images=0, **options):
-        changed = dataclasses.replace(task, images=images)
+        changed = dataclasses.replace(TASK, images=images)
         return batches(digits, encoder, changed, batch_size=8, seed=3, **options), digits, encoder
 
     return make
@@ -124,6 +127,10 @@ def test_single_frames_come_from_other_clips_with_their_own_captions(stream):
             np.testing.assert_array_equal(batch.images.text_mask[row, k], mask[0])
             seen.add(picture.tobytes())
     assert len(seen) > 12
+    planned = _batch(dataclasses.replace(TASK, images=3), 8)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), batch) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), planned
+    )
     device = batch.to_batch().images
     assert device.pixels.dtype == np.float32
     np.testing.assert_allclose(device.pixels, batch.images.pixels / 127.5 - 1.0, atol=1e-6)

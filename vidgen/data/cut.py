@@ -66,7 +66,7 @@ class CutClips:
         spoken: gives every caption of every split, from which the vocabulary is made.
         windows: which frames become clips.
         look: how frames become those of a clip.
-        identity: a hash of the recordings, whatever their address.
+        identity: gives a hash of the recordings, whatever their address.
         left_out: why what lies at the address is no clip of any split.
 
     Raises:
@@ -83,7 +83,7 @@ class CutClips:
         spoken: Callable[[], Sequence[str]],
         windows: Windows,
         look: Look,
-        identity: str,
+        identity: Callable[[], str],
         left_out: dict[str, str],
     ) -> None:
         self.name, self.split, self.physics, self.fps = name, split, None, look.fps
@@ -135,7 +135,7 @@ class CutClips:
             dataclasses.asdict(self._windows),
             dataclasses.asdict(self._look),
             self._clips,
-            self._identity,
+            self._identity(),
         ]
         return hashlib.sha256(json.dumps(options).encode()).hexdigest()
 

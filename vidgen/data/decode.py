@@ -18,6 +18,9 @@ SUFFIXES = (".mp4", ".webm", ".avi", ".mov", ".gif")
 _SLACK = 0.2
 """Seconds by which a file may end before the time that it claims: containers round."""
 
+_FAR = 2.0
+"""Seconds into a file from which on seeking is worth while; it may lead to the wrong place."""
+
 _INSTANT = 1e-4
 """Seconds by which a time stamp may be off: time bases round."""
 
@@ -36,6 +39,7 @@ class VideoFile:
 
     def __init__(self, files: Files, name: str) -> None:
         self.name, self._files = name, files
+        self._origin: float | None = None
 
     def facts(self) -> Facts:
         """Length and size, from the packets of the file and its first frame.
@@ -47,6 +51,7 @@ class VideoFile:
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise CorruptFileError(f"{self.name} holds no frames")
+            self._origin = _time(first, stream)
             turned = first.rotation % 180 != 0
             height, width = first.height, first.width
         with self._container() as (container, stream):
@@ -91,19 +96,15 @@ class VideoFile:
         Raises:
             CorruptFileError: if the file is no video, or a frame on the way cannot be decoded.
         """
-        order = np.argsort(times, kind="stable")
+        waiting = np.argsort(times, kind="stable")[::-1].tolist()
         found: dict[int, Shot] = {}
-        waiting = list(order[::-1])
-        shown, origin = None, None
+        soonest, shown = float(times.min()), None
         with self._container() as (container, stream):
             aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-            for frame in self._decoded(container, stream):
-                at = _time(frame, stream)
-                origin = at if origin is None else origin
-                begun = at - origin - _INSTANT
-                if shown is not None and begun > times[waiting[-1]]:
+            for begun, frame in self._timed(container, stream, soonest):
+                if shown is not None and begun > times[waiting[-1]] + _INSTANT:
                     shot = _shot(shown, aspect)
-                    while waiting and begun > times[waiting[-1]]:
+                    while waiting and begun > times[waiting[-1]] + _INSTANT:
                         found[waiting.pop()] = shot
                     if not waiting:
                         break
@@ -111,9 +112,36 @@ class VideoFile:
             if shown is None:
                 raise CorruptFileError(f"{self.name} holds no frames")
             if waiting:
-                shot = _shot(shown, aspect)
-                found |= dict.fromkeys(waiting, shot)
+                found |= dict.fromkeys(waiting, _shot(shown, aspect))
         return [found[row] for row in range(len(times))]
+
+    def _timed(self, container: Any, stream: Any, soonest: float) -> Iterator[tuple[float, Any]]:
+        """Frames with their seconds since the first, from one that has begun at `soonest` on."""
+        if self._origin is None:
+            self.facts()
+        origin = self._origin or 0.0
+        frames = self._decoded(container, stream)
+        if soonest >= _FAR:
+            frames = self._sought(container, stream, origin + soonest)
+        for frame in frames:
+            yield _time(frame, stream) - origin, frame
+
+    def _sought(self, container: Any, stream: Any, moment: float) -> Iterator[Any]:
+        """Frames from a key frame before a moment of the stream's clock, or else from the first."""
+        import av.error
+
+        try:
+            container.seek(int(moment / stream.time_base), stream=stream)
+            frames = self._decoded(container, stream)
+            first = next(frames, None)
+        except (av.error.FFmpegError, CorruptFileError):
+            first = None
+        if first is not None and _time(first, stream) <= moment + _INSTANT:
+            yield first
+            yield from frames
+            return
+        with self._container() as (again, same):
+            yield from self._decoded(again, same)
 
     @contextlib.contextmanager
     def _container(self) -> Iterator[tuple[Any, Any]]:

@@ -125,7 +125,7 @@ def folder(
             rate=float(fps),
             fps=fps,
         ),
-        identity=_identity(found, names, groups, rate),
+        identity=lambda: _identity(found, names, groups, rate),
         left_out=left_out | dict.fromkeys(found.strays, "it leads out of the folder"),
     )
 
@@ -157,13 +157,17 @@ def _parts(found: Files, names: Iterable[str]) -> tuple[dict[str, Part], dict[st
                 )
             if listed.setdefault(name, part) != part:
                 raise CorruptFileError(f"{tables[0]}: {name!r} is in two splits")
-        told = {name: SUBFOLDERS[listed[same(name)]] for name in names if same(name) in listed}
+        told: dict[str, Part] = {
+            name: SUBFOLDERS[listed[same(name)]] for name in names if same(name) in listed
+        }
         return told, {name: f"{tables[0]} does not name it" for name in names if name not in told}
     tops = {name: PurePosixPath(name).parts[0] for name in names if "/" in name}
     if SUBFOLDERS.keys() & set(tops.values()):
-        told = {name: SUBFOLDERS[top] for name, top in tops.items() if top in SUBFOLDERS}
-        return told, {
-            n: "it lies outside train, validation and test" for n in names if n not in told
+        placed: dict[str, Part] = {
+            name: SUBFOLDERS[top] for name, top in tops.items() if top in SUBFOLDERS
+        }
+        return placed, {
+            n: "it lies outside train, validation and test" for n in names if n not in placed
         }
     return {name: _hashed(name) for name in names}, {}
 

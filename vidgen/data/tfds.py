@@ -133,7 +133,7 @@ def tfds(
             rate=float(fps),
             fps=fps,
         ),
-        identity=_identity(builder, instructions[chosen.part], plan),
+        identity=lambda: _identity(builder, instructions[chosen.part], plan),
         left_out={},
     )
 
