@@ -1,5 +1,6 @@
 """TFDS data sets, generated here and read from the array records that TFDS makes of them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def clips(prepared):
     def open_(name, split="train", **options):
-        return source(f"tfds:{name}", split=split, data_dir=str(prepared), **(SMALL | options))
+        chosen = {"data_dir": str(prepared)} | SMALL | options
+        return source(f"tfds:{name}", split=split, **chosen)
 
     return open_
 
@@ -153,6 +155,25 @@ def test_a_record_that_is_no_picture_is_named(clips, monkeypatch):
     monkeypatch.setattr(found._recordings[2]._reader, "frames", lambda row: [b"\x89PNG", b""])
     with pytest.raises(CorruptFileError, match=r"train\[:90%\]/2, frame 0"):
         found[2]
+
+
+def test_a_damaged_file_of_records_is_named(clips, prepared, tmp_path):
+    place = tmp_path / "small_told"
+    shutil.copytree(prepared / "small_told", place)
+    (file,) = place.glob("1.0.0/*-train.array_record*")
+    raw = bytearray(file.read_bytes())
+    # Within the first record, behind the head of the file.
+    raw[200:240] = bytes(255 - byte for byte in raw[200:240])
+    file.write_bytes(raw)
+    torn = clips("small_told", data_dir=str(tmp_path))
+    with pytest.raises(CorruptFileError, match=r"example 0 of train is damaged"):
+        torn[0]
+    np.testing.assert_array_equal(torn[2].video, clips("small_told")[2].video)
+    assert [isinstance(facts, CorruptFileError) for _, facts in torn.recordings()] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_clips_reach_a_batch(clips):

@@ -100,19 +100,20 @@ class VideoFile:
         found: dict[int, Shot] = {}
         soonest, shown = float(times.min()), None
         with self._container() as (container, stream):
+            shot = _Developer()
             aspect = float(stream.sample_aspect_ratio or 1) or 1.0
             for begun, frame in self._timed(container, stream, soonest):
                 if shown is not None and begun > times[waiting[-1]] + _INSTANT:
-                    shot = _shot(shown, aspect)
+                    seen = shot(shown, aspect)
                     while waiting and begun > times[waiting[-1]] + _INSTANT:
-                        found[waiting.pop()] = shot
+                        found[waiting.pop()] = seen
                     if not waiting:
                         break
                 shown = frame
             if shown is None:
                 raise CorruptFileError(f"{self.name} holds no frames")
             if waiting:
-                found |= dict.fromkeys(waiting, _shot(shown, aspect))
+                found |= dict.fromkeys(waiting, shot(shown, aspect))
         return [found[row] for row in range(len(times))]
 
     def _timed(self, container: Any, stream: Any, soonest: float) -> Iterator[tuple[float, Any]]:
@@ -200,15 +201,24 @@ def _time(frame: Any, stream: Any) -> float:
     return float(frame.pts * frame.time_base)
 
 
-def _shot(frame: Any, pixel_aspect: float) -> Shot:
-    """A decoded frame, upright, with its transparency if it has any."""
-    from PIL import Image
+class _Developer:
+    """Turns decoded frames into upright pictures; the tables for it are made once a clip."""
 
-    clear = any(component.is_alpha for component in frame.format.components)
-    pixels = frame.to_ndarray(format="rgba" if clear else "rgb24")
-    quarters = round(frame.rotation / 90) % 4
-    if quarters:
-        pixels = np.ascontiguousarray(np.rot90(pixels, quarters))
-    if quarters % 2:
-        pixel_aspect = 1.0 / pixel_aspect
-    return Shot(Image.fromarray(pixels), pixel_aspect)
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any, pixel_aspect: float) -> Shot:
+        """A decoded frame, with its transparency if it has any."""
+        from PIL import Image
+
+        clear = any(component.is_alpha for component in frame.format.components)
+        shown = self._reformatter.reformat(frame, format="rgba" if clear else "rgb24")
+        pixels = shown.to_ndarray()
+        quarters = round(frame.rotation / 90) % 4
+        if quarters:
+            pixels = np.ascontiguousarray(np.rot90(pixels, quarters))
+        if quarters % 2:
+            pixel_aspect = 1.0 / pixel_aspect
+        return Shot(Image.fromarray(pixels), pixel_aspect)

@@ -6,6 +6,7 @@ TensorFlow is imported here and nowhere else, since TFDS's features want it; exa
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -114,8 +115,13 @@ def tfds(
     def spoken() -> Sequence[str]:
         if plan.known is not None:
             return plan.known
-        readers = (_Reader(builder, instruction, plan) for instruction in instructions.values())
-        return sorted({r.caption(row) for r in readers for row in range(len(r))})
+        said: set[str] = set()
+        for part in (_Reader(builder, instruction, plan) for instruction in instructions.values()):
+            for row in range(len(part)):
+                # A damaged example is the matter of whoever looks at its clip.
+                with contextlib.suppress(CorruptFileError):
+                    said.add(part.caption(row))
+        return sorted(said)
 
     return CutClips(
         f"tfds:{name}",
@@ -232,7 +238,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None, download: bool)
     if not builder.info.splits:
         raise FileNotFoundError(
             f"{builder.info.full_name} is not prepared in {builder.data_dir}: run `tfds build "
-            f"{name} --file_format=array_record`, or set download=true"
+            f"{name} --file_format=array_record`, or set download=True"
         )
     return builder
 
