@@ -131,9 +131,12 @@ class VideoFile:
         """Frames from a key frame before a moment of the stream's clock, or else from the first."""
         import av.error
 
-        try:
+        frames: Iterator[Any] = iter(())
+        with contextlib.suppress(av.error.FFmpegError):
             container.seek(int(moment / stream.time_base), stream=stream)
             frames = self._decoded(container, stream)
+        # What follows a bad jump may be damaged only because what it refers to was jumped over.
+        try:
             first = next(frames, None)
         except (av.error.FFmpegError, CorruptFileError):
             first = None
