@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -12,6 +13,7 @@ import jaxtyping
 jaxtyping.install_import_hook("vidgen", "beartype.beartype")
 
 import jax  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -27,3 +29,53 @@ def task():
     return Task(
         frames=4, height=16, width=16, channels=1, context_frames=1, text_length=6, text_width=8
     )
+
+
+@pytest.fixture(scope="session")
+def write_clip():
+    """Writes frames uint8 [T H W 3] into a video file, whose suffix chooses the codec."""
+    import av
+
+    codecs = {
+        ".mp4": ("libx264", "yuv420p"),
+        ".mov": ("libx264", "yuv420p"),
+        ".webm": ("libvpx-vp9", "yuv420p"),
+        ".avi": ("mpeg4", "yuv420p"),
+        ".gif": ("gif", "rgb8"),
+    }
+
+    def write(path, frames, *, fps=8, times=None, **options):
+        """`times`: seconds of each frame, in steps of a thousandth, for a variable rate."""
+        codec, pixels = codecs[path.suffix]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w", options=options.pop("container", {})) as container:
+            stream = container.add_stream(codec, rate=Fraction(1000 if times is not None else fps))
+            stream.width, stream.height = frames.shape[2], frames.shape[1]
+            stream.pix_fmt = options.pop("pixels", pixels)
+            stream.options = options or ({"crf": "8"} if "x264" in codec or "vp9" in codec else {})
+            for n, pixels_ in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(pixels_, format="rgb24")
+                if times is not None:
+                    frame.pts, frame.time_base = round(times[n] * 1000), Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+def steps(count, height=32, width=48):
+    """Frames [T H W 3] of rising grey, by which a frame is known again: 20, 30, 40 ..."""
+    grey = (20 + 10 * np.arange(count)).astype(np.uint8)
+    return np.broadcast_to(grey[:, None, None, None], (count, height, width, 3)).copy()
+
+
+def read_steps(video):
+    """Which of `steps`' frames each frame of a clip is."""
+    return [round((float(frame.mean()) - 20) / 10) for frame in video]
+
+
+@pytest.fixture(scope="session")
+def rising():
+    """The pair (steps, read_steps)."""
+    return steps, read_steps

@@ -26,6 +26,8 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["compare", "quick", "--set", "gan.batchsize=3"], "did you mean 'batch_size'"),
         (["compare", "quick", "--budget", "soon"], "is no budget"),
         (["data", "check", "digit"], "did you mean 'digits'"),
+        (["data", "check", "folder"], "folder:PATH"),
+        (["data", "preview", "digits", "--out", "sheet.jpg"], "must be one of .png, .html"),
         (["report", "nowhere"], "does not exist"),
         (["sample", "nowhere/gan/seed-0"], "is no run"),
         (["evaluate", "nowhere"], "is no run"),
@@ -68,6 +70,21 @@ def test_list_shows_cards_and_why_a_plug_in_is_broken(capsys, monkeypatch):
 def test_data_check_proves_the_splits_disjoint(capsys):
     assert main(["data", "check", "digits"]) == 0
     assert "no object is in two parts" in capsys.readouterr().out
+
+
+def test_data_check_fails_where_a_file_is_corrupt(capsys, tmp_path):
+    (tmp_path / "torn.mp4").write_bytes(b"")
+    assert main(["data", "check", f"folder:{tmp_path}", "--set", "size=16"]) == 1
+    assert "torn.mp4 is empty" in capsys.readouterr().out
+
+
+def test_data_preview_writes_a_sheet(capsys, tmp_path):
+    out = tmp_path / "sheet.png"
+    assert main(["data", "preview", "shapes", "--count", "2", "--out", str(out)]) == 0
+    assert out.stat().st_size > 1000
+    assert "sheet.png" in capsys.readouterr().out
+    assert main(["data", "preview", "--out", str(out)]) == 2
+    assert "which source" in capsys.readouterr().err
 
 
 def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -226,25 +227,57 @@ class Doctor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """Prove that the splits of a source of clips have nothing in common.
+    """Look at a source of clips before training on it: check reads every clip once and reports
+    what is corrupt, missing or in two splits; preview shows some.
 
-    Example: vidgen data check digits
+    Example: vidgen data check folder:clips
+    Example: vidgen data preview digits --out sheet.png
     """
 
-    action: Positional[Literal["check"]]
+    action: Positional[Literal["check", "preview"]]
     """What to do."""
     source: Positional[str] = "all"
-    """A source of clips, or all of them."""
+    """A source of clips (see `vidgen list data`), such as digits or folder:PATH; for check, all."""
     set: tuple[str, ...] = ()
     """Options of the source, e.g. motion=mage."""
+    most: int | None = None
+    """check: clips of a split that are read; by default all, of simulated sources 1024."""
+    split: str = "train"
+    """preview: the split that is shown."""
+    count: int = 12
+    """preview: how many clips."""
+    out: str = "sheet.png"
+    """preview: the file, .png or .html."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison import overrides
-        from vidgen.data import check_splits, sources
 
         options = overrides.guessed(overrides.parse(self.set))
+        return (self._check if self.action == "check" else self._preview)(options, console)
+
+    def _check(self, options: dict[str, Any], console: Console) -> int:
+        from rich.progress import Progress, SpinnerColumn, TextColumn
+
+        from vidgen.data import sources, survey
+
+        sound = True
+        columns = SpinnerColumn(), TextColumn("{task.description}: {task.completed} read")
         for name in sources() if self.source == "all" else [self.source]:
-            console.print(str(check_splits(name, **options)), markup=False, highlight=False)
+            with Progress(*columns, console=console, transient=True) as progress:
+                tick = functools.partial(progress.advance, progress.add_task(name, total=None))
+                found = survey(name, most=self.most, tick=tick, **options)
+            console.print(str(found), markup=False, highlight=False, soft_wrap=True)
+            sound = sound and found.sound
+        return 0 if sound else 1
+
+    def _preview(self, options: dict[str, Any], console: Console) -> int:
+        from vidgen.comparison.preview import preview
+        from vidgen.data import source
+
+        if self.source == "all":
+            raise ValueError("say which source is shown: vidgen data preview digits")
+        path = preview(source(self.source, split=self.split, **options), self.out, count=self.count)
+        console.print(f"Preview: {path}", markup=False, soft_wrap=True)
         return 0
 
 

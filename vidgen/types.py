@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import jax
@@ -20,6 +21,10 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 SCHEMA_VERSION = 1
 """Version of every file in a run folder. Readers accept this version and older ones they name."""
+
+ADDED_LATER: Mapping[str, bool] = MappingProxyType({"added_later": True})
+"""Metadata of a configuration's field that is recorded only where it differs from its default, so
+that what was recorded before there was such a field still asks the same question."""
 
 Params = Any
 """A pytree of arrays: what a network has learned."""
@@ -42,6 +47,8 @@ class Task:
         fps: frames a second, for playing only.
         text_length: L, words a caption is padded or cut to.
         text_width: D, features of a word.
+        images: k, single frames beside each clip of a training batch, for generators that learn
+            from pictures too; see `Images`.
     """
 
     frames: int
@@ -52,6 +59,7 @@ class Task:
     fps: int = 8
     text_length: int = 12
     text_width: int = 32
+    images: int = dataclasses.field(default=0, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("frames", "height", "width", "fps", "text_length", "text_width"):
@@ -64,6 +72,8 @@ class Task:
                 f"Task.context_frames must lie in [0, frames), got {self.context_frames} "
                 f"of {self.frames}"
             )
+        if self.images < 0:
+            raise ValueError(f"Task.images must not be negative, got {self.images}")
 
     @property
     def video_shape(self) -> tuple[int, int, int, int]:
@@ -177,11 +187,39 @@ class Condition:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Images:
+    """Single frames of other clips beside each clip of a batch, each with its own caption.
+
+    A generator that trains on them as on clips of one frame sees many more scenes a step, which
+    lowers the variance of its gradient; one that ignores them is not disturbed.
+
+    Attributes:
+        pixels: [B k H W C], uint8 on the host and float32 in [-1, 1] on the device.
+        text: float32 [B k L D], zero where the mask is False.
+        text_mask: bool [B k L].
+
+    References: Ho et al., "Video diffusion models" (2022), section 3 and table 4.
+    """
+
+    pixels: Any
+    text: Any
+    text_mask: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What a training step eats: ``video`` float32 [B T H W C] in [-1, 1] and its condition."""
+    """What a training step eats.
+
+    Attributes:
+        video: float32 [B T H W C] in [-1, 1].
+        condition: what is told of each clip.
+        images: single frames beside each clip where the task asks for them, otherwise None.
+    """
 
     video: Video
     condition: Condition
+    images: Images | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -194,20 +232,27 @@ class HostBatch:
         text: float32 [B L D].
         text_mask: bool [B L].
         context_mask: bool [B K]; the context itself is the first K frames of `video`.
+        images: single frames beside each clip where the task asks for them, otherwise None.
     """
 
     video: Any
     text: Any
     text_mask: Any
     context_mask: Any
+    images: Images | None = None
 
     def to_batch(self) -> Batch:
         """The batch as generators see it. Traceable: the harness calls it inside jit."""
         video = to_float(jnp.asarray(self.video))
         context = video[:, : self.context_mask.shape[1]]
+        images = self.images
+        if images is not None:
+            pixels = to_float(jnp.asarray(images.pixels))
+            images = dataclasses.replace(images, pixels=pixels)
         return Batch(
             video=video,
             condition=Condition.of(self.text, self.text_mask, context, self.context_mask),
+            images=images,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from vidgen.comparison import records
+from vidgen.types import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,3 +65,12 @@ def test_differences_are_named_by_path():
         "gone: 0 is gone",
         "new: 0 is new",
     ]
+
+
+def test_a_field_that_was_added_later_is_recorded_only_where_it_says_something():
+    task = Task(frames=4, height=8, width=8, channels=1)
+    assert "images" not in records.encode(task)
+    assert records.encode(dataclasses.replace(task, images=2))["images"] == 2
+    assert records.decode(Task, records.encode(task)) == task
+    more = dataclasses.replace(task, images=2)
+    assert records.decode(Task, records.encode(more)) == more

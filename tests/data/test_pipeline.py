@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import logging
 
 import jax
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from vidgen.data import (
     BatchIterator,
+    CorruptFileError,
     DataMismatchError,
     batches,
     check_task,
@@ -235,6 +237,85 @@ def test_a_corrupt_clip_is_named(digits, encoder, threads):
 def test_a_first_clip_of_the_wrong_type_stops_everything(digits, encoder):
     with pytest.raises(DataMismatchError, match="pixels are float32, not uint8"):
         batches(Damaged(digits, first=True), encoder, TASK, batch_size=8, seed=0)
+
+
+class Torn:
+    """A source some of whose files are corrupt."""
+
+    def __init__(self, whole, bad):
+        self._whole, self._bad = whole, bad
+
+    def __getattr__(self, name):
+        return getattr(self._whole, name)
+
+    def __len__(self):
+        return len(self._whole)
+
+    def __getitem__(self, index):
+        if index in self._bad:
+            raise CorruptFileError(f"clip-{index}.mp4 is truncated")
+        return self._whole[index]
+
+    def exemplars(self):
+        return None
+
+
+@pytest.fixture(scope="module")
+def many():
+    return source("digits", size=16, frames=4, clips=200)
+
+
+def test_a_corrupt_clip_is_replaced_by_the_next_and_logged_once(many, encoder, caplog):
+    torn = Torn(many, {57, 58})
+    with caplog.at_level(logging.WARNING, logger="vidgen.data"):
+        iterator = batches(torn, encoder, TASK, batch_size=8, seed=0, threads=2)
+        torn_video = joined(take(iterator, 50)).video
+    whole = joined(take(batches(many, encoder, TASK, batch_size=8, seed=0), 50)).video
+    differs = (torn_video != whole).any(axis=(1, 2, 3, 4))
+    # Two epochs, two corrupt clips: all else is where it was, and 59 stands in.
+    assert differs.sum() == 4
+    assert {video.tobytes() for video in torn_video[differs]} == {many[59].video.tobytes()}
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert any("clip-57.mp4 is truncated" in line for line in said)
+    assert "(2 of 200 so far)" in said[1]
+
+
+def test_resuming_among_corrupt_clips_is_exact(many, encoder):
+    torn = Torn(many, {0, 57})
+    iterator = batches(torn, encoder, TASK, batch_size=8, seed=0)
+    take(iterator, 11)
+    state = iterator.get_state()
+    fresh = batches(torn, encoder, TASK, batch_size=8, seed=0)
+    fresh.set_state(state)
+    assert_same(take(iterator, 20), take(fresh, 20))
+    parts = [
+        joined(take(batches(torn, encoder, TASK, batch_size=8, seed=0, shard=(n, 2)), 25)).video
+        for n in range(2)
+    ]
+    assert sum(map(len, parts)) == 200
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_more_than_one_corrupt_clip_in_a_hundred_ends_the_training(many, encoder, threads):
+    torn = Torn(many, {5, 90, 160})
+    iterator = batches(torn, encoder, TASK, batch_size=8, seed=0, threads=threads)
+    with pytest.raises(CorruptFileError, match=r"3 of the 200 clips .* more than 1%.*clip-\d+"):
+        take(iterator, 25)
+
+
+def test_evaluation_fails_on_the_first_corrupt_clip_and_names_it(many, encoder):
+    torn = Torn(many, {57})
+    with pytest.raises(CorruptFileError, match=r"^clip-57\.mp4 is truncated"):
+        validation_batches(torn, encoder, TASK, batch_size=8, count=200)
+    strict = batches(torn, encoder, TASK, batch_size=8, seed=0, corrupt="fail")
+    with pytest.raises(CorruptFileError, match=r"^clip-57\.mp4 is truncated"):
+        take(strict, 25)
+
+
+def test_a_source_without_a_readable_clip_is_refused_at_once(digits, encoder):
+    with pytest.raises(CorruptFileError, match="1 of the 40 clips"):
+        check_task(Torn(digits, set(range(40))), encoder, TASK)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from vidgen.data import FAMILIES, SPLITS, Source, source, sources, starts, trajectory
+from vidgen.data import FAMILIES, SPLITS, Source, kinds, source, sources, starts, trajectory
 from vidgen.data.objects import INK
 from vidgen.registry import UnknownNameError
 from vidgen.text import WordVectors, words
@@ -19,8 +19,9 @@ def world(request):
     return source(name, motion=motion)
 
 
-def test_there_are_digits_and_shapes():
-    assert sources() == ["digits", "shapes"]
+def test_every_source_is_listed():
+    assert sources() == ["babyai", "camera", "digits", "shapes"]
+    assert kinds() == {"folder": "folder:PATH", "tfds": "tfds:NAME"}
 
 
 def test_a_world_is_a_source_of_its_declared_shape(world):
@@ -239,7 +240,8 @@ def motion_of(world):
 
 
 def test_importing_the_package_leaves_the_heavy_ones_alone():
-    script = "import sys, vidgen.data; print({'grain', 'sklearn', 'orbax'} & set(sys.modules))"
+    heavy = "{'grain', 'sklearn', 'orbax', 'av', 'PIL', 'fsspec', 'tensorflow'}"
+    script = f"import sys, vidgen.data; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )

@@ -9,8 +9,9 @@ from typing import Any
 from vidgen import registry
 from vidgen.comparison import records
 from vidgen.comparison.sampler import sampler_class
+from vidgen.data import Augment
 from vidgen.training import Budget, TrainingConfig
-from vidgen.types import Task
+from vidgen.types import ADDED_LATER, Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Experiment:
         latency_repeats: timed single-clip calls after three warm-ups.
         training: the training loop's settings.
         judge_seed: of the judge's recogniser.
+        augment: how training clips are changed; by default not at all.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -70,6 +72,7 @@ class Experiment:
     latency_repeats: int = 20
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     judge_seed: int = 0
+    augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:

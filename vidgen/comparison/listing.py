@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from importlib import import_module
 
 from rich.table import Table
 
@@ -44,9 +43,10 @@ def generators() -> Table:
 def sources() -> Table:
     """Every source of clips."""
     table = _table("Data", "name", "what it is")
-    for name in data.sources():
-        builder = getattr(import_module(f"vidgen.data.{name}"), name)
-        table.add_row(name, " ".join((inspect.getdoc(builder) or "").split("\n\n")[0].split()))
+    written = {name: name for name in data.sources()} | data.kinds()
+    for name, how in sorted(written.items()):
+        summary = (inspect.getdoc(data.builder(name)) or "").split("\n\n")[0]
+        table.add_row(how, " ".join(summary.split()))
     return table
 
 

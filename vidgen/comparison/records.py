@@ -20,7 +20,7 @@ Json = Any
 
 
 def encode(value: Any) -> Json:
-    """A dataclass, or a container of them, as JSON.
+    """A dataclass, or a container of them, as JSON; see `types.ADDED_LATER` for what is left out.
 
     Raises:
         TypeError: for a value that JSON has no form for, naming its type.
@@ -30,7 +30,11 @@ def encode(value: Any) -> Json:
     if isinstance(value, enum.Enum):
         return value.name
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            field.name: encode(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not ("added_later" in field.metadata and getattr(value, field.name) == field.default)
+        }
     if isinstance(value, Mapping):
         return {str(key): encode(inner) for key, inner in value.items()}
     if isinstance(value, Sequence | set | frozenset):

@@ -91,6 +91,7 @@ class Setting:
             batch_size=batch_size,
             seed=seed,
             context_rate=self.experiment.context_rate,
+            augment=self.experiment.augment,
         )
 
     def validation_batches(self, batch_size: int) -> Sequence[HostBatch]:
@@ -107,6 +108,7 @@ class Setting:
     def training_fingerprint(self, name: str) -> dict[str, Any]:
         """What must not change under a run of a generator while it trains."""
         experiment = self.experiment
+        changed = experiment.augment != data.Augment()
         return {
             "task": records.encode(experiment.task),
             "config": records.encode(experiment.generators[name]),
@@ -114,6 +116,7 @@ class Setting:
             "source": self.train.fingerprint,
             "validation": self.source(experiment.validation_split).fingerprint,
             "encoder": self.encoder.fingerprint,
+            **({"augment": records.encode(experiment.augment)} if changed else {}),
         }
 
     def asked(self, name: str | None, seed: int | None, share: float) -> dict[str, Any]:

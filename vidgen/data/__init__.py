@@ -1,8 +1,10 @@
 """Sources of captioned clips, and the pipeline that makes batches of them."""
 
 from vidgen.data.audit import LeakageError, SplitReport, check_splits
-from vidgen.data.catalogue import source, sources
-from vidgen.data.idx import CorruptFileError
+from vidgen.data.augment import Augment
+from vidgen.data.catalogue import builder, kinds, source, sources
+from vidgen.data.errors import CorruptFileError
+from vidgen.data.literature import PROTOCOLS, LiteratureProtocol
 from vidgen.data.motion import FAMILIES, MOTIONS, Motion, Physics, starts, trajectory
 from vidgen.data.pipeline import (
     BatchIterator,
@@ -11,27 +13,38 @@ from vidgen.data.pipeline import (
     check_task,
     validation_batches,
 )
+from vidgen.data.recording import Facts, Recorded
 from vidgen.data.source import Source
 from vidgen.data.splits import SPLITS
+from vidgen.data.survey import Survey, survey
 
 __all__ = [
     "FAMILIES",
     "MOTIONS",
+    "PROTOCOLS",
     "SPLITS",
+    "Augment",
     "BatchIterator",
     "CorruptFileError",
     "DataMismatchError",
+    "Facts",
     "LeakageError",
+    "LiteratureProtocol",
     "Motion",
     "Physics",
+    "Recorded",
     "Source",
     "SplitReport",
+    "Survey",
     "batches",
+    "builder",
     "check_splits",
     "check_task",
+    "kinds",
     "source",
     "sources",
     "starts",
+    "survey",
     "trajectory",
     "validation_batches",
 ]

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from vidgen.data.source import Source
 from vidgen.registry import suggest
 
-_SOURCES = {"digits": "vidgen.data.digits", "shapes": "vidgen.data.shapes"}
+_SOURCES = {
+    "digits": "vidgen.data.digits",
+    "shapes": "vidgen.data.shapes",
+}
+
+_KINDS = {
+    "folder": ("vidgen.data.folder", "folder:PATH"),
+    "tfds": ("vidgen.data.tfds", "tfds:NAME"),
+}
+"""Sources that are told where their clips lie, behind a colon."""
 
 
 def sources() -> list[str]:
-    """The names that `source` knows."""
+    """The names that `source` knows by themselves."""
     return sorted(_SOURCES)
+
+
+def kinds() -> dict[str, str]:
+    """The names that `source` knows with an argument, and how they are written."""
+    return {kind: written for kind, (_, written) in sorted(_KINDS.items())}
+
+
+def builder(kind: str) -> Callable[..., Source]:
+    """The function that builds the sources of a name or a kind."""
+    module = _KINDS[kind][0] if kind in _KINDS else _SOURCES[kind]
+    return getattr(importlib.import_module(module), kind)
 
 
 def source(name: str, *, split: str = "train", **options: Any) -> Source:
@@ -25,7 +46,8 @@ def source(name: str, *, split: str = "train", **options: Any) -> Source:
         'the digit 3 is moving up and left'
 
     Args:
-        name: one of `sources()`.
+        name: one of `sources()`, or one of `kinds()` with its argument, such as
+            ``"folder:/data/clips"`` or ``"tfds:moving_mnist"``.
         split: one of `vidgen.data.splits.SPLITS`.
         **options: the source's own; see the function of its name in its module.
 
@@ -33,11 +55,17 @@ def source(name: str, *, split: str = "train", **options: Any) -> Source:
         UnknownNameError: for a name, split or motion that does not exist, with the near misses.
         ValueError: for an option that the source does not have, or values that do not fit.
     """
-    if name not in _SOURCES:
-        raise suggest(name, _SOURCES, "source of clips")
-    build = getattr(importlib.import_module(_SOURCES[name]), name)
-    known = set(inspect.signature(build).parameters) - {"split"}
+    kind, colon, argument = name.partition(":")
+    if kind not in (_KINDS if colon else _SOURCES):
+        if kind in _KINDS:
+            raise ValueError(f"{kind!r} must be told where: {_KINDS[kind][1]}")
+        raise suggest(kind, [*_SOURCES, *_KINDS], "source of clips")
+    if colon and not argument:
+        raise ValueError(f"{name!r} must be told where: {_KINDS[kind][1]}")
+    build = builder(kind)
+    parameters = inspect.signature(build).parameters.values()
+    known = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     for option in options:
         if option not in known:
-            raise ValueError(str(suggest(option, known, f"option of the source {name!r}")))
-    return build(split, **options)
+            raise ValueError(str(suggest(option, known, f"option of the source {kind!r}")))
+    return build(split, *([argument] if colon else []), **options)

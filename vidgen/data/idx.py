@@ -15,15 +15,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from vidgen.data.errors import CorruptFileError
+
 _Stream = gzip.GzipFile | io.BufferedReader
 
 _UNSIGNED_BYTE = 0x08
 _LARGEST = 2**31
 """Bytes above which a header is not believed: MNIST takes 47 million."""
-
-
-class CorruptFileError(ValueError):
-    """A file that is not what its name or header says; the message names the file."""
 
 
 def read_pair(

@@ -9,23 +9,20 @@ iterator of another seed, source or batch size, so whoever restores one compares
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, SupportsIndex, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from vidgen.data.augment import Augment
+from vidgen.data.rows import Corrupt, DataMismatchError, Draw, Rows, Shard, faults
 from vidgen.data.source import Source
 from vidgen.text import TextEncoder
-from vidgen.types import HostBatch, Task
+from vidgen.types import HostBatch, Images, Task
 
 _CACHE_BYTES = 64 * 2**20
 """Room for encoded captions, which simulated sources repeat without end."""
-
-
-class DataMismatchError(ValueError):
-    """Clips that are not what the task asks for."""
 
 
 @runtime_checkable
@@ -48,12 +45,13 @@ class BatchIterator(Protocol):
 def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
     """Refuse a source or an encoder that does not fit the task, before anything is trained.
 
-    Reads the first clip and encodes its caption.
+    Reads the first clip that can be read and encodes its caption.
 
     Raises:
         DataMismatchError: with every difference.
+        CorruptFileError: if no clip can be read, or too many were tried in vain.
     """
-    faults = [
+    wrong = [
         f"{name} is {getattr(source, name)} in the source {source.name!r} and "
         f"{getattr(task, name)} in the task"
         for name in ("frames", "height", "width", "channels")
@@ -64,24 +62,22 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
         ("text_width", encoder.width, task.text_width),
     ):
         if have != need:
-            faults.append(
-                f"{name} is {have} in the encoder {encoder.name!r} and {need} in the task"
-            )
+            wrong.append(f"{name} is {have} in the encoder {encoder.name!r} and {need} in the task")
     if source.max_words > task.text_length:
-        faults.append(
+        wrong.append(
             f"captions have up to {source.max_words} words and text_length is {task.text_length}"
         )
     if len(source) < 1:
-        faults.append(f"the source {source.name!r} has no clips")
-    if not faults:
-        clip = source[0]
-        faults += _faults(clip.video, task)
+        wrong.append(f"the source {source.name!r} has no clips")
+    if not wrong:
+        _, clip = Rows(source, task, "skip").readable(0)
+        wrong += faults(clip.video, task)
         try:
             encoder([clip.caption])
         except ValueError as error:
-            faults.append(f"the encoder {encoder.name!r} refuses the first caption: {error}")
-    if faults:
-        raise DataMismatchError("the data do not fit the task: " + "; ".join(faults))
+            wrong.append(f"the encoder {encoder.name!r} refuses the first caption: {error}")
+    if wrong:
+        raise DataMismatchError("the data do not fit the task: " + "; ".join(wrong))
 
 
 def batches(
@@ -92,6 +88,8 @@ def batches(
     batch_size: int,
     seed: int,
     context_rate: float = 0.5,
+    augment: Augment | None = None,
+    corrupt: Corrupt = "skip",
     shard: tuple[int, int] = (0, 1),
     threads: int = 1,
 ) -> BatchIterator:
@@ -105,6 +103,9 @@ def batches(
         seed: of the order and of who is given context, in [0, 2**32).
         context_rate: the share of clips whose K context frames are all given; the others have none.
             Drawn by seed and position, so it does not depend on the sharding.
+        augment: how clips are changed; by default not at all.
+        corrupt: "skip" replaces a corrupt clip by the next one that can be read, logs its path
+            once, and gives up when more than one in a hundred is corrupt; "fail" raises at once.
         shard: (index, count) of this process.
         threads: that read ahead; the order does not depend on them.
 
@@ -115,9 +116,15 @@ def batches(
     Raises:
         DataMismatchError: if source, encoder and task do not fit; while iterating, for a clip of
             another shape or type than the task's, with its index.
+        CorruptFileError: as `corrupt` says, with the file.
         ValueError: for a rate, seed or shard out of range, or a batch that does not divide.
     """
     import grain  # Eight tenths of a second, which only those who train should pay.
+
+    if not 0.0 <= context_rate <= 1.0:
+        raise ValueError(f"context_rate must lie in [0, 1], got {context_rate}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must lie in [0, 2**32), got {seed}")
 
     check_task(source, encoder, task)
     index, count = shard
@@ -125,11 +132,13 @@ def batches(
         raise ValueError(f"shard must be (index, count) with 0 <= index < count, got {shard}")
     if batch_size < 1 or batch_size % count:
         raise ValueError(f"a batch of {batch_size} does not divide among {count} shards")
-    rows = _rows(source, task, seed, context_rate)
+    rows = Rows(source, task, corrupt)
+    draw = Draw(rows, task, context_rate, augment or Augment())
+    ordered = grain.MapDataset.source(rows).seed(seed).shuffle().random_map(draw).repeat()
     local = batch_size // count
     if count > 1:
-        rows = grain.MapDataset.source(_Shard(rows, batch_size, index * local, local))
-    dataset = rows.batch(local, drop_remainder=True, batch_fn=_Collate(encoder))
+        ordered = grain.MapDataset.source(Shard(ordered, batch_size, index * local, local))
+    dataset = ordered.batch(local, drop_remainder=True, batch_fn=_Collate(encoder))
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 if threads else 0)
     return iter(dataset.to_iter_dataset(options))
 
@@ -157,6 +166,7 @@ def validation_batches(
 
     Raises:
         DataMismatchError: as `batches`.
+        CorruptFileError: for the first clip that cannot be read: what a run is judged by is whole.
         ValueError: if the source has fewer clips.
     """
     number = -(-count // batch_size)
@@ -172,62 +182,10 @@ def validation_batches(
         batch_size=batch_size,
         seed=seed,
         context_rate=context_rate,
+        corrupt="fail",
         threads=0,
     )
     return list(itertools.islice(stream, number))
-
-
-def _rows(source: Source, task: Task, seed: int, context_rate: float) -> Any:
-    """The `grain.MapDataset` of clips in global order, without end."""
-    import grain
-
-    if not 0.0 <= context_rate <= 1.0:
-        raise ValueError(f"context_rate must lie in [0, 1], got {context_rate}")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed must lie in [0, 2**32), got {seed}")
-
-    def draw_context(row: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        given = rng.random() < context_rate
-        return row | {"context_mask": np.full(task.context_frames, given, bool)}
-
-    return (
-        grain.MapDataset.source(_Rows(source, task))
-        .seed(seed)
-        .shuffle()
-        .random_map(draw_context)
-        .repeat()
-    )
-
-
-class _Rows:
-    """A source as grain reads it, without the truth, and with every clip checked."""
-
-    def __init__(self, source: Source, task: Task) -> None:
-        self._source, self._task = source, task
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        clip = self._source[int(index)]
-        faults = _faults(clip.video, self._task)
-        if faults:
-            raise DataMismatchError(f"clip {index} of {self._source.name!r}: {'; '.join(faults)}")
-        return {"video": clip.video, "caption": clip.caption}
-
-
-class _Shard:
-    """The contiguous rows of every global batch that belong to one process."""
-
-    def __init__(self, rows: Any, batch_size: int, first: int, local: int) -> None:
-        self._rows, self._batch_size, self._first, self._local = rows, batch_size, first, local
-
-    def __len__(self) -> int:
-        return sys.maxsize // self._batch_size * self._local
-
-    def __getitem__(self, index: SupportsIndex) -> Any:
-        step, row = divmod(int(index), self._local)
-        return self._rows[step * self._batch_size + self._first + row]
 
 
 class _Collate:
@@ -245,6 +203,17 @@ class _Collate:
             text=features,
             text_mask=masks,
             context_mask=np.stack([row["context_mask"] for row in rows]),
+            images=self._images(rows) if "images" in rows[0] else None,
+        )
+
+    def _images(self, rows: Sequence[Mapping[str, Any]]) -> Images:
+        pixels = np.stack([row["images"] for row in rows])
+        features, masks = self._encode([c for row in rows for c in row["image_captions"]])
+        lead = pixels.shape[:2]
+        return Images(
+            pixels=pixels,
+            text=features.reshape(*lead, *features.shape[1:]),
+            text_mask=masks.reshape(*lead, *masks.shape[1:]),
         )
 
     def _encode(
@@ -264,12 +233,3 @@ class _Collate:
             self._known = known
         features, masks = zip(*(known[caption] for caption in captions), strict=True)
         return np.stack(features), np.stack(masks)
-
-
-def _faults(video: Any, task: Task) -> list[str]:
-    faults = []
-    if getattr(video, "dtype", None) != np.uint8:
-        faults.append(f"pixels are {getattr(video, 'dtype', type(video).__name__)}, not uint8")
-    if np.shape(video) != task.video_shape:
-        faults.append(f"the shape is {np.shape(video)}, not [T H W C] = {task.video_shape}")
-    return faults

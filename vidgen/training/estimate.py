@@ -10,7 +10,7 @@ import numpy as np
 from vidgen.contract import Generator
 from vidgen.training.budget import Budget
 from vidgen.training.step import blueprint
-from vidgen.types import HostBatch, Params, Task
+from vidgen.types import HostBatch, Images, Params, Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,4 +93,11 @@ def _batch(task: Task, size: int) -> HostBatch:
         text=shape(task.text_length, task.text_width, dtype=np.float32),
         text_mask=shape(task.text_length, dtype=np.bool_),
         context_mask=shape(task.context_frames, dtype=np.bool_),
+        images=Images(
+            pixels=shape(task.images, *task.video_shape[1:], dtype=np.uint8),
+            text=shape(task.images, task.text_length, task.text_width, dtype=np.float32),
+            text_mask=shape(task.images, task.text_length, dtype=np.bool_),
+        )
+        if task.images
+        else None,
     )

@@ -1,0 +1,1 @@
+"""TFDS looks for a builder's metadata in the package that it is in, so this is one."""

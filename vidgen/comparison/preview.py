@@ -1,0 +1,241 @@
+"""A sheet or a page of a source's clips, so that a person can look before training."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vidgen.comparison import video
+from vidgen.data import CorruptFileError, Recorded, Source
+from vidgen.types import Clip, Truth
+
+_SIDE = 128
+"""Pixels that the shorter side of a shown frame is enlarged to, about, by whole factors."""
+
+_FRAMES = 8
+"""Frames of a clip on a sheet."""
+
+_BOXES = ((255, 170, 0), (0, 190, 255), (170, 255, 60), (255, 90, 200))
+"""Colours of the objects' boxes, in turn."""
+
+_MASK = (255, 0, 255)
+_MARGIN, _LINE = 12, 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """One clip of the sheet, or why it cannot be read."""
+
+    title: str
+    notes: tuple[str, ...]
+    clip: Clip | None
+
+
+def preview(source: Source, out: Path | str, *, count: int = 12) -> Path:
+    """Write clips of a source with their captions, truth, lengths and sizes into one file.
+
+    Clips are taken evenly from the first to the last. Where the source knows the truth, boxes are
+    drawn in a colour an object and the outline of the mask in magenta. A clip that cannot be read
+    says why in its place. On a sheet, letters that Pillow's own font lacks show as boxes; a page
+    has them all.
+
+    Args:
+        source: the clips.
+        out: ending in .png (a row of frames a clip) or .html (a page that moves and needs no other
+            file).
+        count: how many clips, at most.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: for another extension, a folder that does not exist, or a source without clips.
+    """
+    path = Path(out)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise ValueError(f"{path.name!r}: the extension must be one of {', '.join(_WRITERS)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} does not exist")
+    if count < 1 or len(source) < 1:
+        raise ValueError(f"{count} of the {len(source)} clips of {source.name!r} are wanted")
+    rows = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
+    content = writer(source, [_entry(source, row) for row in rows.tolist()])
+    # A sheet that was interrupted must not look like one.
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+    return path
+
+
+def overlaid(clip: UInt8[np.ndarray, "T H W C"], truth: Truth, scale: int) -> np.ndarray:
+    """The clip in colour, enlarged, with its boxes and the outline of its mask: [T sH sW 3]."""
+    shown = _coloured(video.enlarge(clip, scale)).copy()
+    mask = truth.masks.repeat(scale, axis=-2).repeat(scale, axis=-1)
+    inner = mask.copy()
+    for axis in (1, 2):
+        for step in (-1, 1):
+            inner &= np.roll(mask, step, axis=axis)
+    shown[mask & ~inner] = _MASK
+    height, width = shown.shape[1:3]
+    for frame, boxes in zip(shown, truth.boxes, strict=True):
+        for place, (top, left, bottom, right) in enumerate(np.rint(boxes * scale).astype(int)):
+            # Half open in pixels of the clip: the lines lie on the outermost that are inside.
+            top, left = max(0, top), max(0, left)
+            bottom, right = min(height, bottom) - 1, min(width, right) - 1
+            if top <= bottom and left <= right:
+                colour = _BOXES[place % len(_BOXES)]
+                frame[[top, bottom], left : right + 1] = colour
+                frame[top : bottom + 1, [left, right]] = colour
+    return shown
+
+
+def _entry(source: Source, index: int) -> _Entry:
+    notes: list[str] = []
+    try:
+        if isinstance(source, Recorded):
+            name, facts = source.origin(index)
+            length = f"{facts.frames} frame{'s' * (facts.frames != 1)}, {facts.seconds:.2f} s"
+            notes.append(f"{name}: {length}, {facts.width}x{facts.height}")
+        clip = source[index]
+    except CorruptFileError as error:
+        return _Entry(title=f"{index}", notes=(*notes, str(error)), clip=None)
+    if clip.truth is not None:
+        notes.append(
+            ", ".join(
+                f"{identity}: {motion}"
+                for identity, motion in zip(clip.truth.identity, clip.truth.motion, strict=False)
+            )
+        )
+    said = f'"{clip.caption}"' if clip.caption else "no caption"
+    return _Entry(title=f"{index}  {said}", notes=tuple(notes), clip=clip)
+
+
+def _headline(source: Source) -> str:
+    shape = f"{source.frames} frames of {source.width}x{source.height}"
+    colour = "grey" if source.channels == 1 else "RGB"
+    return (
+        f"{source.name}, {source.split}: {len(source):,} clips of {shape}, {colour}, "
+        f"{source.fps} fps ({source.frames / source.fps:.2f} s)"
+    )
+
+
+def _scale(source: Source) -> int:
+    return max(1, round(_SIDE / min(source.height, source.width)))
+
+
+def _coloured(frames: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(frames, (*frames.shape[:-1], 3))
+
+
+def _sheet(source: Source, entries: list[_Entry]) -> bytes:
+    from PIL import Image, ImageDraw, ImageFont
+
+    scale = _scale(source)
+    chosen = np.linspace(0, source.frames - 1, min(_FRAMES, source.frames)).round().astype(int)
+    high, wide = source.height * scale, source.width * scale
+    font, small = ImageFont.load_default(16), ImageFont.load_default(13)
+    width = 2 * _MARGIN + len(chosen) * (wide + 4) - 4
+    headline = _headline(source)
+    width = max(width, 2 * _MARGIN + int(font.getlength(headline)))
+    heights = [
+        _LINE * (1 + len(entry.notes)) + (high if entry.clip is not None else 0) + _MARGIN
+        for entry in entries
+    ]
+    image = Image.new("RGB", (width, 2 * _MARGIN + _LINE + sum(heights)), (24, 24, 27))
+    draw = ImageDraw.Draw(image)
+    draw.text((_MARGIN, _MARGIN), headline, font=font, fill=(250, 250, 250))
+    top = 2 * _MARGIN + _LINE
+    for entry, height in zip(entries, heights, strict=True):
+        at = top
+        draw.text(
+            (_MARGIN, at), _fitting(entry.title, font, width), font=font, fill=(235, 235, 235)
+        )
+        at += _LINE
+        colour = (160, 160, 170) if entry.clip is not None else (255, 120, 120)
+        for note in entry.notes:
+            draw.text((_MARGIN, at), _fitting(note, small, width), font=small, fill=colour)
+            at += _LINE
+        if entry.clip is not None:
+            for place, frame in enumerate(_shown(entry.clip, scale)[chosen]):
+                image.paste(Image.fromarray(frame), (_MARGIN + place * (wide + 4), at))
+        top += height
+    return video.png(np.asarray(image))
+
+
+def _fitting(text: str, font: Any, width: int) -> str:
+    """The text, cut where it would run out of the sheet."""
+    room = width - 2 * _MARGIN
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(f"{text}…") > room:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _shown(clip: Clip, scale: int) -> np.ndarray:
+    if clip.truth is None:
+        return np.ascontiguousarray(_coloured(video.enlarge(clip.video, scale)))
+    return overlaid(clip.video, clip.truth, scale)
+
+
+def _page(source: Source, entries: list[_Entry]) -> bytes:
+    scale = _scale(source)
+    headline = html.escape(_headline(source))
+    figures = []
+    for entry in entries:
+        words = [f"<b>{html.escape(entry.title)}</b>"]
+        words += [html.escape(note) for note in entry.notes]
+        pictures = ""
+        if entry.clip is not None:
+            moving = [entry.clip.video]
+            if entry.clip.truth is not None:
+                moving.append(overlaid(entry.clip.video, entry.clip.truth, scale))
+            size = f'width="{source.width * scale}" height="{source.height * scale}"'
+            pictures = "".join(
+                f'<img alt="{html.escape(entry.title)}" {size} src="{_uri(frames, source.fps)}">'
+                for frames in moving
+            )
+        kind = "" if entry.clip is not None else ' class="broken"'
+        figures.append(
+            f"<figure{kind}>{pictures}<figcaption>{'<br>'.join(words)}</figcaption></figure>"
+        )
+    return _PAGE.format(headline=headline, figures="\n".join(figures)).encode()
+
+
+def _uri(frames: np.ndarray, fps: int) -> str:
+    content = base64.b64encode(video.webp(frames, fps)).decode()
+    return f"data:image/webp;base64,{content}"
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{headline}</title>
+<style>
+body {{ margin: 1.5rem; background: #18181b; color: #e4e4e7; font: 15px/1.4 system-ui, sans-serif }}
+h1 {{ font-size: 1.1rem; font-weight: 600 }}
+main {{ display: flex; flex-wrap: wrap; gap: 1.2rem }}
+figure {{ margin: 0; padding: .7rem; background: #27272a; border-radius: 8px; max-width: 42rem }}
+img {{ image-rendering: pixelated; margin-right: .4rem; border-radius: 3px }}
+figcaption {{ margin-top: .4rem; color: #a1a1aa; overflow-wrap: anywhere }}
+figcaption b {{ color: #f4f4f5; font-weight: 500 }}
+.broken figcaption {{ color: #f87171 }}
+</style>
+<h1>{headline}</h1>
+<main>
+{figures}
+</main>
+</html>
+"""
+
+_WRITERS: dict[str, Callable[[Source, list[_Entry]], bytes]] = {".png": _sheet, ".html": _page}
