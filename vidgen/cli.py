@@ -38,6 +38,8 @@ class _Question:
     """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
     tiny: bool = False
     """Shrink everything to seconds, to see that it runs."""
+    profile: bool = False
+    """Trace a few steps of each phase that trains into its run's profile folder."""
 
     def resolve(self, experiment: str, generators: Sequence[str] | None) -> Experiment:
         from vidgen.comparison import catalogue, overrides
@@ -45,7 +47,10 @@ class _Question:
         found = catalogue.find(experiment).select(generators=generators)
         found = found.tiny() if self.tiny else found
         found = found.select(seeds=self.seeds, budget=self.budget)
-        return overrides.apply(found, overrides.parse(self.set)).resolve()
+        changes: dict[str, Any] = {**overrides.parse(self.set)}
+        if self.profile:
+            changes["training.profile"] = True
+        return overrides.apply(found, changes).resolve()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -162,7 +162,7 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
     write_json(
         folder.experiment,
         {
-            "hash": records.fingerprint(now),
+            "hash": records.fingerprint(experiments.decisive(now)),
             "experiment": now,
             "order": names,
             "cards": cards,

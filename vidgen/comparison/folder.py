@@ -8,6 +8,7 @@
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  scores.json
+                                      profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       results.json                    tidy rows
       report.html                     one self-contained page

@@ -120,8 +120,6 @@ class Setting:
         """All that decides the scores of a job; a finished job with other ones is another job."""
         whole = to_json(self.experiment)
         common = {key: value for key, value in shared(whole).items() if key not in _SPEED}
-        # How training is watched and saved decides no number.
-        common.pop("training")
         if name is None:
             common.pop("budget")
             return common
