@@ -143,6 +143,7 @@ class Sample:
 
         if self.count < 1:
             raise ValueError(f"--count must be at least 1, got {self.count}")
+        video.check(self.out)
         model = load(self.folder)
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]

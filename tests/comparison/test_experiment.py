@@ -104,6 +104,7 @@ def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
             "budget=7steps",
             "task.fps=4",
             "curve=0.1 0.5",
+            "training.tensorboard=false",
         ]
     )
     found = overrides.apply(experiment, changes)
@@ -112,6 +113,7 @@ def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
     assert found.samplers["diffusion"].steps == 5
     assert found.options == {"motion": "mage"}
     assert (str(found.budget), found.task.fps, found.curve) == ("7steps", 4, (0.1, 0.5))
+    assert found.training.tensorboard is False
 
 
 @pytest.mark.parametrize(

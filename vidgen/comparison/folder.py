@@ -200,10 +200,11 @@ def surroundings() -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = "absent"
-    devices = jax.devices()
+    kind, platform_name = jax.devices()[0].device_kind, jax.devices()[0].platform
+    known = kind if kind == platform_name else f"{kind} ({platform_name})"
     return {
         "versions": versions,
-        "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
+        "device": f"{len(jax.devices())} x {known}",
         "cores": os.cpu_count(),
         "machine": platform.platform(),
         "revision": revision(),

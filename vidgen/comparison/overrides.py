@@ -140,6 +140,8 @@ def _read(hint: Any, now: Any, value: Any, path: str) -> Any:
 
     try:
         arguments = [value] if hint is str else value.replace(",", " ").split()
+        if value.lower() in ("true", "false", "none") and hint is not str:
+            arguments = [value.capitalize()]  # as Python writes it, and as a shell's user does
         positional: Any = tyro.conf.Positional[hint]
         return tyro.cli(positional, args=arguments, console_outputs=False)
     except SystemExit as error:
