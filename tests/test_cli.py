@@ -25,6 +25,10 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["train", "quick", "gann"], "did you mean 'gan'"),
         (["compare", "quick", "--set", "gan.batchsize=3"], "did you mean 'batch_size'"),
         (["compare", "quick", "--budget", "soon"], "is no budget"),
+        (["compare", "quick", "--tiny", "--set", "options.moton=mage"], "did you mean 'motion'"),
+        (["train", "quick", "gan", "--tiny", "--set", "source=digit"], "did you mean 'digits'"),
+        (["compare", "quick", "--set", "gan.batch_size=many"], "cannot be read as int"),
+        (["list", "generatrs"], "did you mean 'generators'"),
         (["data", "check", "digit"], "did you mean 'digits'"),
         (["report", "nowhere"], "does not exist"),
         (["sample", "nowhere/gan/seed-0"], "is no run"),
@@ -38,6 +42,7 @@ def test_mistakes_are_named_with_the_near_miss_and_no_traceback(
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert hint in said
+    assert said.count("\n") == 1
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())
 

@@ -104,7 +104,6 @@ class Train(_Question):
         experiment = self.resolve(self.experiment, [self.generator])
         folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
         setting = open_folder(experiment, folder)
-        setting.check()
         say_cost(experiment, console)
         with resumable(console):
             for job in jobs_of(experiment):
@@ -204,8 +203,8 @@ class List:
     Example: vidgen list generators
     """
 
-    what: Positional[Literal["all", "generators", "data", "metrics", "experiments"]] = "all"
-    """What to show."""
+    what: Positional[str] = "all"
+    """What to show: generators, data, metrics, experiments, or all."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.listing import tables
@@ -295,12 +294,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception) -> int:
     """Say in a sentence what a person can mend; any other fault keeps its traceback."""
+    from vidgen.comparison.folder import FolderError
+    from vidgen.comparison.overrides import OverrideError
     from vidgen.registry import UnknownNameError
     from vidgen.training import CheckpointError, DivergedError, FingerprintError, LockError
 
     if isinstance(error, CheckpointError | DivergedError | FingerprintError | LockError):
         return _refuse(str(error), code=1)
-    if isinstance(error, UnknownNameError | ValueError | FileNotFoundError | ImportError):
+    if isinstance(error, UnknownNameError | OverrideError | FolderError):
+        return _refuse(str(error))
+    if isinstance(error, ValueError | FileNotFoundError | ImportError):
         return _refuse(f"{error} (VIDGEN_TRACEBACK=1 shows where)")
     raise error
 

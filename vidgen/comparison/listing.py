@@ -16,13 +16,19 @@ ABILITIES = ("text", "context", "rollout", "likelihood", "few_step")
 
 
 def tables(what: str) -> Iterator[Table]:
-    """The tables of one kind of thing, or of "all"."""
+    """The tables of one kind of thing, or of "all".
+
+    Raises:
+        vidgen.registry.UnknownNameError: for any other word.
+    """
     made = {
         "generators": generators,
         "data": sources,
         "metrics": metrics,
         "experiments": experiments,
     }
+    if what not in ("all", *made):
+        raise registry.suggest(what, ["all", *made], "list")
     for name, make in made.items():
         if what in ("all", name):
             yield make()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -143,7 +145,9 @@ def _read(hint: Any, now: Any, value: Any, path: str) -> Any:
         if value.lower() in ("true", "false", "none") and hint is not str:
             arguments = [value.capitalize()]  # as Python writes it, and as a shell's user does
         positional: Any = tyro.conf.Positional[hint]
-        return tyro.cli(positional, args=arguments, console_outputs=False)
+        # Told not to print, tyro prints its errors all the same.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return tyro.cli(positional, args=arguments, console_outputs=False)
     except SystemExit as error:
         wanted = getattr(hint, "__name__", str(hint))
         raise OverrideError(f"{path}={value}: cannot be read as {wanted}") from error
