@@ -61,12 +61,12 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
 def test_list_shows_cards_and_why_a_plug_in_is_broken(capsys, monkeypatch):
     from vidgen import registry
 
-    broken = registry.Listed("mine", None, "ImportError: no module")
+    broken = registry.Listed("mine", None, "ImportError: pip install 'vidgen[video]'")
     listed = [*registry.listing(), broken]
     monkeypatch.setattr(registry, "listing", lambda: listed)
     assert main(["list"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    for word in ("diffusion", "mine", "broken", "digits", "oracle_success", "quick"):
+    for word in ("diffusion", "mine", "broken", "[video]", "digits", "oracle_success", "quick"):
         assert word in said
 
 
@@ -81,7 +81,7 @@ def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):
     monkeypatch.setattr(peak, "matmul_peak", lambda: 4.2e11)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for word in ("jax", "device", "memory", "disk", "420 GFLOP/s", "matplotlib"):
+    for word in ("jax", "device", "processor", "memory", "disk", "420 GFLOP/s", "matplotlib"):
         assert word in said
 
 

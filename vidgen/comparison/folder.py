@@ -207,8 +207,20 @@ def surroundings() -> dict[str, Any]:
         "device": f"{len(jax.devices())} x {known}",
         "cores": os.cpu_count(),
         "machine": platform.platform(),
+        "processor": _processor(),
         "revision": revision(),
     }
+
+
+def _processor() -> str:
+    """The model of the processor, without which seconds mean nothing."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or "unknown"
 
 
 def revision() -> str | None:

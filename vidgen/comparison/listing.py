@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 
+from rich.markup import escape
 from rich.table import Table
 
 from vidgen import data, registry
@@ -36,14 +37,15 @@ def tables(what: str) -> Iterator[Table]:
 
 def generators() -> Table:
     """Every registered generator; one that cannot be loaded says why."""
-    table = _table("Generators", "name", "family", "what it is", "can", "paper")
+    table = _table("Generators", "name", "family", "what it is", "can")
     for listed in registry.listing():
         if listed.card is None:
-            table.add_row(listed.name, "[red]broken[/]", listed.error, "", "")
+            table.add_row(listed.name, "[red]broken[/]", escape(listed.error), "")
             continue
         card = listed.card
-        can = ", ".join(name.replace("_", "-") for name in ABILITIES if getattr(card, name))
-        table.add_row(listed.name, card.family, card.summary, can, card.paper)
+        can = "\n".join(name.replace("_", "-") for name in ABILITIES if getattr(card, name))
+        what = f"{escape(card.summary)}\n[dim]{escape(card.paper)}[/]"
+        table.add_row(listed.name, card.family, what, can)
     return table
 
 
@@ -75,5 +77,5 @@ def experiments() -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column == "name", overflow="fold")
+        table.add_column(column, no_wrap=column in ("name", "family"), overflow="fold")
     return table
