@@ -116,6 +116,12 @@ def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
     assert found.training.tensorboard is False
 
 
+def test_a_setting_that_may_also_be_traced_is_read_as_a_number(experiment):
+    changes = {"gan.sampler.content_truncation": "0.5"}
+    found = overrides.apply(experiment.select(generators=["gan"]), changes)
+    assert found.samplers["gan"].content_truncation == 0.5
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
