@@ -25,6 +25,10 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["train", "quick", "gann"], "did you mean 'gan'"),
         (["compare", "quick", "--set", "gan.batchsize=3"], "did you mean 'batch_size'"),
         (["compare", "quick", "--budget", "soon"], "is no budget"),
+        (["compare", "quick", "--tiny", "--set", "options.moton=mage"], "did you mean 'motion'"),
+        (["train", "quick", "gan", "--tiny", "--set", "source=digit"], "did you mean 'digits'"),
+        (["compare", "quick", "--set", "gan.batch_size=many"], "cannot be read as int"),
+        (["list", "generatrs"], "did you mean 'generators'"),
         (["data", "check", "digit"], "did you mean 'digits'"),
         (["data", "check", "folder"], "folder:PATH"),
         (["data", "preview", "digits", "--out", "sheet.jpg"], "must be one of .png, .html"),
@@ -40,6 +44,7 @@ def test_mistakes_are_named_with_the_near_miss_and_no_traceback(
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert hint in said
+    assert said.count("\n") == 1
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())
 
@@ -58,12 +63,12 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
 def test_list_shows_cards_and_why_a_plug_in_is_broken(capsys, monkeypatch):
     from vidgen import registry
 
-    broken = registry.Listed("mine", None, "ImportError: no module")
+    broken = registry.Listed("mine", None, "ImportError: pip install 'vidgen[video]'")
     listed = [*registry.listing(), broken]
     monkeypatch.setattr(registry, "listing", lambda: listed)
     assert main(["list"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    for word in ("diffusion", "mine", "broken", "digits", "oracle_success", "quick"):
+    for word in ("diffusion", "mine", "broken", "[video]", "digits", "oracle_success", "quick"):
         assert word in said
 
 
@@ -93,7 +98,7 @@ def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):
     monkeypatch.setattr(peak, "matmul_peak", lambda: 4.2e11)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for word in ("jax", "device", "memory", "disk", "420 GFLOP/s", "matplotlib"):
+    for word in ("jax", "device", "processor", "memory", "disk", "420 GFLOP/s", "matplotlib"):
         assert word in said
 
 

@@ -39,6 +39,8 @@ class _Question:
     """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
     tiny: bool = False
     """Shrink everything to seconds, to see that it runs."""
+    profile: bool = False
+    """Trace a few steps of each phase that trains into its run's profile folder."""
 
     def resolve(self, experiment: str, generators: Sequence[str] | None) -> Experiment:
         from vidgen.comparison import catalogue, overrides
@@ -46,7 +48,10 @@ class _Question:
         found = catalogue.find(experiment).select(generators=generators)
         found = found.tiny() if self.tiny else found
         found = found.select(seeds=self.seeds, budget=self.budget)
-        return overrides.apply(found, overrides.parse(self.set)).resolve()
+        changes: dict[str, Any] = {**overrides.parse(self.set)}
+        if self.profile:
+            changes["training.profile"] = True
+        return overrides.apply(found, changes).resolve()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +105,6 @@ class Train(_Question):
         experiment = self.resolve(self.experiment, [self.generator])
         folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
         setting = open_folder(experiment, folder)
-        setting.check()
         say_cost(experiment, console)
         with resumable(console):
             for job in jobs_of(experiment):
@@ -139,6 +143,7 @@ class Sample:
 
         if self.count < 1:
             raise ValueError(f"--count must be at least 1, got {self.count}")
+        video.check(self.out)
         model = load(self.folder)
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]
@@ -199,8 +204,8 @@ class List:
     Example: vidgen list generators
     """
 
-    what: Positional[Literal["all", "generators", "data", "metrics", "experiments"]] = "all"
-    """What to show."""
+    what: Positional[str] = "all"
+    """What to show: generators, data, metrics, experiments, or all."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.listing import tables
@@ -322,12 +327,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception) -> int:
     """Say in a sentence what a person can mend; any other fault keeps its traceback."""
+    from vidgen.comparison.folder import FolderError
+    from vidgen.comparison.overrides import OverrideError
     from vidgen.registry import UnknownNameError
     from vidgen.training import CheckpointError, DivergedError, FingerprintError, LockError
 
     if isinstance(error, CheckpointError | DivergedError | FingerprintError | LockError):
         return _refuse(str(error), code=1)
-    if isinstance(error, UnknownNameError | ValueError | FileNotFoundError | ImportError):
+    if isinstance(error, UnknownNameError | OverrideError | FolderError):
+        return _refuse(str(error))
+    if isinstance(error, ValueError | FileNotFoundError | ImportError):
         return _refuse(f"{error} (VIDGEN_TRACEBACK=1 shows where)")
     raise error
 

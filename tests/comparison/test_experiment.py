@@ -104,6 +104,7 @@ def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
             "budget=7steps",
             "task.fps=4",
             "curve=0.1 0.5",
+            "training.tensorboard=false",
         ]
     )
     found = overrides.apply(experiment, changes)
@@ -112,6 +113,13 @@ def test_overrides_reach_every_depth_and_read_the_fields_type(experiment):
     assert found.samplers["diffusion"].steps == 5
     assert found.options == {"motion": "mage"}
     assert (str(found.budget), found.task.fps, found.curve) == ("7steps", 4, (0.1, 0.5))
+    assert found.training.tensorboard is False
+
+
+def test_a_setting_that_may_also_be_traced_is_read_as_a_number(experiment):
+    changes = {"gan.sampler.content_truncation": "0.5"}
+    found = overrides.apply(experiment.select(generators=["gan"]), changes)
+    assert found.samplers["gan"].content_truncation == 0.5
 
 
 @pytest.mark.parametrize(

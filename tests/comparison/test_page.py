@@ -115,12 +115,14 @@ def test_odd_sizes_become_even_for_mp4(tmp_path):
     assert video.read(path).shape == (3, 10, 12, 3)
 
 
-def test_a_sheet_lays_the_frames_in_a_row(tmp_path):
+def test_a_sheet_has_a_row_of_frames_a_clip(tmp_path):
     from PIL import Image
 
-    path = video.write(tmp_path / "clip.png", CLIPS[:1], fps=8, scale=1)
+    path = video.write(tmp_path / "clip.png", CLIPS, fps=8, scale=1)
     with Image.open(path) as image:
-        assert image.size == (36, 10)
+        sheet = np.asarray(image)
+    assert sheet.shape == (20, 36)
+    np.testing.assert_array_equal(sheet[10:, 12:24], CLIPS[1, 1, ..., 0])
 
 
 def test_what_cannot_be_written_or_read_says_why(tmp_path):

@@ -27,6 +27,7 @@ def install(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(f"[vidgen.generators]\n{name} = {module}\n")
         importlib.invalidate_caches()
 
+    registry.listing()  # what is built in registers at its first import, and only then
     before, entries = set(sys.modules), dict(registry._entries)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield add

@@ -187,6 +187,18 @@ def test_train_evaluate_and_report_make_the_same_folder_as_compare(
     assert "oracle_success" in capsys.readouterr().out
 
 
+def test_how_training_is_watched_is_no_part_of_the_question(experiment, undisturbed, tmp_path):
+    out = tmp_path / "runs"
+    command = ["train", experiment, "toy", "--out", str(out)]
+    assert main([*command, "--profile", "--set", "training.keep=3"]) == 0
+    assert list((out / RUNS[0] / "profile" / "mean").rglob("*.xplane.pb"))
+    logs = [(folder / RUNS[0] / "metrics.jsonl").read_bytes() for folder in (out, undisturbed)]
+    assert logs[0] == logs[1]
+    before = json.loads((out / "experiment.json").read_text())["hash"]
+    assert main(command) == 0
+    assert json.loads((out / "experiment.json").read_text())["hash"] == before
+
+
 def test_a_trained_model_samples_what_it_is_asked(undisturbed):
     model = vidgen.load(undisturbed / RUNS[0])
     sentence = "the digit 3 is moving up and left"

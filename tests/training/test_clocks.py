@@ -16,6 +16,7 @@ def test_each_second_is_on_one_clock():
         "log": 4.0,
         "validate": 0.0,
         "checkpoint": 0.0,
+        "profile": 0.0,
     }
     assert clocks["compile"] == 1.0 + 16.0
 

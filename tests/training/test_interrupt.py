@@ -21,7 +21,15 @@ def test_the_first_signal_is_noted(number, code):
     assert EXIT_CODES[number] == code == Interrupted(number, "here").exit_code
 
 
-def test_a_second_ctrl_c_aborts_at_once():
+@pytest.fixture
+def attentive():
+    """Ctrl-C as in a foreground process; a shell's background jobs inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_aborts_at_once(attentive):
     with listening() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
         assert interrupt.received is signal.SIGINT

@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +70,29 @@ def test_a_process_that_lost_its_lock_leaves_the_new_one_alone(take, tmp_path):
     with take():
         _write(tmp_path, host="elsewhere")
     assert json.loads((tmp_path / "lock").read_text())["host"] == "elsewhere"
+
+
+def test_a_stale_lock_that_another_process_takes_first_is_left_to_it(take, tmp_path, monkeypatch):
+    rename = Path.rename
+
+    def overtaken(path, target):
+        _write(tmp_path, host="elsewhere")
+        return rename(path, target)
+
+    (tmp_path / "lock").write_text("{")
+    monkeypatch.setattr(Path, "rename", overtaken)
+    with pytest.raises(LockError, match="on elsewhere"), take():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert json.loads((tmp_path / "lock").read_text())["host"] == "elsewhere"
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+def test_where_there_is_no_proc_ps_tells_who_lives(monkeypatch):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    started = _start_time(os.getpid())
+    assert started is not None
+    assert started == _start_time(os.getpid())
+    assert _start_time(gone.pid) is None

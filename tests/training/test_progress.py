@@ -11,7 +11,7 @@ COST = PhaseCost(steps=10, clips=40, model_flops=2 * 10**9, optimizer_flops=10**
 
 
 def _show(*, terminal: bool, every: float) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120 if terminal else 20)
     with Display("toy first", console, every=every) as display:
         display.update(0.25, 0.5, COST, 20.0)
         display.update(0.5, None, COST, 20.0)

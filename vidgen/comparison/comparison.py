@@ -97,7 +97,6 @@ def compare(
     resolved = resolve(experiment, seeds, budget, generators, changes)
     folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
     setting = open_folder(resolved, folder)
-    setting.check()
     failed: dict[str, str] = {}
 
     def run(job: Job) -> None:
@@ -131,7 +130,7 @@ def resolve(
 
 
 def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
-    """The setting of a comparison, recorded in its folder.
+    """The setting of a comparison, checked and then recorded in its folder.
 
     Seeds, generators and shares may be added to a folder; what all of its runs have in common may
     not change.
@@ -139,7 +138,10 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
     Raises:
         FolderError: if the folder holds a comparison with another question; the differences are
             named.
+        ValueError: if the experiment does not fit together, see `Setting.check`; nothing is
+            written, so that the corrected one finds no trace of it.
     """
+    setting = Setting(experiment, folder)
     now = experiments.to_json(experiment)
     names = list(experiment.generators)
     cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
@@ -159,10 +161,11 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
         names = list(dict.fromkeys([*before["order"], *names]))
         cards = before["cards"] | cards
         anchors = [name for name in before["anchors"] if name not in names]
+    setting.check()
     write_json(
         folder.experiment,
         {
-            "hash": records.fingerprint(now),
+            "hash": records.fingerprint(experiments.decisive(now)),
             "experiment": now,
             "order": names,
             "cards": cards,
@@ -170,7 +173,7 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
             **surroundings(),
         },
     )
-    return Setting(experiment, folder)
+    return setting
 
 
 def setting_of(folder: ComparisonFolder) -> Setting:
@@ -195,6 +198,10 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
     from vidgen.comparison.page import render
 
     folder = ComparisonFolder.at(directory)
+    if not folder.experiment.exists():
+        raise FolderError(
+            f"{folder.path} holds no comparison: {folder.experiment.name} does not exist there"
+        )
     record = read_json(folder.experiment)
     if recompute:
         evaluate(folder)

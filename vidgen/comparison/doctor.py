@@ -29,6 +29,7 @@ def examine() -> list[tuple[str, str]]:
     lines += [
         ("revision", found["revision"] or "not a clone"),
         ("machine", found["machine"]),
+        ("processor", found["processor"]),
         ("device", found["device"]),
         ("cores", f"{found['cores']} ({len(os.sched_getaffinity(0))} usable)")
         if hasattr(os, "sched_getaffinity")

@@ -169,7 +169,12 @@ def from_json(data: records.Json) -> Experiment:
     return dataclasses.replace(experiment, generators=built, samplers=settings)
 
 
+def decisive(data: records.Json) -> records.Json:
+    """What decides the numbers: all but how training is watched and saved."""
+    return {key: value for key, value in data.items() if key != "training"}
+
+
 def shared(data: records.Json) -> records.Json:
-    """What all runs of one folder have in common: all but the lists of who takes part."""
+    """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation")
-    return {key: value for key, value in data.items() if key not in free}
+    return {key: value for key, value in decisive(data).items() if key not in free}

@@ -8,6 +8,7 @@
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  scores.json
+                                      profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       results.json                    tidy rows
       report.html                     one self-contained page
@@ -199,14 +200,27 @@ def surroundings() -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = "absent"
-    devices = jax.devices()
+    kind, platform_name = jax.devices()[0].device_kind, jax.devices()[0].platform
+    known = kind if kind == platform_name else f"{kind} ({platform_name})"
     return {
         "versions": versions,
-        "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
+        "device": f"{len(jax.devices())} x {known}",
         "cores": os.cpu_count(),
         "machine": platform.platform(),
+        "processor": _processor(),
         "revision": revision(),
     }
+
+
+def _processor() -> str:
+    """The model of the processor, without which seconds mean nothing."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or "unknown"
 
 
 def revision() -> str | None:

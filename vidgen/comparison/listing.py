@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
+from rich.markup import escape
 from rich.table import Table
 
 from vidgen import data, registry
@@ -15,13 +16,19 @@ ABILITIES = ("text", "context", "rollout", "likelihood", "few_step")
 
 
 def tables(what: str) -> Iterator[Table]:
-    """The tables of one kind of thing, or of "all"."""
+    """The tables of one kind of thing, or of "all".
+
+    Raises:
+        vidgen.registry.UnknownNameError: for any other word.
+    """
     made = {
         "generators": generators,
         "data": sources,
         "metrics": metrics,
         "experiments": experiments,
     }
+    if what not in ("all", *made):
+        raise registry.suggest(what, ["all", *made], "list")
     for name, make in made.items():
         if what in ("all", name):
             yield make()
@@ -29,14 +36,15 @@ def tables(what: str) -> Iterator[Table]:
 
 def generators() -> Table:
     """Every registered generator; one that cannot be loaded says why."""
-    table = _table("Generators", "name", "family", "what it is", "can", "paper")
+    table = _table("Generators", "name", "family", "what it is", "can")
     for listed in registry.listing():
         if listed.card is None:
-            table.add_row(listed.name, "[red]broken[/]", listed.error, "", "")
+            table.add_row(listed.name, "[red]broken[/]", escape(listed.error), "")
             continue
         card = listed.card
-        can = ", ".join(name.replace("_", "-") for name in ABILITIES if getattr(card, name))
-        table.add_row(listed.name, card.family, card.summary, can, card.paper)
+        can = "\n".join(name.replace("_", "-") for name in ABILITIES if getattr(card, name))
+        what = f"{escape(card.summary)}\n[dim]{escape(card.paper)}[/]"
+        table.add_row(listed.name, card.family, what, can)
     return table
 
 
@@ -69,5 +77,5 @@ def experiments() -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column == "name", overflow="fold")
+        table.add_column(column, no_wrap=column in ("name", "family"), overflow="fold")
     return table

@@ -115,7 +115,9 @@ class Model:
     def _text(self, sentences: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
         for sentence in sentences:
             if sentence is not None and not sentence.strip():
-                raise ValueError("a sentence is empty; pass None for a clip without one")
+                raise ValueError(
+                    "a sentence is empty; leave it out, or pass None, for a clip without"
+                )
             if sentence is not None and len(sentence) > LONGEST_SENTENCE:
                 raise ValueError(
                     f"a sentence has {len(sentence):,} characters; at most {LONGEST_SENTENCE:,} "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -136,12 +139,20 @@ def _read(hint: Any, now: Any, value: Any, path: str) -> Any:
         typing.get_origin(hint) if isinstance(typing.get_origin(hint), type) else object, Mapping
     ):
         raise OverrideError(f"{path} is a mapping; set one entry, as {path}.name=value")
+    import jax
     import tyro
 
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        # What is traced may also be an array, which nobody types.
+        hint = typing.Union[tuple(k for k in typing.get_args(hint) if k is not jax.Array)]  # noqa: UP007
     try:
         arguments = [value] if hint is str else value.replace(",", " ").split()
+        if value.lower() in ("true", "false", "none") and hint is not str:
+            arguments = [value.capitalize()]  # as Python writes it, and as a shell's user does
         positional: Any = tyro.conf.Positional[hint]
-        return tyro.cli(positional, args=arguments, console_outputs=False)
+        # Told not to print, tyro prints its errors all the same.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return tyro.cli(positional, args=arguments, console_outputs=False)
     except SystemExit as error:
         wanted = getattr(hint, "__name__", str(hint))
         raise OverrideError(f"{path}={value}: cannot be read as {wanted}") from error

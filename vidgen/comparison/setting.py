@@ -48,18 +48,21 @@ class Setting:
     @functools.cached_property
     def prompts(self) -> ClipSet:
         """The list that every generator answers; drawn once, and read from disk ever after."""
-        experiment = self.experiment
-        path = self.folder.prompts(experiment.protocol)
+        path = self.folder.prompts(self.experiment.protocol)
         if not path.exists():
-            drawn = protocol(
-                self.source(experiment.test_split),
-                n=experiment.prompts,
-                seed=experiment.prompt_seed,
-                context_frames=experiment.task.context_frames,
-                context_rate=experiment.context_rate,
-            )
-            drawn.save(path)
+            self._drawn.save(path)
         return ClipSet.load(path)
+
+    @functools.cached_property
+    def _drawn(self) -> ClipSet:
+        experiment = self.experiment
+        return protocol(
+            self.source(experiment.test_split),
+            n=experiment.prompts,
+            seed=experiment.prompt_seed,
+            context_frames=experiment.task.context_frames,
+            context_rate=experiment.context_rate,
+        )
 
     @functools.cached_property
     def judge(self) -> Judge:
@@ -67,7 +70,7 @@ class Setting:
         return Judge(self.train, seed=self.experiment.judge_seed)
 
     def check(self) -> None:
-        """Refuse what does not fit together, before any training starts.
+        """Refuse what does not fit together, before anything is written or trained.
 
         Raises:
             vidgen.data.DataMismatchError: if source, encoder and task do not fit.
@@ -76,7 +79,8 @@ class Setting:
         data.check_task(self.train, self.encoder, self.experiment.task)
         for name in self.experiment.generators:
             self.generator(name)
-        _ = self.prompts
+        if not self.folder.prompts(self.experiment.protocol).exists():
+            _ = self._drawn
 
     def generator(self, name: str) -> Generator:
         """A generator of the experiment, untrained."""
@@ -123,8 +127,6 @@ class Setting:
         """All that decides the scores of a job; a finished job with other ones is another job."""
         whole = to_json(self.experiment)
         common = {key: value for key, value in shared(whole).items() if key not in _SPEED}
-        # How training is watched and saved decides no number.
-        common.pop("training")
         if name is None:
             common.pop("budget")
             return common

@@ -17,7 +17,7 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import forecast
 from vidgen.comparison.results import Row
-from vidgen.comparison.verdict import interval, seconds
+from vidgen.comparison.verdict import interval
 from vidgen.training.peak import matmul_peak
 
 
@@ -35,16 +35,20 @@ def say_cost(experiment: Experiment, console: Console) -> None:
             f"{cast.parameters / 1e6:.2f}M" if has_phases else "none",
             str(cast.trainings),
             str(experiment.budget) if has_phases else "nothing to train",
-            seconds(cast.seconds) if has_phases else "seconds",
+            _minutes(cast.seconds) if has_phases else "seconds",
         )
     console.print(table)
     total = sum(cast.seconds for cast in casts) + 30
     console.print(
         f"{experiment.prompts} prompts each; on {len(jax.devices())} x "
         f"{jax.devices()[0].device_kind}; "
-        f"about {max(total / 60, 1):.0f} minutes in all, compiling and judging included",
+        f"about {_minutes(total)} in all, compiling and judging included",
         highlight=False,
     )
+
+
+def _minutes(forecast: float) -> str:
+    return f"{max(forecast / 60, 1):.0f} min"
 
 
 def say_scores(run: RunFolder, console: Console) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -18,10 +20,11 @@ SHOWN_SIDE = 256
 def write(
     path: Path | str, clips: UInt8[np.ndarray, "N T H W C"], *, fps: int, scale: int | None = None
 ) -> Path:
-    """Write clips side by side into one file, whose extension chooses the format.
+    """Write clips into one file, whose extension chooses the format.
 
     Args:
-        path: ending in .mp4 (H.264), .gif, .webp (lossless) or .png (a row of frames a clip).
+        path: ending in .mp4 (H.264), .gif, .webp (lossless), in which the clips play side by side,
+            or .png (a sheet with a row of frames a clip).
         clips: C is 1 or 3.
         fps: frames a second.
         scale: factor of enlargement, nearest neighbour; by default one that makes small clips
@@ -34,16 +37,34 @@ def write(
         ValueError: for another extension, or a folder that does not exist.
         ImportError: for mp4 where PyAV is not installed.
     """
+    path = check(path)
+    clips = np.asarray(clips)
+    scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
+    content = _WRITERS[path.suffix.lower()](enlarge(clips, scale), fps)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def check(path: Path | str) -> Path:
+    """The path, if clips can be written there: to be asked before they are drawn.
+
+    Raises:
+        ValueError: for an unknown extension, or a folder that does not exist.
+        ImportError: for mp4 where PyAV is not installed.
+    """
     path = Path(path)
-    writer = _WRITERS.get(path.suffix.lower())
-    if writer is None:
+    kind = path.suffix.lower()
+    if kind not in _WRITERS:
         raise ValueError(f"{path.name!r}: the extension must be one of {', '.join(_WRITERS)}")
     if not path.parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist")
-    clips = np.asarray(clips)
-    scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
-    content = writer(_rgb(enlarge(clips, scale)), fps)
-    path.write_bytes(content)
+    if kind == ".mp4" and importlib.util.find_spec("av") is None:
+        raise ImportError("mp4 needs PyAV: pip install 'vidgen[video]'")
     return path
 
 
@@ -54,7 +75,7 @@ def enlarge(clips: UInt8[np.ndarray, "*N H W C"], scale: int) -> UInt8[np.ndarra
 
 def webp(frames: UInt8[np.ndarray, "T H W C"], fps: int) -> bytes:
     """One clip as an animated lossless WebP."""
-    return _pillow(_rgb(frames[None]), fps, "WEBP", lossless=True, quality=80, method=4)
+    return _webp(frames[None], fps)
 
 
 def png(frame: UInt8[np.ndarray, "H W C"]) -> bytes:
@@ -85,16 +106,16 @@ def read(path: Path | str) -> UInt8[np.ndarray, "T H W 3"]:
     return np.stack(frames)
 
 
-def _rgb(clips: np.ndarray) -> np.ndarray:
-    """N clips side by side, in colour: uint8 [T H N*W 3]."""
+def _side_by_side(clips: np.ndarray) -> np.ndarray:
+    """N clips as one in colour: uint8 [T H N*W 3]."""
     wall = np.concatenate(list(clips), axis=2)
     return np.ascontiguousarray(np.broadcast_to(wall, (*wall.shape[:-1], 3)))
 
 
-def _pillow(frames: np.ndarray, fps: int, kind: str, **options: Any) -> bytes:
+def _pillow(clips: np.ndarray, fps: int, kind: str, **options: Any) -> bytes:
     from PIL import Image
 
-    images = [Image.fromarray(frame) for frame in frames]
+    images = [Image.fromarray(frame) for frame in _side_by_side(clips)]
     buffer = io.BytesIO()
     images[0].save(
         buffer,
@@ -108,23 +129,23 @@ def _pillow(frames: np.ndarray, fps: int, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _gif(frames: np.ndarray, fps: int) -> bytes:
-    return _pillow(frames, fps, "GIF")
+def _gif(clips: np.ndarray, fps: int) -> bytes:
+    return _pillow(clips, fps, "GIF")
 
 
-def _webp(frames: np.ndarray, fps: int) -> bytes:
-    return _pillow(frames, fps, "WEBP", lossless=True, quality=80, method=4)
+def _webp(clips: np.ndarray, fps: int) -> bytes:
+    return _pillow(clips, fps, "WEBP", lossless=True, quality=80, method=4)
 
 
-def _sheet(frames: np.ndarray, fps: int) -> bytes:
-    return png(np.concatenate(list(frames), axis=1))
+def _sheet(clips: np.ndarray, fps: int) -> bytes:
+    rows = [np.concatenate(list(clip), axis=1) for clip in clips]
+    return png(np.concatenate(rows, axis=0))
 
 
-def _mp4(frames: np.ndarray, fps: int) -> bytes:
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError("mp4 needs PyAV: pip install 'vidgen[video]'") from error
+def _mp4(clips: np.ndarray, fps: int) -> bytes:
+    import av
+
+    frames = _side_by_side(clips)
     # H.264 with halved chroma takes even sides only.
     height, width = frames.shape[1:3]
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
-Name = Literal["compile", "train", "validate", "log", "checkpoint"]
-NAMES: tuple[Name, ...] = ("compile", "train", "validate", "log", "checkpoint")
+Name = Literal["compile", "train", "validate", "log", "checkpoint", "profile"]
+NAMES: tuple[Name, ...] = get_args(Name)
 
 
 class Clocks:
-    """Five clocks of which exactly one runs at any moment, so that they sum to the wall clock.
+    """Six clocks of which exactly one runs at any moment, so that they sum to the wall clock.
 
     ``compile`` also holds tracing, FLOP counting and initialisation; ``train`` the steps and the
-    wait for their data; ``checkpoint`` saving, verifying and loading.
+    wait for their data; ``checkpoint`` saving, verifying and loading; ``profile`` the steps of a
+    profile, which are taken back.
 
     Args:
         used: seconds that an interrupted run had on each clock; they go on from there.

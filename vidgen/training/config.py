@@ -20,6 +20,8 @@ class TrainingConfig:
             machine. Times from a shared machine are not to be cited.
         accept_changes: resume although configuration, data or code changed. What changed is
             recorded in ``cost.json``.
+        profile: before a phase trains, or goes on, trace a few of its steps into
+            ``profile/<phase>`` and take them back.
     """
 
     log_every: int = 10
@@ -30,6 +32,7 @@ class TrainingConfig:
     tensorboard: bool = True
     exclusive: bool = True
     accept_changes: bool = False
+    profile: bool = False
 
     def __post_init__(self) -> None:
         for name in ("log_every", "max_skipped"):

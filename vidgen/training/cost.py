@@ -26,8 +26,8 @@ class PhaseCost:
         model_flops: of one step; None where the counter does not know a primitive.
         optimizer_flops: of one step; None likewise.
         flops_note: why there is no count.
-        seconds: by clock: compile, train, validate, log, checkpoint. Work that a killed process
-            had not saved is not in it, as it is not in the model either.
+        seconds: by clock: compile, train, validate, log, checkpoint, profile. Work that a killed
+            process had not saved is not in it, as it is not in the model either.
         timeline: (step, seconds on the training clock) at the rows of the metrics log, for curves
             against time.
         load_average: of the machine over the last minute, at the start and at the end; empty where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from vidgen.contract import Phase, stream
 from vidgen.training import fingerprint as fingerprints
+from vidgen.training import profiler
 from vidgen.training.budget import Budget, Plan
 from vidgen.training.checkpoint import Checkpoints, Record
 from vidgen.training.clocks import Clocks
@@ -134,7 +136,10 @@ class _PhaseJob:
             interrupt=job.interrupt,
             config=job.config,
         )
-        guarded = run.to_the_end(self._first_state(shapes, iterator))
+        guarded = self._first_state(shapes, iterator)
+        if job.config.profile:
+            self._trace(run, guarded)
+        guarded = run.to_the_end(guarded)
         display.finish(run.last_loss, self.cost, self.clocks["train"])
         self._publish_cost()
         job.log_end = log.offset
@@ -180,6 +185,15 @@ class _PhaseJob:
             return initialise(self.phase, self._key("init"), self.earlier)
         with self.clocks.on("checkpoint"):
             return self.checkpoints.load(self.record.step, iterator, state=shapes.state)["state"]
+
+    def _trace(self, run: Run, guarded: Guarded) -> None:
+        folder = self.job.folder / profiler.FOLDER
+        with self.clocks.on("profile"):
+            found = profiler.trace(folder / run.phase, run, guarded)
+        self.job.say(
+            f"profile of phase {run.phase!r}: open {found} at https://ui.perfetto.dev, or after "
+            f"`pip install xprof` run `xprof --logdir {shlex.quote(str(folder))}`"
+        )
 
     def _row_writer(self, log: MetricsLog) -> Callable[[int, str, Mapping[str, Any]], None]:
         job, phase = self.job, self.phase.name

@@ -61,12 +61,16 @@ class Display:
         self._bar.update(self._task, completed=progress, facts=facts)
         if not self._console.is_terminal and time.monotonic() - self._spoke > self._every:
             self._spoke = time.monotonic()
-            self._console.print(f"{self._title}  {progress:4.0%}  {facts}", highlight=False)
+            self._say(f"{progress:4.0%}  {facts}")
 
     def finish(self, loss: float | None, cost: PhaseCost, seconds: float) -> None:
         """Leave one line behind that says what the phase came to."""
-        facts = _facts(loss, cost, seconds)
-        self._console.print(f"{self._title}  {facts}", highlight=False)
+        self._say(_facts(loss, cost, seconds))
+
+    def _say(self, words: str) -> None:
+        # Not folded where there is no terminal: a line of a log stays a line.
+        terminal = self._console.is_terminal
+        self._console.print(f"{self._title}  {words}", highlight=False, soft_wrap=not terminal)
 
 
 def _facts(loss: float | None, cost: PhaseCost, seconds: float) -> str:
