@@ -19,8 +19,8 @@ def world(request):
     return source(name, motion=motion)
 
 
-def test_there_are_digits_and_shapes():
-    assert sources() == ["digits", "shapes"]
+def test_every_source_is_listed():
+    assert sources() == ["babyai", "digits", "shapes"]
 
 
 def test_a_world_is_a_source_of_its_declared_shape(world):

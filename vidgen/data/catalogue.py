@@ -9,7 +9,11 @@ from typing import Any
 from vidgen.data.source import Source
 from vidgen.registry import suggest
 
-_SOURCES = {"digits": "vidgen.data.digits", "shapes": "vidgen.data.shapes"}
+_SOURCES = {
+    "babyai": "vidgen.data.babyai",
+    "digits": "vidgen.data.digits",
+    "shapes": "vidgen.data.shapes",
+}
 
 
 def sources() -> list[str]:
