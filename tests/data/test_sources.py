@@ -20,7 +20,7 @@ def world(request):
 
 
 def test_every_source_is_listed():
-    assert sources() == ["babyai", "digits", "shapes"]
+    assert sources() == ["babyai", "camera", "digits", "shapes"]
 
 
 def test_a_world_is_a_source_of_its_declared_shape(world):
