@@ -1,3 +1,4 @@
+import concurrent.futures
 import subprocess
 import sys
 
@@ -327,3 +328,11 @@ def test_levels_play_silently_and_are_imported_late():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout == done.stderr == ""
+
+
+def test_threads_play_the_same_clips(world, clips):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(world.__getitem__, range(12)))
+    for a, b in zip(again, clips, strict=False):
+        np.testing.assert_array_equal(a.video, b.video)
+        assert a.truth.episode.seed == b.truth.episode.seed
