@@ -87,6 +87,28 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Episode:
+    """What was played in a grid world, step by step.
+
+    Attributes:
+        level: the gym id of the level.
+        seed: of the level's reset, from which the actions lead through the same states.
+        grid: uint8 [T X Y 3], MiniGrid's (object, colour, state) of every cell, without the agent.
+        agent: int16 [T 5], the agent's (x, y, direction) and the (object, colour) that it carries,
+            (-1, -1) where it carries nothing. Direction is 0 right, 1 down, 2 left, 3 up.
+        actions: int8 [T - 1], MiniGrid's action between two frames, -1 once the episode is over.
+        fulfilled: whether the mission is fulfilled by the last frame.
+    """
+
+    level: str
+    seed: int
+    grid: np.ndarray
+    agent: np.ndarray
+    actions: np.ndarray
+    fulfilled: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Truth:
     """What a simulated source knows about one clip.
 
@@ -97,6 +119,10 @@ class Truth:
         masks: bool [T H W], where any object is.
         object_masks: bool [T O H W], where each object is, hidden parts included; None where only
             `masks` is known.
+        camera: float64 [T 2 3], the affine map from a point (x, y, 1) of each frame to the scene
+            that the camera sees, both in pixels with (0, 0) at the upper left corner; None for a
+            source whose camera stands still.
+        episode: what was played, in a grid world; None elsewhere.
     """
 
     identity: tuple[str, ...]
@@ -104,6 +130,8 @@ class Truth:
     boxes: np.ndarray
     masks: np.ndarray
     object_masks: np.ndarray | None = None
+    camera: np.ndarray | None = None
+    episode: Episode | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

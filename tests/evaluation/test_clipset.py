@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vidgen.evaluation import ClipSet, TruthSet
-from vidgen.types import Clip, Truth
+from vidgen.types import Clip, Episode, Truth
 
 
 def clip_set(n=3, frames=4):
@@ -184,3 +184,60 @@ def test_clips_with_fewer_objects_are_padded_with_nan():
     assert clips.truth.boxes.shape == (2, 4, 2, 4)
     assert np.isnan(clips.truth.boxes[0, :, 1]).all()
     assert not np.isnan(clips.truth.boxes[1]).any()
+
+
+def with_camera_and_episodes(clips):
+    n, frames = clips.video.shape[:2]
+    rng = np.random.default_rng(1)
+    episodes = tuple(
+        Episode(
+            level=f"level {i}",
+            seed=2**62 + i,
+            grid=rng.integers(9, size=(frames, 3, 4, 3), dtype=np.uint8),
+            agent=rng.integers(-1, 9, size=(frames, 5), dtype=np.int16),
+            actions=rng.integers(-1, 7, size=frames - 1, dtype=np.int8),
+            fulfilled=i % 2 == 0,
+        )
+        for i in range(n)
+    )
+    camera = rng.random((n, frames, 2, 3))
+    return clips.replace(truth=dataclasses.replace(clips.truth, camera=camera, episodes=episodes))
+
+
+def test_cameras_and_episodes_come_back_from_disk_and_are_taken_by_row(tmp_path):
+    clips = with_camera_and_episodes(clip_set())
+    clips.save(tmp_path / "a.npz")
+    back = ClipSet.load(tmp_path / "a.npz")
+    assert back.digest == clips.digest
+    np.testing.assert_array_equal(back.truth.camera, clips.truth.camera)
+    for a, b in zip(back.truth.episodes, clips.truth.episodes, strict=True):
+        for field in dataclasses.fields(Episode):
+            np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+    assert back[1:].truth.episodes[0].seed == 2**62 + 1
+    np.testing.assert_array_equal(back[1:].truth.camera, clips.truth.camera[1:])
+
+
+def test_sets_without_cameras_and_episodes_keep_their_digest():
+    """Of a set that was digested before truths could hold them."""
+    assert clip_set().digest == "c89e2d7febcc9e20b54f7f9592b2428b8caf310abd29370eff813c66121c0ce7"
+
+
+def test_truth_that_only_some_clips_know_is_left_out():
+    def clip(camera):
+        truth = Truth(
+            identity=("a",),
+            motion=("b",),
+            boxes=np.zeros((2, 0, 4), np.float32),
+            masks=np.zeros((2, 3, 3), bool),
+            camera=camera,
+        )
+        return Clip(video=np.zeros((2, 3, 3, 1), np.uint8), caption="c", truth=truth)
+
+    rest = {"context_frames": 0, "context_mask": np.zeros(2, bool), "keys": np.zeros(2, np.uint32)}
+    both = ClipSet.of([clip(np.zeros((2, 2, 3)))] * 2, **rest)
+    assert both.truth.camera.shape == (2, 2, 2, 3)
+    assert ClipSet.of([clip(np.zeros((2, 2, 3))), clip(None)], **rest).truth.camera is None
+    with pytest.raises(ValueError, match="camera must be"):
+        dataclasses.replace(both.truth, camera=np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match="2 identities, but 0 episodes"):
+        dataclasses.replace(both.truth, episodes=())

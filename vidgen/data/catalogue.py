@@ -11,6 +11,8 @@ from vidgen.data.source import Source
 from vidgen.registry import suggest
 
 _SOURCES = {
+    "babyai": "vidgen.data.babyai",
+    "camera": "vidgen.data.camera",
     "digits": "vidgen.data.digits",
     "shapes": "vidgen.data.shapes",
 }

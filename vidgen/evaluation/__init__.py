@@ -6,6 +6,8 @@ number can be recomputed from disk. Nothing here knows of generators or of train
 
 from vidgen.evaluation.anchors import anchors
 from vidgen.evaluation.broken import broken
+from vidgen.evaluation.camera_broken import camera_own_error
+from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.judge import Judge
@@ -16,6 +18,7 @@ from vidgen.evaluation.protocol import answer, protocol, reconstruct
 
 __all__ = [
     "METRICS",
+    "CameraVerdicts",
     "ClipSet",
     "Confusion",
     "Judge",
@@ -27,7 +30,10 @@ __all__ = [
     "anchors",
     "answer",
     "broken",
+    "camera_own_error",
+    "camera_success",
     "drift",
+    "examine_camera",
     "oracle_success",
     "protocol",
     "psnr",

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from vidgen.types import SCHEMA_VERSION, Clip
+from vidgen.types import SCHEMA_VERSION, Clip, Episode, Truth
 
 _ARRAYS = ("video", "context_mask", "keys", "failed", "index")
-_TRUTH_ARRAYS = ("boxes", "masks")
+_TRUTH_ARRAYS = ("boxes", "masks", "camera")
+_EPISODE_ARRAYS = ("seed", "grid", "agent", "actions", "fulfilled")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,12 +35,16 @@ class TruthSet:
         boxes: float32 [N T O 4], (top, left, bottom, right) in pixels; NaN where a clip has fewer
             than O objects.
         masks: bool [N T H W], where any object is; None where nobody kept them.
+        camera: float64 [N T 2 3], see `vidgen.types.Truth`; None for a camera that stands.
+        episodes: N of them, in a grid world; None elsewhere.
     """
 
     identity: tuple[tuple[str, ...], ...]
     motion: tuple[tuple[str, ...], ...]
     boxes: np.ndarray
     masks: np.ndarray | None = None
+    camera: np.ndarray | None = None
+    episodes: tuple[Episode, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.identity)
@@ -48,6 +53,33 @@ class TruthSet:
         _expect("boxes", self.boxes, np.float32, (n, None, None, 4))
         if self.masks is not None:
             _expect("masks", self.masks, np.bool_, (n, self.boxes.shape[1], None, None))
+        if self.camera is not None:
+            _expect("camera", self.camera, np.float64, (n, self.boxes.shape[1], 2, 3))
+        if self.episodes is not None and len(self.episodes) != n:
+            raise ValueError(f"TruthSet has {n} identities, but {len(self.episodes)} episodes")
+
+    @classmethod
+    def of(cls, truths: list[Truth]) -> TruthSet:
+        """The truths of N clips of one shape; what only some of them know is left out."""
+        most = max(t.boxes.shape[1] for t in truths)
+        boxes = [
+            np.pad(
+                np.asarray(t.boxes, np.float32),
+                ((0, 0), (0, most - t.boxes.shape[1]), (0, 0)),
+                constant_values=np.nan,
+            )
+            for t in truths
+        ]
+        cameras = [t.camera for t in truths if t.camera is not None]
+        episodes = [t.episode for t in truths if t.episode is not None]
+        return cls(
+            identity=tuple(t.identity for t in truths),
+            motion=tuple(t.motion for t in truths),
+            boxes=np.stack(boxes),
+            masks=np.stack([t.masks for t in truths]),
+            camera=np.stack(cameras) if len(cameras) == len(truths) else None,
+            episodes=tuple(episodes) if len(episodes) == len(truths) else None,
+        )
 
     def take(self, rows: np.ndarray) -> TruthSet:
         """The truth of some clips, in the order of `rows` (int [M])."""
@@ -56,6 +88,8 @@ class TruthSet:
             motion=tuple(self.motion[i] for i in rows),
             boxes=self.boxes[rows],
             masks=None if self.masks is None else self.masks[rows],
+            camera=None if self.camera is None else self.camera[rows],
+            episodes=None if self.episodes is None else tuple(self.episodes[i] for i in rows),
         )
 
 
@@ -139,23 +173,7 @@ class ClipSet:
             **rest: further fields.
         """
         truths = [clip.truth for clip in clips if clip.truth is not None]
-        truth = None
-        if truths and len(truths) == len(clips):
-            most = max(t.boxes.shape[1] for t in truths)
-            padded = [
-                np.pad(
-                    np.asarray(t.boxes, np.float32),
-                    ((0, 0), (0, most - t.boxes.shape[1]), (0, 0)),
-                    constant_values=np.nan,
-                )
-                for t in truths
-            ]
-            truth = TruthSet(
-                identity=tuple(t.identity for t in truths),
-                motion=tuple(t.motion for t in truths),
-                boxes=np.stack(padded),
-                masks=np.stack([t.masks for t in truths]),
-            )
+        truth = TruthSet.of(truths) if truths and len(truths) == len(clips) else None
         return cls(
             video=np.stack([clip.video for clip in clips]),
             captions=tuple(clip.caption for clip in clips),
@@ -238,7 +256,10 @@ class ClipSet:
 
 def _header(clips: ClipSet) -> dict[str, Any]:
     truth = clips.truth
-    return {
+    episodes = None if truth is None else truth.episodes
+    # Only where there are some: the digests of sets without episodes stay what they were.
+    levels = {} if episodes is None else {"levels": [episode.level for episode in episodes]}
+    return levels | {
         "schema": SCHEMA_VERSION,
         "captions": list(clips.captions),
         "context_frames": clips.context_frames,
@@ -254,6 +275,11 @@ def _arrays(clips: ClipSet) -> dict[str, np.ndarray]:
     if clips.truth is not None:
         found = {name: getattr(clips.truth, name) for name in _TRUTH_ARRAYS}
         arrays |= {name: array for name, array in found.items() if array is not None}
+        if clips.truth.episodes is not None:
+            arrays |= {
+                f"episode_{name}": np.stack([getattr(e, name) for e in clips.truth.episodes])
+                for name in _EPISODE_ARRAYS
+            }
     return arrays
 
 
@@ -263,8 +289,10 @@ def _assemble(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClipSet:
         truth = TruthSet(
             identity=tuple(tuple(words) for words in header["identity"]),
             motion=tuple(tuple(words) for words in header["motion"]),
+            episodes=_episodes(header["levels"], arrays) if "levels" in header else None,
             boxes=arrays["boxes"],
             masks=arrays.get("masks"),
+            camera=arrays.get("camera"),
         )
     return ClipSet(
         captions=tuple(header["captions"]),
@@ -273,6 +301,23 @@ def _assemble(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClipSet:
         fps=header["fps"],
         truth=truth,
         **{name: arrays[name] for name in _ARRAYS},
+    )
+
+
+def _episodes(levels: list[str], arrays: dict[str, np.ndarray]) -> tuple[Episode, ...]:
+    seeds, grids, agents, actions, fulfilled = (
+        arrays[f"episode_{name}"] for name in _EPISODE_ARRAYS
+    )
+    return tuple(
+        Episode(
+            level=level,
+            seed=int(seeds[i]),
+            grid=grids[i],
+            agent=agents[i],
+            actions=actions[i],
+            fulfilled=bool(fulfilled[i]),
+        )
+        for i, level in enumerate(levels)
     )
 
 
