@@ -88,10 +88,14 @@ def _shifted(
     """
     if padded[0] != (0, 0):
         x = jnp.pad(x, [(0, 0), padded[0], (0, 0), (0, 0), (0, 0)])
+    kernel, padded = _in_reach(x.shape[2:4], kernel, padded, strides)
     kt, kh, kw, inputs, outputs = kernel.shape
     frames = (x.shape[1] - kt) // strides[0] + 1
     shifts = [x[:, d : d + strides[0] * (frames - 1) + 1 : strides[0]] for d in range(kt)]
     stacked = jnp.concatenate(shifts, axis=-1) if kt > 1 else shifts[0]
+    if (kh, kw) == strides[1:] == (1, 1):
+        # As a plain matrix product, which takes two thirds of a 1x1 convolution's time.
+        return stacked @ kernel.reshape(kt * inputs, outputs)
     y = jax.lax.conv_general_dilated(
         stacked.reshape(-1, *stacked.shape[2:]),
         kernel.transpose(1, 2, 0, 3, 4).reshape(kh, kw, kt * inputs, outputs),
@@ -100,6 +104,25 @@ def _shifted(
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     return y.reshape(x.shape[0], frames, *y.shape[1:])
+
+
+def _in_reach(
+    sizes: tuple[int, ...],
+    kernel: Float[Array, "kt kh kw I O"],
+    padded: list[tuple[int, int]],
+    strides: tuple[int, ...],
+) -> tuple[Float[Array, "kt kh kw I O"], list[tuple[int, int]]]:
+    """The kernel without the taps over height and width that see nothing but padding, as the outer
+    ones do where a patch stands alone.
+    """
+    cut, padded = [slice(None)], list(padded)
+    for axis, size in enumerate(sizes, start=1):
+        before, after = padded[axis]
+        same = strides[axis] == 1 and before == after == (kernel.shape[axis] - 1) / 2
+        kept = min(size - 1, before) if same else before
+        cut.append(slice(before - kept, kernel.shape[axis] - (before - kept)))
+        padded[axis] = (kept, after - (before - kept))
+    return kernel[tuple(cut)], padded
 
 
 class Conv(nnx.Module):
