@@ -51,6 +51,11 @@ class Quantizer(Protocol):
         """D, features of a vector."""
         ...
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """How many values each digit of a code takes; see `digits_of`."""
+        ...
+
     def init(self, key: Key) -> Codebook:
         """What it remembers, at step 0."""
         ...
@@ -87,7 +92,7 @@ class FSQ:
     References: Mentzer et al., "Finite scalar quantization: VQ-VAE made simple" (2023).
 
     Raises:
-        ValueError: if there are no levels, or one below 2.
+        ValueError: if there are no levels, one below 2, or more codes than an int32 can number.
     """
 
     levels: tuple[int, ...] = (8, 5, 5, 5)
@@ -96,6 +101,8 @@ class FSQ:
     def __post_init__(self) -> None:
         if not self.levels or min(self.levels) < 2:
             raise ValueError(f"FSQ needs levels of at least 2 each, got {self.levels}")
+        if self.size >= 2**31:
+            raise ValueError(f"{self.size} codes do not fit an int32; take fewer levels")
 
     @property
     def size(self) -> int:
@@ -126,22 +133,18 @@ class FSQ:
         bounded = jnp.tanh(z + jnp.arctanh(offset / half)) * half - offset
         rounded = bounded + jax.lax.stop_gradient(jnp.round(bounded) - bounded)
         digits = jnp.round(bounded) + levels // 2
-        codes = jnp.sum(digits * self._row(self._radices(), z.ndim), axis=-1)
+        codes = codes_of(jax.lax.stop_gradient(digits).astype(jnp.int32), self.levels)
         return Quantized(
             values=rounded / (levels // 2),
-            codes=jax.lax.stop_gradient(codes).astype(jnp.int32),
+            codes=codes,
             loss=self.spread * jnp.mean(mean**2 + (deviation - 1.0) ** 2),
         )
 
     def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
         """The vectors that codes stand for: the inverse of `quantize`."""
         del codebook
-        radices = jnp.asarray(self._radices(), jnp.int32)
-        levels = jnp.asarray(self.levels, jnp.int32)
-        ones = tuple(range(codes.ndim))
-        digits = codes[..., None] // jnp.expand_dims(radices, ones) % jnp.expand_dims(levels, ones)
-        half = jnp.expand_dims(levels // 2, ones)
-        return (digits - half) / half.astype(jnp.float32)
+        half = self._row(self.levels, codes.ndim + 1) // 2
+        return (digits_of(codes, self.levels) - half) / half
 
     def update(
         self, codebook: Codebook, z: Float[Array, "*axes D"], codes: Int[Array, "*axes"], key: Key
@@ -149,9 +152,6 @@ class FSQ:
         """Nothing changes."""
         del z, codes, key
         return codebook
-
-    def _radices(self) -> tuple[int, ...]:
-        return tuple(int(n) for n in np.cumprod((1, *self.levels[:-1])))
 
     @staticmethod
     def _row(numbers: tuple[int, ...], ndim: int) -> Array:
@@ -193,6 +193,11 @@ class VQ:
             raise ValueError(f"VQ.decay must lie in [0, 1), got {self.decay}")
         if self.revive_below <= 0:
             raise ValueError(f"VQ.revive_below must be positive, got {self.revive_below}")
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """One digit, which is the code itself."""
+        return (self.size,)
 
     def init(self, key: Key) -> Codebook:
         """Random vectors [size D] that nothing has chosen, so that the first update replaces those
@@ -239,6 +244,23 @@ class VQ:
         counts = jnp.where(dead, alive, counts)
         sums = jnp.where(dead[:, None], alive * flat[picks], sums)
         return {"vectors": sums / counts[:, None], "counts": counts, "sums": sums}
+
+
+def digits_of(codes: Int[Array, "*axes"], levels: tuple[int, ...]) -> Int[Array, "*axes G"]:
+    """A code as a mixed-radix number, the first digit fastest: digit g lies in [0, levels[g])."""
+    ones = tuple(range(codes.ndim))
+    radices, bases = (jnp.expand_dims(x, ones) for x in (_radices(levels), np.int32(levels)))
+    return codes[..., None] // radices % bases
+
+
+def codes_of(digits: Int[Array, "*axes G"], levels: tuple[int, ...]) -> Int[Array, "*axes"]:
+    """The inverse of `digits_of`."""
+    ones = tuple(range(digits.ndim - 1))
+    return jnp.sum(digits * jnp.expand_dims(_radices(levels), ones), axis=-1, dtype=jnp.int32)
+
+
+def _radices(levels: tuple[int, ...]) -> np.ndarray:
+    return np.cumprod((1, *levels[:-1])).astype(np.int32)
 
 
 def histogram(codes: Int[Array, "*axes"], size: int) -> Float[Array, "{size}"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -33,6 +34,13 @@ class ResidualBlock(nnx.Module):
 
 class TokenizerNetwork(nnx.Module):
     """Encoder and decoder around a quantizer, causal in time both ways.
+
+    The first frame has codes of its own: before it the clip is continued into the past by copies of
+    it, as many as make it the last frame of a patch. So a given first frame has exact codes, which
+    a prior goes on from.
+
+    References: Yu et al., "Language model beats diffusion: tokenizer is key to visual generation"
+    (2024), section 3.2, for the first frame by itself.
 
     Args:
         config: sizes.
@@ -66,6 +74,8 @@ class TokenizerNetwork(nnx.Module):
 
     def encode(self, video: Float[Array, "B T H W C"]) -> Float[Array, "B t h w D"]:
         """Vectors to be quantised, one for each code."""
+        past = jnp.repeat(video[:, :1], self.patch[0] - 1, axis=1)
+        video = jnp.concatenate([past, video], axis=1)
         # Padding to the coarsest patch lets every stage halve its grid.
         coarse = (self.patch[0], *(p * 2 ** len(self.merge) for p in self.patch[1:]))
         T, H, W = (-(-n // p) * p for n, p in zip(video.shape[1:4], coarse, strict=True))
@@ -78,12 +88,14 @@ class TokenizerNetwork(nnx.Module):
                 x = block(x)
         return self.code_head(self.code_norm(x))
 
-    def decode(
-        self,
-        values: Float[Array, "B t h w D"],
-        shape: tuple[int, int, int, int] | None = None,
-    ) -> Float[Array, "B T H W C"]:
-        """The clip that quantised vectors stand for: the task's [T H W C], or another `shape`."""
+    def decode(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B T H W C"]:
+        """The clip that quantised vectors stand for."""
+        T, H, W, _ = self.shape
+        begin = self.patch[0] - 1
+        return self.paint(values)[:, begin : begin + T, :H, :W]
+
+    def paint(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B t_px h_px w_px C"]:
+        """Every pixel that vectors stand for, those beyond the clip's ends included."""
         x = self.code_stem(values)
         for i in reversed(range(len(self.up))):
             for block in self.up[i]:
@@ -92,4 +104,6 @@ class TokenizerNetwork(nnx.Module):
                 x = self.split[i - 1](x)
                 t, h, w = x.shape[1:4]
                 x = unpatchify(x, (1, 2, 2), (t, 2 * h, 2 * w, x.shape[-1] // 4))
-        return unpatchify(self.pixel_head(self.pixel_norm(x)), self.patch, shape or self.shape)
+        t, h, w = (n * p for n, p in zip(x.shape[1:4], self.patch, strict=True))
+        x = self.pixel_head(self.pixel_norm(x))
+        return unpatchify(x, self.patch, (t, h, w, self.shape[-1]))

@@ -30,19 +30,21 @@ class Tokenizer:
     Attributes:
         config: sizes.
         network: encoder and decoder.
-        grid: (t, h, w), how many codes a clip has on each axis.
+        grid: (t, h, w), how many codes a clip has on each axis; the first of the t are those of the
+            first frame alone.
         size: how many codes there are to choose from.
         channels: of a pixel.
-        table_width: F, features of each code in `table`.
+        told_width: F, features of each code in `tell`.
     """
 
     def __init__(self, config: TokenizerConfig, task: Task) -> None:
         self.config = config
         self.network = Network(lambda rngs: TokenizerNetwork(config, task, rngs=rngs))
-        self.grid = patch_grid(task.video_shape, config.code_patch)
+        T, H, W, _ = task.video_shape
+        self.grid = patch_grid((T + config.patch[0] - 1, H, W), config.code_patch)
         self.size = config.quantizer.size
         self.channels = task.channels
-        self.table_width = config.quantizer.width + math.prod(config.code_patch) * task.channels
+        self.told_width = config.quantizer.width + math.prod(config.code_patch) * task.channels
 
     def init(self, key: Key) -> Weights:
         """Weights of the encoder and decoder at step 0."""
@@ -54,22 +56,22 @@ class Tokenizer:
         z = self.network.bind(weights).encode(video)
         return self.config.quantizer.quantize(codebook, z).codes
 
-    def table(self, params: Weights) -> Float[Array, "V F"]:
-        """What each code stands for, for networks that read codes: its vector, and the pixels that
-        it decodes to when it stands alone.
+    def known(self, frames: int) -> int:
+        """How many of the t on the time axis are decided by a clip's first `frames` frames."""
+        return -(-frames // self.config.patch[0]) if frames else 0
 
-        Pixels are centred over the codes and scaled to a mean square of 1. Neighbouring patches and
-        their motions are linear in pixels and far from it in codes, so a network that is told
-        pixels need not learn to decode.
+    def tell(self, params: Weights, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
+        """What codes stand for, for networks that read codes: the vector of each, and the pixels
+        that it decodes to when it stands alone.
+
+        Neighbouring patches and their motions are linear in pixels and far from it in codes, so a
+        network that is told pixels need not learn to decode.
         """
         weights, codebook = self.unpack(params)
-        vectors = self.config.quantizer.values(codebook, jnp.arange(self.size))
-        shape = (*self.config.code_patch, self.channels)
-        alone = self.network.bind(weights).decode(vectors[:, None, None, None], shape)
-        pixels = alone.reshape(self.size, -1)
-        pixels = pixels - jnp.mean(pixels, axis=0, keepdims=True)
-        pixels = pixels * jax.lax.rsqrt(jnp.mean(pixels**2) + 1e-6)
-        return jnp.concatenate([vectors, pixels], axis=-1)
+        vectors = self.config.quantizer.values(codebook, codes)
+        cells = vectors.reshape(-1, 1, 1, 1, vectors.shape[-1])
+        pixels = self.network.bind(weights).paint(cells)
+        return jnp.concatenate([vectors, pixels.reshape(*codes.shape, -1)], axis=-1)
 
     def decode(self, params: Weights, codes: Int[Array, "B t h w"]) -> Video:
         """The clips that codes stand for. Causal: no frame sees a code of a later patch."""

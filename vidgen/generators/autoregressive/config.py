@@ -16,16 +16,16 @@ Scalar = float | Float[Array, ""]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """How codes are drawn from the prior.
+    """How codes are drawn from the prior; all of it acts on one digit of a code after another.
 
     All but `top_k` are traced, so that a sweep over them compiles once.
 
     Attributes:
-        temperature: divides the logits; at 0 the likeliest code is taken.
-        top_p: only the likeliest codes that together reach this probability; 1 for all.
+        temperature: divides the logits; at 0 the likeliest digit is taken.
+        top_p: only the likeliest digits that together reach this probability; 1 for all.
         guidance: logits are unconditional + guidance * (conditional - unconditional). None is 1
             at half the price, because the unconditional pass is left out.
-        top_k: only the `top_k` likeliest codes; None for all. Static.
+        top_k: only the `top_k` likeliest digits; None for all. Static.
 
     References: nucleus sampling: Holtzman et al., "The curious case of neural text degeneration"
     (2020); guidance of logits: Gafni et al., "Make-A-Scene" (2022), section 3.4.
@@ -34,7 +34,7 @@ class Sampler:
         ValueError: if top_k is below 1.
     """
 
-    temperature: Scalar = 0.7
+    temperature: Scalar = 0.5
     top_p: Scalar = 1.0
     guidance: Scalar | None = None
     top_k: int | None = dataclasses.field(default=None, metadata={"static": True})
@@ -55,6 +55,7 @@ class PriorConfig:
         decoder_depth: blocks over codes.
         expansion: of the feed-forward networks.
         code_width: features of each neighbouring code before they are joined.
+        digit_width: features of each digit of a code in the head.
         drop_text: probability that a training clip loses its text, for guidance.
         drop_all: probability that it loses text and context.
         batch_size: clips a step.
@@ -71,6 +72,7 @@ class PriorConfig:
     decoder_depth: int = 3
     expansion: float = 3.0
     code_width: int = 32
+    digit_width: int = 64
     drop_text: float = 0.05
     drop_all: float = 0.05
     batch_size: int = 16
@@ -80,7 +82,8 @@ class PriorConfig:
     )
 
     def __post_init__(self) -> None:
-        if min(self.width, self.heads, self.decoder_depth, self.code_width, self.batch_size) < 1:
+        sizes = (self.width, self.heads, self.decoder_depth, self.code_width, self.digit_width)
+        if min(*sizes, self.batch_size) < 1:
             raise ValueError(f"sizes of the prior must be at least 1: {self}")
         if self.width % (2 * self.heads):
             raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
@@ -102,7 +105,7 @@ class AutoregressiveConfig:
 
     tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
     prior: PriorConfig = PriorConfig()
-    tokenizer_share: float = 0.25
+    tokenizer_share: float = 0.2
     sampler: Sampler = Sampler()
 
     def __post_init__(self) -> None:
@@ -113,6 +116,6 @@ class AutoregressiveConfig:
     def tiny(cls) -> AutoregressiveConfig:
         """A network for tests."""
         prior = PriorConfig(
-            width=24, heads=2, decoder_depth=1, code_width=8, batch_size=2, expansion=2.0
+            width=24, heads=2, decoder_depth=1, code_width=8, digit_width=8, batch_size=2, expansion=2.0
         )
         return cls(tokenizer=TokenizerConfig.tiny(), prior=prior)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from vidgen.contract import Card, Key, Phase
 from vidgen.generators.autoregressive.config import AutoregressiveConfig, Sampler
-from vidgen.generators.autoregressive.phase import NAME, PriorPhase
+from vidgen.generators.autoregressive.phase import NAME, PriorPhase, decided
 from vidgen.generators.autoregressive.sampling import sample_codes
 from vidgen.registry import register
 from vidgen.tokenizers import TokenizerPhase
@@ -62,13 +63,26 @@ class Autoregressive:
         sampler = self.config.sampler if sampler is None else sampler
         tokenizer, weights = self._tokenizer.tokenizer, params[self._tokenizer.name]
         prior = self._prior.network.bind(params[NAME])
-        codes = sample_codes(prior, tokenizer.table(weights), condition, keys, sampler)
+        K, T = self.task.context_frames, self.task.frames
+        mask = decided(tokenizer, condition)
+        first = jnp.zeros(mask.shape, jnp.int32)
+        if K:
+            # Codes never look ahead, so whatever follows the context leaves its own as they are.
+            still = condition.context[:, np.minimum(np.arange(T), K - 1)]
+            first = tokenizer.encode(weights, still).reshape(mask.shape)
+        codes = sample_codes(
+            prior,
+            lambda codes: tokenizer.tell(weights, codes),
+            condition,
+            keys,
+            sampler,
+            given=(first, mask),
+        )
         video = tokenizer.decode(weights, codes.reshape(-1, *tokenizer.grid))
         video = jnp.clip(video, -1.0, 1.0)
-        K = self.task.context_frames
         given = condition.context_mask[..., None, None, None]
-        first = jnp.where(given, condition.context, video[:, :K])
-        return jnp.concatenate([first, video[:, K:]], axis=1)
+        start = jnp.where(given, condition.context, video[:, :K])
+        return jnp.concatenate([start, video[:, K:]], axis=1)
 
     def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
         """Through the tokenizer and back: the ceiling of this family."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.generators.autoregressive.config import PriorConfig
-from vidgen.generators.autoregressive.neighbours import neighbours
+from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
 from vidgen.nn import Conv, Decoder, Encoder, KeyValues, grid, rotary_angles
 from vidgen.tokenizers import patchify
 from vidgen.tokenizers.patches import Sizes
@@ -35,6 +36,62 @@ class Prompt:
     local: Float[Array, "B S D"]
 
 
+class DigitHead(nnx.Module):
+    """The distribution of a code, digit by digit: each digit given a feature and those before it.
+
+    A code of many values is a number of few-valued digits (the features of finite scalar
+    quantisation; one digit for a codebook of vectors). Their product may have far more values than
+    a softmax could learn one by one, and what is learned of a digit serves all codes that share it.
+    In training all digits are seen at once through a mask, as in MADE.
+
+    Args:
+        width: features of a token.
+        hidden: features of each digit.
+        levels: how many values each of the G digits takes, at most L.
+        rngs: source of the initial weights.
+
+    References: Germain et al., "MADE: masked autoencoder for distribution estimation" (2015).
+    """
+
+    def __init__(
+        self, width: int, hidden: int, levels: tuple[int, ...], *, rngs: nnx.Rngs
+    ) -> None:
+        G, L = len(levels), max(levels)
+        self.levels, self.hidden = levels, hidden
+        self.wide = nnx.Linear(width, G * hidden, rngs=rngs)
+        draw = initializers.normal(0.1)
+        self.earlier_embed = nnx.Param(draw(rngs.params(), (G, L, G, hidden)))
+        self.out_head = nnx.Param(initializers.zeros(rngs.params(), (G, hidden, L)))
+        self.bias_head = nnx.Param(jnp.zeros((G, L)))
+
+    def __call__(
+        self, x: Float[Array, "*axes D"], digits: Int[Array, "*axes G"]
+    ) -> Float[Array, "*axes G L"]:
+        """Logits of every digit given the feature and the digits before it; -inf beyond a level."""
+        return self.logits(self.features(x) + self.told(digits))
+
+    def features(self, x: Float[Array, "*axes D"]) -> Float[Array, "*axes G E"]:
+        """What the token says to each digit."""
+        return self.wide(x).reshape(*x.shape[:-1], len(self.levels), self.hidden)
+
+    def told(self, digits: Int[Array, "*axes G"]) -> Float[Array, "*axes G E"]:
+        """What each digit is told of those before it."""
+        G, L = len(self.levels), max(self.levels)
+        before = jnp.triu(jnp.ones((G, G)), k=1)[:, None, :, None]
+        table = (self.earlier_embed.get_value() * before).reshape(G * L, -1)
+        chosen = jax.nn.one_hot(digits, L).reshape(*digits.shape[:-1], -1)
+        return (chosen @ table).reshape(*digits.shape[:-1], G, self.hidden)
+
+    def logits(self, features: Float[Array, "*axes G E"]) -> Float[Array, "*axes G L"]:
+        """From the sum of `features` and `told`."""
+        out = self.out_head.get_value()
+        logits = jnp.einsum("...ge,gel->...gl", jax.nn.gelu(features), out)
+        logits = logits + jnp.expand_dims(self.bias_head.get_value(), tuple(range(logits.ndim - 2)))
+        valid = np.arange(max(self.levels)) < np.asarray(self.levels)[:, None]
+        valid = jnp.expand_dims(valid, tuple(range(logits.ndim - 2)))
+        return jnp.where(valid, logits.astype(jnp.float32), -jnp.inf)
+
+
 class Prior(nnx.Module):
     """Encoder over text and context, decoder over codes.
 
@@ -48,8 +105,8 @@ class Prior(nnx.Module):
         task: shape of the clips and captions.
         code_grid: (t, h, w) codes of a clip, N in all.
         code_patch: (frames, height, width) in pixels that a code stands for.
-        size: V, codes to choose from.
-        table_width: features of what a code stands for.
+        levels: how many values each of the G digits of a code takes.
+        told_width: features of what a code stands for, `Tokenizer.tell`.
         rngs: source of the initial weights.
 
     References: Vaswani et al., "Attention is all you need" (2017); on codes of video: Yan et al.,
@@ -63,8 +120,8 @@ class Prior(nnx.Module):
         *,
         code_grid: Sizes,
         code_patch: Sizes,
-        size: int,
-        table_width: int,
+        levels: tuple[int, ...],
+        told_width: int,
         rngs: nnx.Rngs,
     ) -> None:
         width, heads = config.width, config.heads
@@ -88,11 +145,9 @@ class Prior(nnx.Module):
         self.summary_out = nnx.Linear(width, width, rngs=rngs)
         self.context_out = nnx.Linear(width, width, rngs=rngs) if task.context_frames else None
 
-        around = neighbours(code_grid).shape[1]
-        self.code_stem = nnx.Linear(table_width, config.code_width, rngs=rngs)
-        self.code_embed = nnx.Param(draw(rngs.params(), (size, config.code_width)))
+        self.code_stem = nnx.Linear(told_width, config.code_width, rngs=rngs)
         self.nowhere_embed = nnx.Param(draw(rngs.params(), (1, config.code_width)))
-        self.join = nnx.Linear(around * config.code_width, width, rngs=rngs)
+        self.join = nnx.Linear(len(NEIGHBOURS) * config.code_width, width, rngs=rngs)
         self.place_embed = nnx.Param(draw(rngs.params(), (self.length, width)))
         self.decoder = Decoder(
             width,
@@ -102,10 +157,7 @@ class Prior(nnx.Module):
             expansion=config.expansion,
             rngs=rngs,
         )
-        self.code_head = nnx.Linear(width, size, use_bias=False, kernel_init=draw, rngs=rngs)
-        self.table_head = nnx.Linear(table_width, width, rngs=rngs)
-        self.table_stem = nnx.Linear(table_width, width, rngs=rngs)
-        self.table_mix = nnx.Linear(width, width + 1, kernel_init=initializers.zeros, rngs=rngs)
+        self.head = DigitHead(width, config.digit_width, levels, rngs=rngs)
 
     def encode(self, condition: Condition) -> Prompt:
         """Read the condition, once a clip."""
@@ -130,54 +182,56 @@ class Prior(nnx.Module):
         return Prompt(source=source, mask=mask, local=local)
 
     def __call__(
-        self, codes: Int[Array, "B N"], table: Float[Array, "V F"], prompt: Prompt
-    ) -> Float[Array, "B N V"]:
-        """Logits of every code given the ones before it (teacher forcing).
+        self,
+        told: Float[Array, "B N F"],
+        digits: Int[Array, "B N G"],
+        prompt: Prompt,
+    ) -> Float[Array, "B N G L"]:
+        """Logits of every digit given the codes and digits before it (teacher forcing).
 
         Args:
-            codes: in raster order over (t, h, w).
-            table: what each of the V codes stands for, `Tokenizer.table`.
+            told: what the codes stand for, `Tokenizer.tell`, in raster order over (t, h, w).
+            digits: of the same codes.
             prompt: the condition.
         """
-        told = jnp.concatenate([self.tell(table)[codes], self.nowhere(len(codes), 1)], axis=1)
-        around = told[:, neighbours(self.code_grid)]
+        B, N, _ = told.shape
+        grid_of_codes = self.read(told).reshape(B, *self.code_grid, -1)
+        around = surroundings(grid_of_codes, self.nowhere_embed.get_value()[0])
         local = jnp.tile(prompt.local, (1, self.code_grid[0], 1))
-        x = self.join(around.reshape(*codes.shape, -1)) + local + self.place_embed[None]
+        x = self.join(around.reshape(B, N, -1)) + local + self.place_embed[None]
         x = self.decoder(x, prompt.source, source_mask=prompt.mask, angles=self.angles)
-        return self._logits(x, table)
+        return self.head(x, digits)
 
     def step(
         self,
-        told: Float[Array, "B N1 E"],
+        read: Float[Array, "B N1 E"],
         index: Int[Array, ""],
-        table: Float[Array, "V F"],
         prompt: Prompt,
         caches: Sequence[KeyValues],
         memory: Sequence[KeyValues],
-    ) -> tuple[Float[Array, "B V"], Sequence[KeyValues]]:
-        """Logits of the code at `index`, and the grown caches.
+    ) -> tuple[Float[Array, "B D"], Sequence[KeyValues]]:
+        """The feature from which `head` draws the code at `index`, and the grown caches.
 
         Args:
-            told: rows of `tell` of the codes so far; the last row is `nowhere`.
+            read: `read` of the codes so far; rows not drawn yet, and the last one, are `nowhere`.
             index: of the code asked for.
-            table: what each of the V codes stands for, `Tokenizer.table`.
             prompt: the condition.
             caches: `decoder.empty_caches`, or what the step at index - 1 returned.
             memory: `decoder.memory` of the prompt's source.
         """
-        around = told[:, jnp.asarray(neighbours(self.code_grid))[index]]
+        around = read[:, jnp.asarray(neighbours(self.code_grid))[index]]
         local = jnp.take(prompt.local, index % prompt.local.shape[1], axis=1)
         place = jnp.take(self.place_embed.get_value(), index, axis=0)
-        x = self.join(around.reshape(len(told), -1)) + local + place[None]
+        x = self.join(around.reshape(len(read), -1)) + local + place[None]
         angles = jnp.take(self.angles, index, axis=0)[None]
         x, caches = self.decoder.step(
             x[:, None], caches, index, memory, source_mask=prompt.mask, angles=angles
         )
-        return self._logits(x, table)[:, 0], caches
+        return x[:, 0], caches
 
-    def tell(self, table: Float[Array, "V F"]) -> Float[Array, "V E"]:
-        """What neighbours are told of each code: what it stands for, and what is its own."""
-        return self.code_stem(table) + self.code_embed.get_value()
+    def read(self, told: Float[Array, "*axes F"]) -> Float[Array, "*axes E"]:
+        """What neighbours see of a code."""
+        return jax.nn.gelu(self.code_stem(told))
 
     def nowhere(self, batch: int, rows: int) -> Float[Array, "B N E"]:
         """What stands in for codes that are not there or not drawn yet."""
@@ -196,15 +250,3 @@ class Prior(nnx.Module):
         given = jnp.broadcast_to(given, (*cut.shape[:3], given.shape[-1]))
         x = self.context_stem(jnp.concatenate([cut, given], axis=-1))
         return x.reshape(len(x), -1, x.shape[-1]) + self.context_embed[None]
-
-    def _logits(
-        self, x: Float[Array, "B N D"], table: Float[Array, "V F"]
-    ) -> Float[Array, "B N V"]:
-        # A code's weights are its own plus a function of what it stands for: what is learned of
-        # one code serves those like it, most of which are rare. The linear part can look for the
-        # code nearest to what is wanted, the last of the mixed features being its bias.
-        mixed = self.table_mix(jax.nn.gelu(self.table_stem(table)))
-        shared = (self.table_head(table) + mixed[:, :-1]).T / x.shape[-1] ** 0.5
-        weights = self.code_head.kernel.get_value() + shared
-        logits = x @ weights + mixed[None, None, :, -1]
-        return logits.astype(jnp.float32)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.contract import Key
 from vidgen.generators.autoregressive.config import Sampler, Scalar
 from vidgen.generators.autoregressive.network import Prior
+from vidgen.nn import codes_of
 from vidgen.types import Condition
 
 
@@ -46,23 +48,26 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
 
 def sample_codes(
     prior: Prior,
-    table: Float[Array, "V F"],
+    tell: Callable[[Int[Array, "B"]], Float[Array, "B F"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
+    given: tuple[Int[Array, "B N"], Bool[Array, "B N"]],
 ) -> Int[Array, "B N"]:
-    """Draw the codes of one clip for each row of the condition, in raster order.
+    """Draw the codes of one clip for each row of the condition, in raster order, digit by digit.
 
-    With guidance the unconditional pass runs as a second half of the batch.
+    With guidance the unconditional pass runs as a second half of the batch; codes that are given
+    are given to both.
 
     Args:
         prior: with its weights.
-        table: what each of the V codes stands for, `Tokenizer.table`.
+        tell: what codes stand for, `Tokenizer.tell`.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to draw.
+        given: codes that are known beforehand, and which of them are.
     """
-    N = prior.length
+    N, levels = prior.length, prior.head.levels
     copies = 1
     if sampler.guidance is not None:
         copies = 2
@@ -70,21 +75,32 @@ def sample_codes(
             lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
         )
     rows = condition.batch_size
-    prompt, tell = prior.encode(condition), prior.tell(table)
+    prompt = prior.encode(condition)
     memory = prior.decoder.memory(prompt.source)
 
+    def draw_digits(x: Float[Array, "R D"], key: Key) -> Int[Array, "B G"]:
+        features = prior.head.features(x)
+        digits = jnp.zeros((len(keys), len(levels)), jnp.int32)
+        for place in range(len(levels)):
+            told = prior.head.told(jnp.tile(digits, (copies, 1)))
+            logits = prior.head.logits(features + told)[:, place, : levels[place]]
+            if sampler.guidance is not None:
+                conditional, unconditional = jnp.split(logits, 2)
+                logits = unconditional + sampler.guidance * (conditional - unconditional)
+            of_digit = jax.vmap(jax.random.fold_in, (0, None))(key, place)
+            digit = jax.vmap(jax.random.categorical)(of_digit, filtered(logits, sampler))
+            digits = digits.at[:, place].set(digit.astype(jnp.int32))
+        return digits
+
     def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
-        told, caches = carry
-        logits, caches = prior.step(told, index, table, prompt, caches, memory)
-        if sampler.guidance is not None:
-            conditional, unconditional = jnp.split(logits, 2)
-            logits = unconditional + sampler.guidance * (conditional - unconditional)
+        read, caches = carry
+        x, caches = prior.step(read, index, prompt, caches, memory)
         step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        codes = jax.vmap(jax.random.categorical)(step_keys, filtered(logits, sampler))
-        codes = codes.astype(jnp.int32)
-        new = tell[jnp.tile(codes, copies)][:, None]
-        told = jax.lax.dynamic_update_slice_in_dim(told, new, index, axis=1)
-        return (told, caches), codes
+        drawn = codes_of(draw_digits(x, step_keys), levels)
+        codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
+        new = jnp.tile(prior.read(tell(codes)), (copies, 1))[:, None]
+        read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)
+        return (read, caches), codes
 
     # The last row is never written: it stays what neighbours beyond the border are.
     start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
