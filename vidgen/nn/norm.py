@@ -29,10 +29,14 @@ class AdaptiveNorm(nnx.Module):
         )
 
     def __call__(
-        self, x: Float[Array, "B *axes D"], condition: Float[Array, "B E"]
+        self, x: Float[Array, "B *axes D"], condition: Float[Array, "B *some E"]
     ) -> tuple[Float[Array, "B *axes D"], Float[Array, "B *ones D"]]:
-        """The modulated normalised features, and the gate that broadcasts against them."""
-        axes = tuple(range(1, x.ndim - 1))
+        """The modulated normalised features, and the gate that broadcasts against them.
+
+        A condition may also be one for each entry of the first axes of `x`, as [B T E] for
+        [B T H W D].
+        """
+        axes = tuple(range(condition.ndim - 1, x.ndim - 1))
         shift, scale, gate = (
             jnp.expand_dims(part, axes) for part in jnp.split(self.steer(condition), 3, axis=-1)
         )

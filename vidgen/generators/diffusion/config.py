@@ -47,24 +47,25 @@ class DiffusionConfig:
     prediction: Literal["velocity", "x"] = "x"
     noise: Literal["cosine", "linear"] = "cosine"
     timesteps: int = 1000
-    time_mean: float = 1.4
+    time_mean: float = 1.6
     time_std: float = 1.2
     patch: int = 4
-    merge: tuple[int, int, int] = (0, 1, 1)
+    merge: tuple[int, int, int] = (0, 2, 2)
     width: int = 64
     depth: int = 2
-    middle_width: int = 160
-    middle_depth: int = 2
-    heads: int = 5
+    middle_width: int = 128
+    middle_depth: int = 1
+    heads: int = 4
     attention: Literal["full", "factorised"] = "full"
     drop_text: float = 0.1
     drop_both: float = 0.05
-    batch_size: int = 16
+    batch_size: int = 8
     ema_decay: float = 0.99
     optimizer: Optimizer = Optimizer(
         kind="muon",
-        learning_rate=6e-3,
+        learning_rate=7e-3,
         adam_learning_rate=3e-3,
+        adam_only="embed|head|stem|mixing",
         schedule=Schedule(warmup=0.02, hold=0.4, shape="linear", final=0.02),
     )
 
@@ -112,7 +113,7 @@ class DiffusionSampler:
         default=None, metadata={"static": True}
     )
     steps: int = dataclasses.field(default=20, metadata={"static": True})
-    guidance: Any = 2.5
+    guidance: Any = 3.0
     curve: Any = 2.0
 
     def __post_init__(self) -> None:
