@@ -42,8 +42,8 @@ class Gan:
         matches_reference=(
             "No: the relativistic pairing loss with R1 and R2 is R3GAN's and is tested against "
             "values by hand, but both players move at once, networks are this suite's own, real "
-            "clips under wrong captions are a further negative, and where a first frame is given "
-            "the flow also pays a photometric error. No published figure was reproduced."
+            "clips under wrong captions are a further negative, and the flow also "
+            "pays a photometric error on real first frames. No published figure was reproduced."
         ),
         few_step=True,
     )

@@ -9,9 +9,13 @@ import jax
 from vidgen.generators.gan.losses import LOSSES, LossKind
 from vidgen.optim import Optimizer, Schedule
 
-_GENERATOR = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.99, schedule=Schedule(hold=0.5, final=0.1))
-_DISCRIMINATOR = Optimizer(
-    learning_rate=1e-3, b1=0.0, b2=0.99, schedule=Schedule(hold=0.5, final=0.1)
+_PLAYER = Optimizer(
+    kind="muon",
+    learning_rate=3e-3,
+    adam_learning_rate=1e-3,
+    b1=0.0,
+    b2=0.99,
+    schedule=Schedule(hold=0.5, final=0.1),
 )
 
 
@@ -38,8 +42,8 @@ class GanConfig:
         gamma_final: the same at the end; it falls along a half cosine.
         mismatch: weight of the matching-aware term, in which a real clip under another clip's
             caption counts as generated.
-        flow_weight: weight of the photometric error of the flow, in the generator's loss, on clips
-            whose context is given; 0 for adversarial training alone.
+        flow_weight: weight of the photometric error of the flow, in the generator's loss, on real
+            first frames; 0 for adversarial training alone.
         text_dropout: probability that a training clip loses its caption.
         context_dropout: probability that a training clip loses its context.
         ema_decay: of the generator's averaged weights, which sampling reads.
@@ -50,8 +54,8 @@ class GanConfig:
         ValueError: if a value cannot be used; the message says which.
     """
 
-    batch_size: int = 32
-    animated: int = 8
+    batch_size: int = 16
+    animated: int = 2
     content_latent: int = 64
     motion_latent: int = 16
     content_width: int = 48
@@ -60,15 +64,15 @@ class GanConfig:
     flow_grid: int = 4
     discriminator_width: int = 48
     loss: LossKind = "relativistic"
-    gamma: float = 20.0
-    gamma_final: float = 5.0
+    gamma: float = 10.0
+    gamma_final: float = 2.0
     mismatch: float = 1.0
     flow_weight: float = 500.0
     text_dropout: float = 0.02
     context_dropout: float = 0.05
     ema_decay: float = 0.995
-    generator_optimizer: Optimizer = _GENERATOR
-    discriminator_optimizer: Optimizer = _DISCRIMINATOR
+    generator_optimizer: Optimizer = _PLAYER
+    discriminator_optimizer: Optimizer = _PLAYER
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:

@@ -18,6 +18,9 @@ from vidgen.types import Condition, Task, Video
 
 JudgeName = Literal["clip", "frame"]
 
+_FINE = PATCH // 2
+"""Side, in pixels, of the patches that the frame discriminator sees."""
+
 
 class Merge(nnx.Module):
     """Halves every axis: a convolution whose kernel of 2 is also its stride, as a matrix product.
@@ -91,28 +94,34 @@ class ClipDiscriminator(nnx.Module):
 
 
 class FrameDiscriminator(nnx.Module):
-    """2-D convolutions over one frame, beside the last context frame and its mask."""
+    """2-D convolutions over one frame, beside the last context frame and its mask.
+
+    It begins on patches of half the side that the clip discriminator sees, and convolves between
+    all halvings: what an object is must be told wherever it stands.
+    """
 
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
-        base, patch = config.discriminator_width, task.channels * PATCH**2
+        base, patch = config.discriminator_width, task.channels * _FINE**2
         inputs = patch + (patch + 1 if task.context_frames else 0)
         self.layers = nnx.List(
             [
                 Conv(inputs, base, (3, 3), rngs=rngs),
-                Merge(2, base, 2 * base, rngs=rngs),
-                Conv(2 * base, 2 * base, (3, 3), rngs=rngs),
-                Merge(2, 2 * base, 3 * base, rngs=rngs),
+                Merge(2, base, base, rngs=rngs),
+                Conv(base, 2 * base, (3, 3), rngs=rngs),
+                Merge(2, 2 * base, 2 * base, rngs=rngs),
+                Conv(2 * base, 3 * base, (3, 3), rngs=rngs),
+                Merge(2, 3 * base, 3 * base, rngs=rngs),
             ]
         )
         self.head = Projection(_cells(task) * 3 * base, config.motion_width, 4 * base, rngs=rngs)
 
     def features(self, frame: Float[Array, "B H W C"], condition: Condition) -> Float[Array, "B F"]:
         """What is seen in the frames and their context, whatever their captions."""
-        x = to_patches(frame, PATCH)
+        x = to_patches(frame, _FINE)
         if condition.context_mask.shape[1]:
             flag = condition.context_mask[:, -1].astype(x.dtype)[:, None, None, None]
             flag = jnp.broadcast_to(flag, (*x.shape[:-1], 1))
-            x = jnp.concatenate([x, to_patches(condition.context[:, -1], PATCH), flag], axis=-1)
+            x = jnp.concatenate([x, to_patches(condition.context[:, -1], _FINE), flag], axis=-1)
         return _through(self.layers, x)
 
 
@@ -141,9 +150,10 @@ class Discriminators(nnx.Module):
 
 
 def _through(layers: Iterable[Conv | Merge], x: Float[Array, "B *axes C"]) -> Float[Array, "B F"]:
-    """All layers, after zeros at the end of every axis that two halvings do not divide."""
-    sizes = x.shape[1:-1]
-    x = jnp.pad(x, [(0, 0), *((0, 4 * _quarter(size) - size) for size in sizes), (0, 0)])
+    """All layers, after zeros at the end of every axis that their halvings do not divide."""
+    layers = list(layers)
+    whole = 2 ** sum(isinstance(layer, Merge) for layer in layers)
+    x = jnp.pad(x, [(0, 0), *((0, -size % whole) for size in x.shape[1:-1]), (0, 0)])
     for layer in layers:
         x = jax.nn.leaky_relu(layer(x), 0.2)
     return x.reshape(x.shape[0], -1)

@@ -61,6 +61,36 @@ class Content(nnx.Module):
         return from_patches(x, 2)
 
 
+class Placement(nnx.Module):
+    """Where the painted picture stands in the first frame: a shift, drawn by the motion latent.
+
+    Without it the content path would have to paint every appearance at every place; with it, what
+    is learned at one place holds at all others.
+    """
+
+    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        self.reach = (task.height / 3, task.width / 3)
+        latent = config.motion_latent
+        # A draw starts out about half of the reach away.
+        spread = initializers.normal((0.5 / latent) ** 0.5)
+        self.latent_stem = nnx.Linear(latent, config.motion_width, rngs=rngs)
+        self.caption_stem = nnx.Linear(config.motion_width, config.motion_width, rngs=rngs)
+        self.direct_head = nnx.Linear(latent, 2, kernel_init=spread, rngs=rngs)
+        self.head = nnx.Linear(config.motion_width, 2, kernel_init=initializers.zeros, rngs=rngs)
+
+    def __call__(
+        self,
+        picture: Float[Array, "B H W C"],
+        caption: Float[Array, "B E"],
+        latent: Float[Array, "B Z"],
+    ) -> Float[Array, "B H W C"]:
+        hidden = jax.nn.leaky_relu(self.latent_stem(latent) + self.caption_stem(caption), 0.2)
+        shift = jnp.tanh(self.direct_head(latent) + self.head(hidden))
+        shift = shift * jnp.asarray(self.reach)[None]
+        flow = jnp.broadcast_to(shift[:, None, None], (*picture.shape[:3], 2))
+        return warp(picture, flow)
+
+
 class Motion(nnx.Module):
     """The motion path: a recurrent network over frames that gives each frame its flow.
 
@@ -121,8 +151,8 @@ class Motion(nnx.Module):
 class VideoGenerator(nnx.Module):
     """Content and motion brought together: a canvas, warped into every frame and repaired.
 
-    The canvas is the last context frame where there is one, else what the content path painted,
-    which then is the first frame. Every other frame is the canvas warped by that frame's flow, plus
+    The canvas is the last context frame where there is one, else what the content path painted, put
+    in its place, which then is the first frame. Every other frame is the canvas warped by that frame's flow, plus
     what a small network adds, which sees the warped canvas, its warped features and the motion
     path's state. Context frames are passed on as they were given.
 
@@ -148,6 +178,7 @@ class VideoGenerator(nnx.Module):
         width, patch = config.motion_width, task.channels * PATCH**2
         self.caption = Caption(task.text_length, task.text_width, width, rngs=rngs)
         self.content = Content(config, task, rngs=rngs)
+        self.placement = Placement(config, task, rngs=rngs)
         self.motion = Motion(config, task, rngs=rngs)
         hidden = 2 * config.feature_width
         self.repair = Stage(patch + config.feature_width, hidden, width, rngs=rngs)
@@ -160,21 +191,23 @@ class VideoGenerator(nnx.Module):
         motion_latent: Float[Array, "B M"],
     ) -> Video:
         """Clips of about [-1, 1]."""
-        canvas = self.paint(condition, content_latent)
-        return self.animate(canvas, condition, motion_latent)[0]
+        canvas = self.paint(condition, content_latent, motion_latent)
+        return self.animate(canvas, condition, motion_latent)
 
-    def paint(self, condition: Condition, latent: Float[Array, "B Z"]) -> Float[Array, "B H W C"]:
-        """The content path: first frames from captions alone."""
-        return self.content(self.caption(condition.text, condition.text_mask), latent)
+    def paint(
+        self,
+        condition: Condition,
+        content_latent: Float[Array, "B Z"],
+        motion_latent: Float[Array, "B M"],
+    ) -> Float[Array, "B H W C"]:
+        """First frames from captions alone: what the content path paints, put in its place."""
+        caption = self.caption(condition.text, condition.text_mask)
+        return self.placement(self.content(caption, content_latent), caption, motion_latent)
 
     def animate(
         self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
-    ) -> tuple[Video, Float[Array, "B moves H W C"]]:
-        """The motion path: clips from painted canvases, or from the context where it is given.
-
-        Returns:
-            The clips; and their frames but the first before repair, warped and nothing else.
-        """
+    ) -> Video:
+        """The motion path: clips from painted canvases, or from the context where it is given."""
         caption = self.caption(condition.text, condition.text_mask)
         known = condition.context_mask.shape[1]
         if known:
@@ -190,7 +223,24 @@ class VideoGenerator(nnx.Module):
         video = jnp.concatenate([canvas[:, None], repaired], axis=1)
         keep = condition.context_mask[..., None, None, None]
         first = jnp.where(keep, condition.context, video[:, :known])
-        return jnp.concatenate([first, video[:, known:]], axis=1), moved
+        return jnp.concatenate([first, video[:, known:]], axis=1)
+
+    def follow(
+        self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
+    ) -> Float[Array, "B moves H W C"]:
+        """The canvas warped into all frames but the first, before any repair: the flow by itself.
+
+        Args:
+            canvas: the last context frame, or the first frame where the task has no context.
+            condition: with that context.
+            latent: of motion.
+        """
+        caption = self.caption(condition.text, condition.text_mask)
+        flow, _, _ = self.motion(canvas, caption, latent, condition)
+        moves = flow.shape[1]
+        fine = refine_flow(flow.reshape(-1, *flow.shape[2:]), *canvas.shape[1:3])
+        frames = warp(jnp.repeat(canvas, moves, axis=0), fine)
+        return frames.reshape(len(canvas), moves, *canvas.shape[1:])
 
     def _move(
         self,

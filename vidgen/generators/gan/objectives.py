@@ -34,12 +34,12 @@ class Drawn:
     Attributes:
         canvas: painted first frames, of captions alone.
         video: clips.
-        moved: their frames but the first, before repair.
+        moved: what the flow alone makes of the real first frames of all B clips.
     """
 
     canvas: Float[Array, "B H W C"]
     video: Float[Array, "A T H W C"]
-    moved: Float[Array, "A moves H W C"]
+    moved: Float[Array, "B moves H W C"]
 
 
 @jax.tree_util.register_dataclass
@@ -149,12 +149,12 @@ def generator_objective(
     drawn: Drawn,
     real_logits: Logits,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Pairing loss summed over the discriminators, plus `flow_error` where a context is given.
+    """Pairing loss summed over the discriminators, plus `flow_error` on real first frames.
 
-    A discriminator says only that a clip moves wrongly. Where the first frames are given, the real
-    continuation says how it should have moved; the flow is shown it before repair, which could
-    otherwise rather wipe out what is in the wrong place. Clips from text alone, and all repair,
-    are left to the discriminators.
+    A discriminator says only that a clip moves wrongly. What the flow makes of a real first frame
+    can be laid beside its real continuation, which says how it should have moved; the flow is shown
+    it before repair, which could otherwise rather wipe out what is in the wrong place. The content
+    path and all repair are left to the discriminators.
     """
     pairing = jnp.zeros(())
     views = scene.views(drawn.canvas, drawn.video)
@@ -162,11 +162,8 @@ def generator_objective(
         caption = discriminators.captions(scene.told[name])
         logits = judge.head(judge.features(views[name], scene.told[name]), caption)
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
-    context = scene.told["clip"].context_mask
-    begin = max(context.shape[1], 1)
-    given = jnp.any(context, axis=1).astype(drawn.video.dtype)
-    error = flow_error(drawn.moved[:, begin - 1 :], scene.real[: given.size, begin:])
-    error = jnp.sum(given * error) / jnp.maximum(jnp.sum(given), 1.0)
+    begin = max(scene.told["clip"].context_mask.shape[1], 1)
+    error = flow_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
     loss = pairing + config.flow_weight * error
     return loss, {"generator_loss": loss, "generator_pairing": pairing, "flow_error": error}
 

@@ -21,7 +21,7 @@ from vidgen.generators.gan.objectives import (
 )
 from vidgen.nn import Network, Weights
 from vidgen.optim import ema
-from vidgen.types import Batch, Condition, Metrics, Params, Task
+from vidgen.types import Batch, Condition, Metrics, Params, Task, Video
 
 Players = dict[str, Weights]
 """Arrays by player, ``generator`` and ``discriminator``, and by name of the weight."""
@@ -89,7 +89,8 @@ class AdversarialPhase:
         latents = self.latents(jax.random.split(draw, self.batch_size))
 
         drawn, pull_back = jax.vjp(
-            lambda weights: self._draw(weights, condition, latents), players["generator"]
+            lambda weights: self._draw(weights, condition, latents, batch.video),
+            players["generator"],
         )
         (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
             lambda weights: discriminator_objective(
@@ -136,12 +137,23 @@ class AdversarialPhase:
         weights: Weights,
         condition: Condition,
         latents: tuple[Float[Array, "B Z"], Float[Array, "B M"]],
+        real: Video,
     ) -> Drawn:
         generator, rows = self.generator.bind(weights), slice(self.config.animated)
-        canvas = generator.paint(condition, latents[0])
+        canvas = generator.paint(condition, *latents)
         told = jax.tree.map(lambda x: x[rows], condition)
-        video, moved = generator.animate(canvas[rows], told, latents[1][rows])
-        return Drawn(canvas=canvas, video=video, moved=moved)
+        known = condition.context_mask.shape[1]
+        shown = Condition.of(
+            condition.text,
+            condition.text_mask,
+            real[:, :known],
+            jnp.ones_like(condition.context_mask),
+        )
+        return Drawn(
+            canvas=canvas,
+            video=generator.animate(canvas[rows], told, latents[1][rows]),
+            moved=generator.follow(real[:, max(known, 1) - 1], shown, latents[1]),
+        )
 
     def _update(
         self, grads: Players, opt_state: Any, players: Players, progress: Float[Array, ""]
