@@ -111,9 +111,9 @@ def _in_reach(
     kernel: Float[Array, "kt kh kw I O"],
     padded: list[tuple[int, int]],
     strides: tuple[int, ...],
-) -> tuple[Float[Array, "kt kh kw I O"], list[tuple[int, int]]]:
+) -> tuple[Float[Array, "kt rows columns I O"], list[tuple[int, int]]]:
     """The kernel without the taps over height and width that see nothing but padding, as the outer
-    ones do where a patch stands alone.
+    ones do where a patch stands alone; and the padding that is left.
     """
     cut, padded = [slice(None)], list(padded)
     for axis, size in enumerate(sizes, start=1):
