@@ -249,7 +249,8 @@ class VQ:
 def digits_of(codes: Int[Array, "*axes"], levels: tuple[int, ...]) -> Int[Array, "*axes G"]:
     """A code as a mixed-radix number, the first digit fastest: digit g lies in [0, levels[g])."""
     ones = tuple(range(codes.ndim))
-    radices, bases = (jnp.expand_dims(x, ones) for x in (_radices(levels), np.int32(levels)))
+    radices = jnp.expand_dims(_radices(levels), ones)
+    bases = jnp.expand_dims(np.asarray(levels, np.int32), ones)
     return codes[..., None] // radices % bases
 
 

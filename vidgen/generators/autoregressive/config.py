@@ -116,6 +116,12 @@ class AutoregressiveConfig:
     def tiny(cls) -> AutoregressiveConfig:
         """A network for tests."""
         prior = PriorConfig(
-            width=24, heads=2, decoder_depth=1, code_width=8, digit_width=8, batch_size=2, expansion=2.0
+            width=24,
+            heads=2,
+            decoder_depth=1,
+            code_width=8,
+            digit_width=8,
+            batch_size=2,
+            expansion=2.0,
         )
         return cls(tokenizer=TokenizerConfig.tiny(), prior=prior)

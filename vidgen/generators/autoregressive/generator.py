@@ -30,10 +30,11 @@ class Autoregressive:
         name="autoregressive",
         family="autoregressive",
         summary="An encoder-decoder transformer predicts the codes of a causal video tokenizer "
-        "one after another.",
+        "one after another, each digit by digit.",
         paper="Yan et al., VideoGPT (2021); Mentzer et al., Finite scalar quantization (2023)",
         matches_reference="no: the same method at a small size; the tokenizer is causal and uses "
-        "scalar quantisation, the prior reads text and is told each code's neighbours outright",
+        "scalar quantisation, the prior reads text, is told each code's neighbours outright and "
+        "draws a code digit by digit; a given first frame's codes are given, not drawn",
     )
 
     def __init__(self, config: AutoregressiveConfig, task: Task) -> None:
@@ -59,7 +60,9 @@ class Autoregressive:
         keys: Key,
         sampler: Sampler | None = None,
     ) -> Video:
-        """Draw one clip for each row of the condition; a given context is pasted in."""
+        """Draw one clip for each row of the condition, a context that is given included: its codes
+        are given to the prior, and its pixels are pasted in.
+        """
         sampler = self.config.sampler if sampler is None else sampler
         tokenizer, weights = self._tokenizer.tokenizer, params[self._tokenizer.name]
         prior = self._prior.network.bind(params[NAME])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from vidgen.tokenizers.patches import Sizes
+
+Cells = TypeVar("Cells", np.ndarray, jax.Array)
 
 _PREVIOUS_FRAME = [(-1, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 _THIS_FRAME = [(0, -1, -1), (0, -1, 0), (0, -1, 1), (0, 0, -1)]
@@ -39,11 +44,15 @@ def surroundings(
 ) -> Float[Array, "B t h w M"]:
     """Features of all neighbours of every code, side by side: what a gather at `neighbours` gives.
 
-    Slices, because the gradient of a gather is a scatter, which XLA's CPU back end runs on one core.
+    Slices, because the gradient of a gather is a scatter, which XLA's CPU back end runs on one
+    core.
 
     Args:
         codes: features of each code.
         nowhere: features in place of a neighbour that is not there.
+
+    Returns:
+        M = 13 E features of each code, in the order of `NEIGHBOURS`.
     """
     B, *grid, E = codes.shape
     t, h, w = grid
@@ -57,7 +66,7 @@ def surroundings(
     return around.transpose(3, 0, 1, 2, 4)
 
 
-def _shifts(padded, grid: Sizes) -> list:
+def _shifts(padded: Cells, grid: Sizes) -> list[Cells]:
     """The padded [t + 1, h + 2, w + 2, ...] seen from each neighbour: [t, h, w, ...] each."""
     t, h, w = grid
     return [

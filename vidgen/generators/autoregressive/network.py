@@ -1,4 +1,4 @@
-"""The prior: a transformer that reads the condition and predicts the codes one after another."""
+"""The prior: a transformer that reads the condition and predicts codes, digit after digit."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ class DigitHead(nnx.Module):
     References: Germain et al., "MADE: masked autoencoder for distribution estimation" (2015).
     """
 
-    def __init__(
-        self, width: int, hidden: int, levels: tuple[int, ...], *, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, width: int, hidden: int, levels: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         G, L = len(levels), max(levels)
         self.levels, self.hidden = levels, hidden
         self.wide = nnx.Linear(width, G * hidden, rngs=rngs)

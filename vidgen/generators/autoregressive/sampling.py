@@ -1,4 +1,4 @@
-"""Drawing codes from the prior, one after another, over a cache of keys and values."""
+"""Drawing codes from the prior, digit after digit, over a cache of keys and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def keep_top_k(logits: Float[Array, "B V"], k: int) -> Float[Array, "B V"]:
 def keep_top_p(logits: Float[Array, "B V"], p: Scalar) -> Float[Array, "B V"]:
     """Logits outside the nucleus of each row set to -inf.
 
-    The nucleus is the smallest set of the likeliest codes whose probabilities reach `p`; it is
+    The nucleus is the smallest set of the likeliest values whose probabilities reach `p`; it is
     never empty, and ties with its last member stay.
     """
     ordered = -jnp.sort(-logits, axis=-1)

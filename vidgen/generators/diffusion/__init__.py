@@ -27,7 +27,8 @@ class Diffusion:
     card: ClassVar[Card] = Card(
         name="diffusion",
         family="diffusion",
-        summary="A U of convolutions and space-time attention over patches; flow matching.",
+        summary="A U over patches, convolutions that mix frames around space-time attention; flow "
+        "matching.",
         paper="Lipman et al., Flow matching for generative modeling (2023); Ho et al., Video "
         "diffusion models (2022)",
         matches_reference="no: the objective and the samplers are the papers', the denoiser is our "

@@ -1,8 +1,9 @@
 """The denoiser: a shallow U over patches, convolutional outside, space-time attention inside.
 
-Convolutions that share their weights over frames learn shapes quickly but not where things go;
-attention over all of space and time learns the opposite. The outer blocks are the first kind, on
-small patches; the middle is the second, on tokens that each cover several frames.
+The outer blocks see small patches: a convolution that is the same for all frames learns shapes
+quickly, and a learned mixing of frames carries them along. The middle is space-time attention on
+tokens that each cover several frames, which decides where things go. The last given frame is shown
+beside every later one, and every block is steered by another vector for each frame.
 """
 
 from __future__ import annotations
@@ -92,8 +93,7 @@ class Denoiser(nnx.Module):
         known = self.time_embed(t) + self.words(words, condition.text_mask)
         steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
         steer = jax.nn.silu(self.steer(steer))
-        B, T = tokens.shape[:2]
-        middle_steer = steer.reshape(B, -1, self.merge[0], steer.shape[-1]).mean(axis=2)
+        middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
         for block in self.into:
             tokens = block(tokens, steer)
         middle = self.down(_merge(tokens, self.merge))

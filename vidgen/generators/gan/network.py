@@ -1,4 +1,4 @@
-"""The generator: a content path that makes a canvas, and a motion path that moves it."""
+"""The generator: a content path paints a picture and places it, a motion path moves it."""
 
 from __future__ import annotations
 
@@ -152,9 +152,9 @@ class VideoGenerator(nnx.Module):
     """Content and motion brought together: a canvas, warped into every frame and repaired.
 
     The canvas is the last context frame where there is one, else what the content path painted, put
-    in its place, which then is the first frame. Every other frame is the canvas warped by that frame's flow, plus
-    what a small network adds, which sees the warped canvas, its warped features and the motion
-    path's state. Context frames are passed on as they were given.
+    in its place, which then is the first frame. Every other frame is the canvas warped by that
+    frame's flow, plus what a small network adds, which sees the warped canvas, its warped features
+    and the motion path's state. Context frames are passed on as they were given.
 
     References: separate content and motion: Tulyakov et al., "MoCoGAN" (2018); a picture moved by
     generated flow: Hao et al., "Controllable video generation with sparse trajectories" (2018),
