@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from vidgen import nn
-from vidgen.nn.convolution import _shifted, pads
+from vidgen.nn.convolution import _in_reach, _shifted, pads
 
 SIGNAL = jnp.array([1.0, 2.0, 3.0, 4.0, 5.0])
 TAPS = jnp.array([1.0, 10.0, 100.0])
@@ -39,19 +39,63 @@ def test_padding_agrees_with_numpy():
         np.testing.assert_allclose(ours[0, :, 0], np.correlate(x, k, padding), rtol=1e-5)
 
 
-@pytest.mark.parametrize("padding", ["full", "same", "valid", "causal"])
-def test_shifted_form_is_the_3d_convolution(padding):
-    x = jax.random.normal(jax.random.key(0), (2, 5, 6, 7, 3))
-    kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 3, 4))
+def both_forms(x, kernel, padding, strides):
+    """The CPU form and the plain one."""
+    padded = pads(padding, kernel.shape[:3])
     plain = jax.lax.conv_general_dilated(
         x,
         kernel,
-        window_strides=(2, 1, 2),
-        padding=pads(padding, (3, 3, 2)),
+        window_strides=strides,
+        padding=padded,
         dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
     )
-    shifted = _shifted(x, kernel, pads(padding, (3, 3, 2)), (2, 1, 2))
+    return _shifted(x, kernel, padded, strides), plain
+
+
+@pytest.mark.parametrize("padding", ["full", "same", "valid", "causal"])
+@pytest.mark.parametrize(
+    ("taps", "strides"),
+    [
+        ((3, 3, 2), (2, 1, 2)),
+        # A matrix product, where one tap over height and width is all there is; not when strided.
+        ((3, 1, 1), (2, 1, 1)),
+        ((1, 1, 1), (1, 2, 1)),
+    ],
+)
+def test_shifted_form_is_the_3d_convolution(padding, taps, strides):
+    x = jax.random.normal(jax.random.key(0), (2, 5, 6, 7, 3))
+    kernel = jax.random.normal(jax.random.key(1), (*taps, 3, 4))
+    shifted, plain = both_forms(x, kernel, padding, strides)
     np.testing.assert_allclose(shifted, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["full", "same", "causal"])
+@pytest.mark.parametrize(
+    ("taps", "size"), [((2, 3, 3), (1, 1)), ((1, 5, 4), (2, 1)), ((2, 3, 5), (1, 6))]
+)
+def test_taps_beyond_a_small_picture_are_not_missed(padding, taps, size):
+    x = jax.random.normal(jax.random.key(0), (2, 3, *size, 3))
+    kernel = jax.random.normal(jax.random.key(1), (*taps, 3, 4))
+    shifted, plain = both_forms(x, kernel, padding, (1, 1, 1))
+    np.testing.assert_allclose(shifted, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_taps_that_see_only_padding_are_left_out_and_get_no_gradient():
+    kernel = jax.random.normal(jax.random.key(1), (2, 3, 5, 3, 4))
+    padded = pads("causal", (2, 3, 5))
+    cut, left = _in_reach((1, 2), kernel, padded, (1, 1, 1))
+    np.testing.assert_array_equal(cut, kernel[:, 1:2, 1:4])
+    assert left == [(1, 0), (0, 0), (1, 1)]
+    # Strided, the first output need not be over the first value.
+    whole, left = _in_reach((1, 2), kernel, padded, (1, 2, 2))
+    assert (whole.shape, left) == (kernel.shape, padded)
+
+    x = jax.random.normal(jax.random.key(0), (2, 3, 1, 2, 3))
+    ours, plain = (
+        jax.grad(lambda k, form=form: jnp.sum(jnp.sin(both_forms(x, k, "causal", (1, 1, 1))[form])))
+        for form in (0, 1)
+    )
+    np.testing.assert_allclose(ours(kernel), plain(kernel), rtol=1e-4, atol=1e-4)
 
 
 def test_causal_in_time_sees_no_later_frame():

@@ -51,3 +51,21 @@ def test_adaptive_norm_starts_plain_with_a_closed_gate():
     assert gate.shape == (2, 1, 6)
     np.testing.assert_array_equal(gate, 0.0)
     np.testing.assert_allclose(jnp.mean(y**2, axis=-1), 1.0, rtol=1e-3)
+
+
+def test_adaptive_norm_takes_a_condition_for_each_frame():
+    keys = jax.random.split(jax.random.key(1), 3)
+    network = nn.Network(lambda rngs: nn.AdaptiveNorm(6, 3, rngs=rngs))
+    weights = network.init(keys[0])
+    norm = network.bind(
+        weights | {"steer.kernel": jax.random.normal(keys[0], weights["steer.kernel"].shape)}
+    )
+    x = jax.random.normal(keys[1], (2, 4, 3, 2, 6))
+    condition = jax.random.normal(keys[2], (2, 4, 3))
+    y, gate = norm(x, condition)
+    assert gate.shape == (2, 4, 1, 1, 6)
+    for frame in range(4):
+        alone, its_gate = norm(x[:, frame], condition[:, frame])
+        np.testing.assert_allclose(y[:, frame], alone, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(gate[:, frame], its_gate, rtol=1e-5, atol=1e-6)
+    assert float(jnp.abs(gate[:, 0] - gate[:, 1]).max()) > 0.1

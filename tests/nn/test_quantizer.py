@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.nn import FSQ, VQ, histogram, perplexity, usage
+from vidgen.nn import FSQ, VQ, codes_of, digits_of, histogram, perplexity, usage
 
 KEY = jax.random.key(0)
 
@@ -20,6 +20,28 @@ def test_fsq_codes_and_values_are_a_bijection(levels):
     assert float(jnp.abs(values).max()) <= 1.0
     for feature, count in enumerate(levels):
         assert len(np.unique(np.asarray(values[:, feature]))) == count
+
+
+@pytest.mark.parametrize("levels", [(7,), (3, 4), (2, 8, 5)])
+def test_digits_number_every_code_once(levels):
+    codes = jnp.arange(np.prod(levels)).reshape(levels[0], -1)
+    digits = digits_of(codes, levels)
+    assert digits.shape == (*codes.shape, len(levels))
+    np.testing.assert_array_equal(codes_of(digits, levels), codes)
+    # Counted up with the first digit fastest, as in the definition.
+    counted = np.stack(np.unravel_index(np.arange(codes.size), levels, order="F"), axis=-1)
+    np.testing.assert_array_equal(digits.reshape(-1, len(levels)), counted)
+
+
+def test_digits_of_a_code_are_its_features_and_a_vector_has_one():
+    fsq = FSQ(levels=(3, 4))
+    # Code 5 is 2 + 3 * 1: the topmost of three levels and, of four, the one below the middle.
+    assert digits_of(jnp.array([5]), fsq.levels).tolist() == [[2, 1]]
+    digits, values = digits_of(jnp.arange(12), fsq.levels), fsq.values({}, jnp.arange(12))
+    np.testing.assert_allclose(values, (digits - jnp.array([[1, 2]])) / jnp.array([[1, 2]]))
+    vq = VQ(size=6, width=2)
+    assert vq.levels == (6,)
+    np.testing.assert_array_equal(digits_of(jnp.arange(6), vq.levels)[:, 0], jnp.arange(6))
 
 
 def test_fsq_quantizes_to_the_values_of_its_codes_and_reaches_all_of_them():
