@@ -65,7 +65,7 @@ def trained(name: str, task) -> Trained:
         state = jax.jit(phase.init)(jax.random.key(1), dict(run.params))
         run.initial[phase.name] = state
         batch = make_batch(task, phase.batch_size)
-        run.losses[phase.name] = []
+        run.losses[phase.name], metrics = [], {}
         for i in range(STEPS):
             key = jax.random.fold_in(jax.random.key(2), i)
             state, metrics = jitted(state, batch, key, jnp.float32(0.2 + 0.5 * i / STEPS))
