@@ -1,4 +1,4 @@
-"""The video tokenizer: patches, causality, and a phase that learns."""
+"""The video tokenizer: patches, causality, what codes tell, and a phase that learns."""
 
 import dataclasses
 
@@ -13,8 +13,9 @@ from vidgen.optim import Optimizer
 from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase, patchify, unpatchify
 from vidgen.types import Batch, Condition, Task
 
-# Seven frames and ten rows are no multiples of the patch, so padding is always exercised.
-TASK = Task(frames=7, height=10, width=8, channels=1, text_length=2, text_width=3)
+# Six frames with the past of the first, and ten rows, are no multiples of the patch, so padding is
+# always exercised.
+TASK = Task(frames=6, height=10, width=8, channels=1, text_length=2, text_width=3)
 CONFIG = dataclasses.replace(
     TokenizerConfig.tiny(), optimizer=Optimizer(kind="adamw", learning_rate=1e-2)
 )
@@ -57,6 +58,7 @@ def test_patches_are_put_together_again():
 
 
 def test_codes_do_not_see_later_frames(tokenizer, params):
+    """The first frame has token frames of its own; each pair after it has the next ones."""
     encode = jax.jit(tokenizer.network.bind(params).encode)
     video = a_batch(jax.random.key(1)).video
     before = encode(video)
@@ -64,8 +66,31 @@ def test_codes_do_not_see_later_frames(tokenizer, params):
     for frame in range(TASK.frames):
         after = encode(video.at[:, frame].add(1.0))
         changed = np.asarray(jnp.abs(after - before).max((0, 2, 3, 4)) > 1e-6)
-        assert not changed[: frame // 2].any()
-        assert changed[frame // 2]
+        first = -(-frame // 2)
+        assert not changed[:first].any()
+        assert changed[first]
+
+
+def test_token_frames_are_known_once_their_frames_are(tokenizer, params):
+    assert [tokenizer.known(frames) for frames in range(6)] == [0, 1, 1, 2, 2, 3]
+    encode = jax.jit(tokenizer.network.bind(params).encode)
+    video = a_batch(jax.random.key(1)).video
+    before = encode(video)
+    for frames in range(TASK.frames):
+        known = tokenizer.known(frames)
+        after = encode(video.at[:, frames:].multiply(-1.0))
+        np.testing.assert_array_equal(after[:, :known], before[:, :known])
+        if known < tokenizer.known(frames + 1):
+            # Not one frame less would do.
+            assert float(jnp.abs(after - before)[:, known].max()) > 1e-6
+
+
+def test_the_first_frame_is_continued_into_the_past(tokenizer, params):
+    video = a_batch(jax.random.key(1)).video
+    still = jnp.repeat(video[:, :1], TASK.frames, axis=1)
+    z = jax.jit(tokenizer.network.bind(params).encode)(still)
+    # Nothing moves, and the encoder looks at patches alone: all token frames are the first.
+    np.testing.assert_allclose(z, jnp.broadcast_to(z[:, :1], z.shape), atol=1e-5)
 
 
 def test_frames_do_not_see_later_codes(tokenizer, params):
@@ -76,8 +101,9 @@ def test_frames_do_not_see_later_codes(tokenizer, params):
     for t in range(tokenizer.grid[0]):
         after = decode(values.at[:, t].add(1.0))
         changed = np.asarray(jnp.abs(after - before).max((0, 2, 3, 4)) > 1e-6)
-        assert not changed[: 2 * t].any()
-        assert changed[2 * t]
+        first = max(2 * t - 1, 0)
+        assert not changed[:first].any()
+        assert changed[first]
 
 
 def test_codes_decode_as_the_values_they_stand_for(tokenizer, params):
@@ -90,13 +116,32 @@ def test_codes_decode_as_the_values_they_stand_for(tokenizer, params):
     np.testing.assert_allclose(decoded, expected, atol=1e-5)
 
 
+def test_a_code_tells_its_vector_and_what_it_decodes_to_alone(tokenizer, params):
+    codes = jnp.arange(tokenizer.size).reshape(3, 4)
+    told = jax.jit(tokenizer.tell)(params, codes)
+    assert told.shape == (3, 4, tokenizer.told_width)
+    vectors, pixels = jnp.split(told, [CONFIG.quantizer.width], axis=-1)
+    np.testing.assert_array_equal(vectors, CONFIG.quantizer.values({}, codes))
+    # A clip of a single code, with the same weights; of its patch it shows the last frame.
+    frames, height, width = CONFIG.code_patch
+    task = dataclasses.replace(TASK, frames=1, height=height, width=width, context_frames=0)
+    lone = Tokenizer(CONFIG, task)
+    assert lone.grid == (1, 1, 1)
+    clips = jax.jit(lone.decode)(params, codes.reshape(-1, 1, 1, 1))
+    shown = pixels.reshape(-1, frames, height, width, 1)[:, -1:]
+    np.testing.assert_allclose(shown, clips, atol=1e-5)
+    # Different codes look different.
+    assert len(np.unique(np.asarray(pixels).reshape(12, -1).round(4), axis=0)) == 12
+
+
 @pytest.mark.parametrize("quantizer", [CONFIG.quantizer, VQ(size=12, width=4)])
 def test_the_phase_learns_and_exports_what_the_tokenizer_takes(quantizer):
     config = dataclasses.replace(CONFIG, quantizer=quantizer)
     phase = TokenizerPhase(config, TASK, share=0.5)
     assert isinstance(phase, Phase)
     first = state = jax.jit(phase.init)(jax.random.key(0), {})
-    step, batch, losses = jax.jit(phase.step), a_batch(jax.random.key(3)), []
+    step, batch = jax.jit(phase.step), a_batch(jax.random.key(3))
+    losses, metrics = [], {}
     for i in range(30):
         state, metrics = step(state, batch, jax.random.key(i), jnp.float32(0.1))
         losses.append(float(metrics["reconstruction"]))
