@@ -77,6 +77,17 @@ def test_data_check_proves_the_splits_disjoint(capsys):
     assert "no object is in two parts" in capsys.readouterr().out
 
 
+def test_data_check_of_all_goes_on_where_an_extra_is_missing(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "minigrid", None)
+    monkeypatch.setattr("vidgen.data.sources", lambda: ["babyai", "shapes"])
+    assert main(["data", "check", "--most", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "babyai is left out" in out
+    assert "vidgen[babyai]" in out
+    assert "shapes: no object is in two parts" in out
+    assert main(["data", "check", "babyai", "--most", "2"]) == 2
+
+
 def test_data_check_fails_where_a_file_is_corrupt(capsys, tmp_path):
     (tmp_path / "torn.mp4").write_bytes(b"")
     assert main(["data", "check", f"folder:{tmp_path}", "--set", "size=16"]) == 1

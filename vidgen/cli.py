@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -261,18 +260,23 @@ class Data:
         return (self._check if self.action == "check" else self._preview)(options, console)
 
     def _check(self, options: dict[str, Any], console: Console) -> int:
-        from rich.progress import Progress, SpinnerColumn, TextColumn
-
+        from vidgen.comparison.counting import counting
         from vidgen.data import sources, survey
 
-        sound = True
-        columns = SpinnerColumn(), TextColumn("{task.description}: {task.completed} read")
+        sound, left_out = True, list[str]()
         for name in sources() if self.source == "all" else [self.source]:
-            with Progress(*columns, console=console, transient=True) as progress:
-                tick = functools.partial(progress.advance, progress.add_task(name, total=None))
-                found = survey(name, most=self.most, tick=tick, **options)
+            with counting(name, console) as tick:
+                try:
+                    found = survey(name, most=self.most, tick=tick, **options)
+                except ImportError as error:
+                    if self.source != "all":
+                        raise
+                    left_out.append(f"{name} is left out: {error}")
+                    continue
             console.print(str(found), markup=False, highlight=False, soft_wrap=True)
             sound = sound and found.sound
+        for why in left_out:
+            console.print(why, markup=False, highlight=False, soft_wrap=True)
         return 0 if sound else 1
 
     def _preview(self, options: dict[str, Any], console: Console) -> int:

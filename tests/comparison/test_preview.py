@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidgen.comparison.preview import overlaid, preview
+from vidgen.comparison.overlay import overlaid
+from vidgen.comparison.preview import preview
 from vidgen.data import CorruptFileError, source
 
 

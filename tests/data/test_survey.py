@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,12 @@ def test_simulated_sources_are_read_in_part_and_proved_disjoint():
     assert found.proof is not None
     assert found.sound
     assert "no object is in two parts" in str(found)
+
+
+@pytest.mark.parametrize(("name", "options"), [("babyai", {}), ("camera", {"frames": 4})])
+def test_worlds_without_objects_are_read_in_part_and_compared(name, options, monkeypatch):
+    monkeypatch.setattr(sys.modules["vidgen.data.survey"], "_SIMULATED", 3)
+    found = survey(name, **options)
+    assert [part.read for part in found.parts] == [3, 3, 3]
+    assert found.proof is None
+    assert found.sound

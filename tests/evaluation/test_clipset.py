@@ -186,6 +186,47 @@ def test_clips_with_fewer_objects_are_padded_with_nan():
     assert not np.isnan(clips.truth.boxes[1]).any()
 
 
+def two_or_fewer(objects):
+    masks = np.zeros((4, objects, 6, 5), bool)
+    masks[:, -1, 2] = True
+    truth = Truth(
+        identity=("3",) * objects,
+        motion=("up",) * objects,
+        boxes=np.ones((4, objects, 4), np.float32),
+        masks=masks.any(axis=1),
+        object_masks=masks,
+    )
+    return Clip(video=np.zeros((4, 6, 5, 1), np.uint8), caption="c", truth=truth)
+
+
+def set_of(*clips):
+    return ClipSet.of(
+        list(clips),
+        context_frames=0,
+        context_mask=np.zeros(len(clips), bool),
+        keys=np.zeros(len(clips), np.uint32),
+    )
+
+
+def test_masks_of_several_objects_come_back_from_disk_and_are_taken_by_row(tmp_path):
+    clips = set_of(two_or_fewer(1), two_or_fewer(2))
+    assert clips.truth.object_masks.shape == (2, 4, 2, 6, 5)
+    assert clips.truth.object_masks[0, :, 0, 2].all()
+    assert not clips.truth.object_masks[0, :, 1].any()
+    clips.save(tmp_path / "a.npz")
+    back = ClipSet.load(tmp_path / "a.npz")
+    assert back.digest == clips.digest
+    np.testing.assert_array_equal(back.truth.object_masks, clips.truth.object_masks)
+    np.testing.assert_array_equal(back[1:].truth.object_masks, clips.truth.object_masks[1:])
+    with pytest.raises(ValueError, match="object_masks must be"):
+        dataclasses.replace(clips.truth, object_masks=clips.truth.object_masks[:, :, :1])
+
+
+def test_the_mask_of_one_object_is_not_said_twice():
+    """A set of single objects was digested before truths knew each object's mask."""
+    assert set_of(two_or_fewer(1)).truth.object_masks is None
+
+
 def with_camera_and_episodes(clips):
     n, frames = clips.video.shape[:2]
     rng = np.random.default_rng(1)

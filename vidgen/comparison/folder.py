@@ -25,13 +25,13 @@ import json
 import os
 import platform
 import subprocess
-import uuid
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
+from vidgen.atomic import replacing
 from vidgen.types import SCHEMA_VERSION
 
 ANCHORS = "anchors"
@@ -151,12 +151,8 @@ def write_json(path: epath.Path, data: dict[str, Any]) -> None:
 def write_text(path: epath.Path, text: str) -> None:
     """Write a text file whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
-    try:
+    with replacing(path) as partial:
         partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:

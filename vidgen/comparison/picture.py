@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vidgen.data import CorruptFileError
+from vidgen.data.framing import fitted
+from vidgen.data.stills import picture as read
 from vidgen.types import Task
-
-LARGEST_SIDE = 16_384
-"""Pixels along a side beyond which a picture is refused before it is decoded."""
-
-MOST_PIXELS = 64_000_000
 
 
 class PictureError(ValueError):
@@ -34,9 +31,8 @@ def first_frame(picture: Any, task: Task) -> np.ndarray:
         PictureError: for a file that is empty, truncated, no picture or too large, and for an array
             of another shape, dtype or range.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    mode = "L" if task.channels == 1 else "RGB"
     if isinstance(picture, str | Path):
         image = _open(Path(picture))
     else:
@@ -44,43 +40,17 @@ def first_frame(picture: Any, task: Task) -> np.ndarray:
         if array.shape == (task.height, task.width, task.channels):
             return array
         image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-    # Transparency means black here, as it does behind every object of the sources.
-    if image.mode in ("RGBA", "LA", "P", "PA"):
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer)
-    size = (task.width, task.height)
-    fitted = ImageOps.fit(image.convert(mode), size, method=Image.Resampling.BICUBIC)
-    return np.asarray(fitted, np.uint8).reshape(task.height, task.width, task.channels)
+    return fitted(image, task.height, task.width, task.channels)
 
 
 def _open(path: Path) -> Any:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     if not path.is_file():
         raise PictureError(f"no picture at {path}")
-    if path.stat().st_size == 0:
-        raise PictureError(f"{path} is empty")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of a decompression bomb where it should refuse.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                if max(width, height) > LARGEST_SIDE or width * height > MOST_PIXELS:
-                    raise PictureError(
-                        f"{path} is {width}x{height}; at most {LARGEST_SIDE} pixels a side and "
-                        f"{MOST_PIXELS:,} in all are read"
-                    )
-                image.load()
-                return ImageOps.exif_transpose(image)
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is no picture that can be read") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path} is too large: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, PictureError):
-            raise
-        raise PictureError(f"{path} is damaged: {error}") from error
+        with path.open("rb") as file:
+            return read(file, str(path))
+    except CorruptFileError as error:
+        raise PictureError(str(error)) from error
 
 
 def _array(picture: Any) -> np.ndarray:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from vidgen.atomic import replacing
 from vidgen.comparison import video
+from vidgen.comparison.overlay import coloured, overlaid, told
 from vidgen.data import CorruptFileError, Recorded, Source
-from vidgen.types import Clip, Truth
+from vidgen.types import Clip
 
 _SIDE = 128
 """Pixels that the shorter side of a shown frame is enlarged to, about, by whole factors."""
@@ -23,10 +23,6 @@ _SIDE = 128
 _FRAMES = 8
 """Frames of a clip on a sheet."""
 
-_BOXES = ((255, 170, 0), (0, 190, 255), (170, 255, 60), (255, 90, 200))
-"""Colours of the objects' boxes, in turn."""
-
-_MASK = (255, 0, 255)
 _MARGIN, _LINE = 12, 20
 
 
@@ -42,10 +38,9 @@ class _Entry:
 def preview(source: Source, out: Path | str, *, count: int = 12) -> Path:
     """Write clips of a source with their captions, truth, lengths and sizes into one file.
 
-    Clips are taken evenly from the first to the last. Where the source knows the truth, boxes are
-    drawn in a colour an object and the outline of the mask in magenta. A clip that cannot be read
-    says why in its place. On a sheet, letters that Pillow's own font lacks show as boxes; a page
-    has them all.
+    Clips are taken evenly from the first to the last. Where the source knows the truth, it is drawn
+    and told, see `overlay`. A clip that cannot be read says why in its place. On a sheet, letters
+    that Pillow's own font lacks show as boxes; a page has them all.
 
     Args:
         source: the clips.
@@ -69,33 +64,9 @@ def preview(source: Source, out: Path | str, *, count: int = 12) -> Path:
         raise ValueError(f"{count} of the {len(source)} clips of {source.name!r} are wanted")
     rows = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
     content = writer(source, [_entry(source, row) for row in rows.tolist()])
-    # A sheet that was interrupted must not look like one.
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
     return path
-
-
-def overlaid(clip: UInt8[np.ndarray, "T H W C"], truth: Truth, scale: int) -> np.ndarray:
-    """The clip in colour, enlarged, with its boxes and the outline of its mask: [T sH sW 3]."""
-    shown = _coloured(video.enlarge(clip, scale)).copy()
-    mask = truth.masks.repeat(scale, axis=-2).repeat(scale, axis=-1)
-    inner = mask.copy()
-    for axis in (1, 2):
-        for step in (-1, 1):
-            inner &= np.roll(mask, step, axis=axis)
-    shown[mask & ~inner] = _MASK
-    height, width = shown.shape[1:3]
-    for frame, boxes in zip(shown, truth.boxes, strict=True):
-        for place, (top, left, bottom, right) in enumerate(np.rint(boxes * scale).astype(int)):
-            # Half open in pixels of the clip: the lines lie on the outermost that are inside.
-            top, left = max(0, top), max(0, left)
-            bottom, right = min(height, bottom) - 1, min(width, right) - 1
-            if top <= bottom and left <= right:
-                colour = _BOXES[place % len(_BOXES)]
-                frame[[top, bottom], left : right + 1] = colour
-                frame[top : bottom + 1, [left, right]] = colour
-    return shown
 
 
 def _entry(source: Source, index: int) -> _Entry:
@@ -109,12 +80,7 @@ def _entry(source: Source, index: int) -> _Entry:
     except CorruptFileError as error:
         return _Entry(title=f"{index}", notes=(*notes, str(error)), clip=None)
     if clip.truth is not None:
-        notes.append(
-            ", ".join(
-                f"{identity}: {motion}"
-                for identity, motion in zip(clip.truth.identity, clip.truth.motion, strict=False)
-            )
-        )
+        notes += told(clip.truth)
     said = f'"{clip.caption}"' if clip.caption else "no caption"
     return _Entry(title=f"{index}  {said}", notes=tuple(notes), clip=clip)
 
@@ -130,10 +96,6 @@ def _headline(source: Source) -> str:
 
 def _scale(source: Source) -> int:
     return max(1, round(_SIDE / min(source.height, source.width)))
-
-
-def _coloured(frames: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(frames, (*frames.shape[:-1], 3))
 
 
 def _sheet(source: Source, entries: list[_Entry]) -> bytes:
@@ -183,7 +145,7 @@ def _fitting(text: str, font: Any, width: int) -> str:
 
 def _shown(clip: Clip, scale: int) -> np.ndarray:
     if clip.truth is None:
-        return np.ascontiguousarray(_coloured(video.enlarge(clip.video, scale)))
+        return coloured(clip.video, scale)
     return overlaid(clip.video, clip.truth, scale)
 
 

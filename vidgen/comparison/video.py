@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+
+from vidgen.atomic import replacing
 
 SHOWN_SIDE = 256
 """Pixels that the shorter side of a small clip is enlarged to, about, by whole factors."""
@@ -41,12 +42,8 @@ def write(
     clips = np.asarray(clips)
     scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
     content = _WRITERS[path.suffix.lower()](enlarge(clips, scale), fps)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
     return path
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from vidgen.data import babyai_words
 from vidgen.data.babyai_cache import Record, RecordCache
 from vidgen.data.babyai_episode import initial_hash, make_level, play, start
-from vidgen.data.splits import Part, split_named
+from vidgen.data.splits import LENGTHS, Part, part_named
 from vidgen.registry import suggest
 from vidgen.types import Clip, Episode, Truth
 
@@ -73,15 +73,10 @@ def babyai(
         ValueError: for a level that the bot cannot solve, levels of different sizes, a
             compositional split, or an option out of range.
     """
-    chosen = split_named(split)
-    if chosen.compositional:
-        raise ValueError(
-            "the source 'babyai' has no compositional splits; take train, validation or test"
-        )
+    part = part_named(split, "babyai")
     if long not in LONG:
         raise suggest(long, LONG, "way with long episodes")
-    if clips is None:
-        clips = 65_536 if chosen.part == "train" else 4_096
+    clips = LENGTHS[part] if clips is None else clips
     for name, value, least in (
         ("frames", frames, 2),
         ("tile", tile, 3),
@@ -92,7 +87,7 @@ def babyai(
             raise ValueError(f"{name} must be at least {least}, got {value}")
     names = levels.split(",") if isinstance(levels, str) else levels
     return BabyAI(
-        chosen.part,
+        part,
         tuple(name.strip() for name in names),
         frames=frames,
         tile=tile,

@@ -14,14 +14,14 @@ import io
 import json
 import os
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidgen.data.idx import CorruptFileError
+from vidgen.atomic import replacing
+from vidgen.data.errors import CorruptFileError
 
 SHARD = 64
 
@@ -76,17 +76,13 @@ class RecordCache:
 
     def _write(self, path: Path, shard: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
-        try:
+        with replacing(path) as partial:
             writer = self._module.ArrayRecordWriter(str(partial), "group_size:1")
             try:
                 for index in range(shard * SHARD, min((shard + 1) * SHARD, self._length)):
                     writer.write(_pack(self._render(index)))
             finally:
                 writer.close()
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _read(self, path: Path, row: int) -> Record:
         try:

@@ -17,7 +17,7 @@ from vidgen.data.camera_motion import JITTER, RATES, SPEEDS, Script, camera_path
 from vidgen.data.camera_photographs import Photograph
 from vidgen.data.camera_render import picture, render
 from vidgen.data.camera_texture import Texture
-from vidgen.data.splits import split_named
+from vidgen.data.splits import LENGTHS, part_named
 from vidgen.text import words
 from vidgen.types import Clip, Truth
 
@@ -67,14 +67,9 @@ def camera(
         ValueError: for a compositional split, or if every photograph of the part is too small,
             with what to change.
     """
-    chosen = split_named(split)
-    if chosen.compositional:
-        raise ValueError(
-            "the source 'camera' has no compositional splits; take train, validation or test"
-        )
+    part = part_named(split, "camera")
     height, width = (size, size) if isinstance(size, int) else size
-    if clips is None:
-        clips = 65_536 if chosen.part == "train" else 4_096
+    clips = LENGTHS[part] if clips is None else clips
     for name, value, least in (
         ("size", min(height, width), 8),
         ("frames", frames, 3),
@@ -87,7 +82,7 @@ def camera(
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels}")
     return CameraMoves(
         split,
-        camera_photographs.photographs(os.fspath(photographs))[chosen.part],
+        camera_photographs.photographs(os.fspath(photographs))[part],
         shape=(frames, height, width, channels),
         two_part=two_part,
         clips=clips,

@@ -38,10 +38,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
-from vidgen.data.idx import CorruptFileError
+from vidgen.data.framing import recoloured
 from vidgen.data.splits import PARTS, Part, divide
+from vidgen.data.stills import picture
 
 SHIPPED = "shipped"
 """The name of the photographs in the table above."""
@@ -91,21 +92,13 @@ class Photograph:
         Raises:
             CorruptFileError: if the file is damaged, no picture, or too large to be opened safely.
         """
-        try:
-            with Image.open(self.path) as file:
-                upright = ImageOps.exif_transpose(file)
-                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                    upright = upright.convert("RGBA")
-                    ground = Image.new("RGBA", upright.size, (0, 0, 0, 255))
-                    upright = Image.alpha_composite(ground, upright)
-                picture = upright.convert("L" if channels == 1 else "RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise CorruptFileError(f"{self.path} is no readable picture: {error}") from error
-        excess = min(picture.size) / _SHORTEST_SIDE
+        with self.path.open("rb") as file:
+            image = recoloured(picture(file, str(self.path)), channels)
+        excess = min(image.size) / _SHORTEST_SIDE
         if excess > 1.0:
-            size = (round(picture.width / excess), round(picture.height / excess))
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
-        pixels = np.asarray(picture)
+            size = (round(image.width / excess), round(image.height / excess))
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        pixels = np.asarray(image)
         return pixels.reshape(*pixels.shape[:2], channels)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vidgen.data.errors import CorruptFileError
-from vidgen.data.framing import fitted
+from vidgen.data.framing import check_fit, fitted, sides
 from vidgen.data.recording import Facts, Recording
 from vidgen.data.windows import Windows
 from vidgen.text import words
@@ -34,8 +34,7 @@ class Look:
         fit: a name in `framing.FITS`.
         crops: under "crop", how many clips are cut side by side out of each window, spread evenly
             along the longer side; 1 is the centre.
-        rate: frames of the recording a second, as the windows count them.
-        fps: frames of the clip a second, for playing only.
+        fps: frames a second: of the clip, and of the recording as the windows count them.
     """
 
     height: int
@@ -43,8 +42,24 @@ class Look:
     channels: int
     fit: str
     crops: int
-    rate: float
     fps: int
+
+    @classmethod
+    def of(
+        cls, *, size: int | tuple[int, int], channels: int, fit: str, crops: int, fps: int
+    ) -> Look:
+        """A look by the options of a source: `size` is a side or (height, width).
+
+        Raises:
+            UnknownNameError: for another fit, with the near misses.
+            ValueError: for a number out of range.
+        """
+        check_fit(fit, channels)
+        height, width = sides(size)
+        if crops < 1 or fps < 1:
+            raise ValueError(f"crops and fps must be at least 1, got {crops} and {fps}")
+        crops = crops if fit == "crop" else 1
+        return cls(height=height, width=width, channels=channels, fit=fit, crops=crops, fps=fps)
 
     def places(self) -> tuple[float, ...]:
         """Where each crop lies, from 0 to 1."""
@@ -107,7 +122,7 @@ class CutClips:
         if recordings and not self._clips:
             raise ValueError(
                 f"every recording of {name!r} is shorter than {windows.span} frames at "
-                f"{look.rate:g} a second; ask for fewer frames, or for short='hold' or 'loop'"
+                f"{look.fps} a second; ask for fewer frames, or for short='hold' or 'loop'"
             )
 
     @functools.cached_property
@@ -175,7 +190,7 @@ class CutClips:
         row, which, place, caption = self._clips[index]
         recording, available = self._recordings[row], self._length(row)
         start = self._windows.starts(available, recording.name)[which]
-        times = self._windows.indices(start, available) / self._look.rate
+        times = self._windows.indices(start, available) / self._look.fps
         if self._told is not None:
             caption = self._told(row)
         return Clip(video=self._render(recording, times, place), caption=caption)
@@ -204,7 +219,7 @@ class CutClips:
         """Frames of a recording at the rate in which the windows count."""
         if row not in self._available:
             seconds = self._recordings[row].facts().seconds
-            self._available[row] = max(1, int(seconds * self._look.rate + 1e-6))
+            self._available[row] = max(1, int(seconds * self._look.fps + 1e-6))
         return self._available[row]
 
     def _count(self, row: int) -> int:
@@ -217,7 +232,7 @@ class CutClips:
             return 1
         if not count:
             self.left_out[self._recordings[row].name] = (
-                f"{self._length(row)} frames at {self._look.rate:g} a second, of "
+                f"{self._length(row)} frames at {self._look.fps} a second, of "
                 f"{self._windows.span} that are needed"
             )
         return count

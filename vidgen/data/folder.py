@@ -11,9 +11,8 @@ from vidgen.data import decode, stills
 from vidgen.data.captions import SPLIT_TABLES, captions, same, table
 from vidgen.data.cut import CutClips, Look
 from vidgen.data.errors import CorruptFileError
-from vidgen.data.framing import check_fit, sides
 from vidgen.data.recording import Recording
-from vidgen.data.splits import PARTS, Part, split_named
+from vidgen.data.splits import PARTS, Part, part_named
 from vidgen.data.storage import Files, files
 from vidgen.data.windows import Windows
 
@@ -86,13 +85,10 @@ def folder(
         UnknownNameError: for an option or a split that does not exist, with the near misses.
         ValueError: for numbers that make no sense.
     """
-    chosen = split_named(split)
-    if chosen.compositional:
-        raise ValueError(f"a folder has no split {split!r}, only {', '.join(PARTS)}")
-    check_fit(fit, channels)
-    height, width = sides(size)
-    if crops < 1 or fps < 1 or (frame_rate is not None and frame_rate <= 0):
-        raise ValueError("crops, fps and frame_rate must be positive")
+    part = part_named(split, "folder")
+    look = Look.of(size=size, channels=channels, fit=fit, crops=crops, fps=fps)
+    if frame_rate is not None and frame_rate <= 0:
+        raise ValueError(f"frame_rate must be positive, got {frame_rate}")
     cut = Windows(frames=frames, window=window, windows=windows, step=step, short=short, seed=seed)
     found = files(path)
     groups = _recordings(found)
@@ -101,7 +97,7 @@ def folder(
         raise FileNotFoundError(f"{os.fspath(path)!r} holds no {kinds} and no folder of frames")
     told = captions(found, groups)
     parts, left_out = _parts(found, groups)
-    names = sorted(name for name, part in parts.items() if part == chosen.part)
+    names = sorted(name for name, of in parts.items() if of == part)
     rate = float(frame_rate or fps)
     recordings: list[Recording] = [
         decode.VideoFile(found, name)
@@ -111,20 +107,12 @@ def folder(
     ]
     return CutClips(
         f"folder:{os.fspath(path)}",
-        chosen.name,
+        part,
         recordings,
         [told[name] for name in names],
         spoken=lambda: sorted({caption for some in told.values() for caption in some}),
         windows=cut,
-        look=Look(
-            height=height,
-            width=width,
-            channels=channels,
-            fit=fit,
-            crops=crops if fit == "crop" else 1,
-            rate=float(fps),
-            fps=fps,
-        ),
+        look=look,
         identity=lambda: _identity(found, names, groups, rate),
         left_out=left_out | dict.fromkeys(found.strays, "it leads out of the folder"),
     )

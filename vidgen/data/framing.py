@@ -52,9 +52,8 @@ def fitted(
 ) -> UInt8[np.ndarray, "H W C"]:
     """One frame at the size and in the colours of a clip.
 
-    Bicubic, with antialiasing where it shrinks; a frame that fits already keeps its pixels. Grey
-    is ITU-R 601's luma. What is transparent shows black, as behind every object of the simulated
-    sources.
+    Bicubic, with antialiasing where it shrinks; a frame that fits already keeps its pixels. Colours
+    as in `recoloured`.
 
     Args:
         image: a `PIL.Image.Image` of any mode.
@@ -68,14 +67,7 @@ def fitted(
     """
     from PIL import Image
 
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer)
-    elif image.mode.startswith("I"):
-        # Sixteen bits of grey, which Pillow would clip at 255 instead of scaling.
-        deep = np.asarray(image).astype(np.int64).clip(0, 65_535)
-        image = Image.fromarray((deep >> 8).astype(np.uint8))
-    image = image.convert("L" if channels == 1 else "RGB")
+    image = recoloured(image, channels)
     box = (0.0, 0.0, float(image.width), float(image.height))
     if fit == "crop":
         aspect = width / height / pixel_aspect
@@ -88,3 +80,21 @@ def fitted(
     if image.size != (width, height) or box != (0.0, 0.0, float(width), float(height)):
         image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
     return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def recoloured(image: Any, channels: int) -> Any:
+    """A `PIL.Image.Image` of any mode in grey (1) or RGB (3).
+
+    Grey is ITU-R 601's luma. What is transparent shows black, as behind every object of the
+    simulated sources.
+    """
+    from PIL import Image
+
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer)
+    elif image.mode.startswith("I"):
+        # Sixteen bits of grey, which Pillow would clip at 255 instead of scaling.
+        deep = np.asarray(image).astype(np.int64).clip(0, 65_535)
+        image = Image.fromarray((deep >> 8).astype(np.uint8))
+    return image.convert("L" if channels == 1 else "RGB")

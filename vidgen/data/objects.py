@@ -18,7 +18,7 @@ from vidgen.data.draws import Draws, salt
 from vidgen.data.grammar import Wording
 from vidgen.data.grounds import Ground
 from vidgen.data.motion import Physics, starts, trajectory
-from vidgen.data.splits import Split
+from vidgen.data.splits import LENGTHS, Split
 from vidgen.data.sprites import INK, Sprites
 from vidgen.types import Clip, Truth
 
@@ -75,8 +75,7 @@ class MovingObjects:
         fps: int = 8,
         seed: int = 0,
     ) -> None:
-        if clips is None:
-            clips = 65_536 if split.part == "train" else 4_096
+        clips = LENGTHS[split.part] if clips is None else clips
         if clips < 1 or fps < 1:
             raise ValueError(f"clips and fps must be at least 1, got {clips} and {fps}")
         if objects not in (1, 2):

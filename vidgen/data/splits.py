@@ -27,7 +27,8 @@ choice in place of its shuffled one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from vidgen.registry import suggest
@@ -43,6 +44,12 @@ FIRST_GROUP = frozenset(
     }
 )
 """The motions that identities of even rank train on."""
+
+
+LENGTHS: Mapping[Part, int] = MappingProxyType(
+    {"train": 65_536, "validation": 4_096, "test": 4_096}
+)
+"""Clips of a source that draws them without end, unless somebody says how many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +90,25 @@ def split_named(name: str) -> Split:
     if name not in SPLITS:
         raise suggest(name, SPLITS, "split")
     return SPLITS[name]
+
+
+def part_named(name: str, source: str) -> Part:
+    """The part that a split is, of a source without compositional splits.
+
+    Args:
+        name: of the split.
+        source: for the message.
+
+    Raises:
+        UnknownNameError: if there is no such split, with the near misses.
+        ValueError: for a compositional one.
+    """
+    chosen = split_named(name)
+    if chosen.compositional:
+        raise ValueError(
+            f"the source {source!r} has no compositional splits; take train, validation or test"
+        )
+    return chosen.part
 
 
 def divide(count: int, validation: float, test: float) -> dict[Part, slice]:

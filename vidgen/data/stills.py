@@ -81,11 +81,15 @@ def picture(file: Any, name: str) -> Any:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    if not file.read(1):
+        raise CorruptFileError(f"{name} is empty")
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             # Pillow warns of a decompression bomb where it should refuse.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            with Image.open(file) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise CorruptFileError(
                         f"{name} is {image.width}x{image.height}; at most {MOST_PIXELS:,} pixels "

@@ -123,8 +123,9 @@ def survey(
     """Read every clip of a source once and report what a person should know.
 
     Recordings are read whole, so that one which is torn behind its last window is found as well.
-    Simulated clips repeat by chance, and there is no end of them: for sources that know their
-    objects the parts are proved disjoint instead (`check_splits`), which raises where they are not.
+    There is no end of simulated clips, so only some are read. Those of sources that know their
+    objects repeat by chance, and the parts are proved disjoint instead (`check_splits`), which
+    raises where they are not.
 
     Args:
         name: one of `vidgen.data.sources()` or `kinds()` with its argument.
@@ -141,7 +142,7 @@ def survey(
         raise ValueError(f"at least one clip must be read, got {most}")
     sources = {part: source(name, split=part, **options) for part in PARTS}
     known = all(found.exemplars() is not None for found in sources.values())
-    if most is None and known:
+    if most is None and not any(isinstance(found, Recorded) for found in sources.values()):
         most = _SIMULATED
     owner: dict[bytes, str] = {}
     duplicates: list[tuple[str, str]] = []

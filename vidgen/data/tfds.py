@@ -19,10 +19,9 @@ from jaxtyping import Float
 
 from vidgen.data.cut import CutClips, Look
 from vidgen.data.errors import CorruptFileError
-from vidgen.data.framing import check_fit, sides
 from vidgen.data.layout import Layout, layout
 from vidgen.data.recording import Facts, Shot
-from vidgen.data.splits import PARTS, Part, split_named
+from vidgen.data.splits import PARTS, Part, part_named
 from vidgen.data.stills import picture
 from vidgen.data.windows import Windows
 from vidgen.registry import UnknownNameError
@@ -90,13 +89,8 @@ def tfds(
         ValueError: if it holds no video, several with none chosen, or cannot be read at random.
         ImportError: if TFDS is not installed.
     """
-    chosen = split_named(split)
-    if chosen.compositional:
-        raise ValueError(f"a TFDS data set has no split {split!r}, only {', '.join(PARTS)}")
-    check_fit(fit, channels)
-    height, width = sides(size)
-    if crops < 1 or fps < 1:
-        raise ValueError("crops and fps must be at least 1")
+    part = part_named(split, "tfds")
+    look = Look.of(size=size, channels=channels, fit=fit, crops=crops, fps=fps)
     cut = Windows(
         frames=frames,
         stride=stride,
@@ -109,37 +103,29 @@ def tfds(
     builder = _builder(name, data_dir, download)
     plan = layout(builder.info.features, view=view, caption=caption, template=template)
     instructions = _instructions(builder.info.splits)
-    reader = _Reader(builder, instructions[chosen.part], plan)
+    reader = _Reader(builder, instructions[part], plan)
     recordings = [_Record(reader, row, plan, float(fps)) for row in range(len(reader))]
 
     def spoken() -> Sequence[str]:
         if plan.known is not None:
             return plan.known
         said: set[str] = set()
-        for part in (_Reader(builder, instruction, plan) for instruction in instructions.values()):
-            for row in range(len(part)):
+        for each in (_Reader(builder, instruction, plan) for instruction in instructions.values()):
+            for row in range(len(each)):
                 # A damaged example is the matter of whoever looks at its clip.
                 with contextlib.suppress(CorruptFileError):
-                    said.add(part.caption(row))
+                    said.add(each.caption(row))
         return sorted(said)
 
     return CutClips(
         f"tfds:{name}",
-        chosen.name,
+        part,
         recordings,
         reader.caption,
         spoken=spoken,
         windows=cut,
-        look=Look(
-            height=height,
-            width=width,
-            channels=channels,
-            fit=fit,
-            crops=crops if fit == "crop" else 1,
-            rate=float(fps),
-            fps=fps,
-        ),
-        identity=lambda: _identity(builder, instructions[chosen.part], plan),
+        look=look,
+        identity=lambda: _identity(builder, instructions[part], plan),
         left_out={},
     )
 

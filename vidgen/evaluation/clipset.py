@@ -11,17 +11,16 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
-import uuid
 from typing import Any
 
 import numpy as np
 from etils import epath
 
+from vidgen.atomic import replacing
 from vidgen.types import SCHEMA_VERSION, Clip, Episode, Truth
 
 _ARRAYS = ("video", "context_mask", "keys", "failed", "index")
-_TRUTH_ARRAYS = ("boxes", "masks", "camera")
+_TRUTH_ARRAYS = ("boxes", "masks", "object_masks", "camera")
 _EPISODE_ARRAYS = ("seed", "grid", "agent", "actions", "fulfilled")
 
 
@@ -35,6 +34,9 @@ class TruthSet:
         boxes: float32 [N T O 4], (top, left, bottom, right) in pixels; NaN where a clip has fewer
             than O objects.
         masks: bool [N T H W], where any object is; None where nobody kept them.
+        object_masks: bool [N T O H W], where each object is, see `vidgen.types.Truth`; False where
+            a clip has fewer than O objects. None where nobody kept them, and where each clip has
+            one object, whose mask `masks` is.
         camera: float64 [N T 2 3], see `vidgen.types.Truth`; None for a camera that stands.
         episodes: N of them, in a grid world; None elsewhere.
     """
@@ -43,6 +45,7 @@ class TruthSet:
     motion: tuple[tuple[str, ...], ...]
     boxes: np.ndarray
     masks: np.ndarray | None = None
+    object_masks: np.ndarray | None = None
     camera: np.ndarray | None = None
     episodes: tuple[Episode, ...] | None = None
 
@@ -53,6 +56,9 @@ class TruthSet:
         _expect("boxes", self.boxes, np.float32, (n, None, None, 4))
         if self.masks is not None:
             _expect("masks", self.masks, np.bool_, (n, self.boxes.shape[1], None, None))
+        if self.object_masks is not None:
+            objects = self.boxes.shape[1:3]
+            _expect("object_masks", self.object_masks, np.bool_, (n, *objects, None, None))
         if self.camera is not None:
             _expect("camera", self.camera, np.float64, (n, self.boxes.shape[1], 2, 3))
         if self.episodes is not None and len(self.episodes) != n:
@@ -70,6 +76,7 @@ class TruthSet:
             )
             for t in truths
         ]
+        objects = [t.object_masks for t in truths if t.object_masks is not None]
         cameras = [t.camera for t in truths if t.camera is not None]
         episodes = [t.episode for t in truths if t.episode is not None]
         return cls(
@@ -77,6 +84,10 @@ class TruthSet:
             motion=tuple(t.motion for t in truths),
             boxes=np.stack(boxes),
             masks=np.stack([t.masks for t in truths]),
+            # Of one object they would say again what `masks` says, which old digests rest on.
+            object_masks=np.stack([_padded(masks, most) for masks in objects])
+            if most > 1 and len(objects) == len(truths)
+            else None,
             camera=np.stack(cameras) if len(cameras) == len(truths) else None,
             episodes=tuple(episodes) if len(episodes) == len(truths) else None,
         )
@@ -88,6 +99,7 @@ class TruthSet:
             motion=tuple(self.motion[i] for i in rows),
             boxes=self.boxes[rows],
             masks=None if self.masks is None else self.masks[rows],
+            object_masks=None if self.object_masks is None else self.object_masks[rows],
             camera=None if self.camera is None else self.camera[rows],
             episodes=None if self.episodes is None else tuple(self.episodes[i] for i in rows),
         )
@@ -152,6 +164,9 @@ class ClipSet:
             _expect("truth.boxes", self.truth.boxes, np.float32, (n, frames, None, 4))
             if self.truth.masks is not None:
                 _expect("truth.masks", self.truth.masks, np.bool_, (n, frames, height, width))
+            if self.truth.object_masks is not None:
+                shape = (n, frames, None, height, width)
+                _expect("truth.object_masks", self.truth.object_masks, np.bool_, shape)
 
     @classmethod
     def of(
@@ -220,13 +235,8 @@ class ClipSet:
         buffer = io.BytesIO()
         packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
         np.savez_compressed(buffer, allow_pickle=False, header=packed, **arrays)
-        # Unique, so that two writers cannot meet in one half-written file.
-        partial = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
-        try:
+        with replacing(path) as partial:
             partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: epath.PathLike) -> ClipSet:
@@ -252,6 +262,11 @@ class ClipSet:
             return _assemble(header, arrays)
         except Exception as error:  # zip, zlib, npy and JSON each fail in ways of their own
             raise ValueError(f"{path} is no readable ClipSet: {error}") from error
+
+
+def _padded(masks: np.ndarray, objects: int) -> np.ndarray:
+    """bool [T O H W] with as many objects as asked for."""
+    return np.pad(masks, ((0, 0), (0, objects - masks.shape[1]), (0, 0), (0, 0)))
 
 
 def _header(clips: ClipSet) -> dict[str, Any]:
@@ -292,6 +307,7 @@ def _assemble(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClipSet:
             episodes=_episodes(header["levels"], arrays) if "levels" in header else None,
             boxes=arrays["boxes"],
             masks=arrays.get("masks"),
+            object_masks=arrays.get("object_masks"),
             camera=arrays.get("camera"),
         )
     return ClipSet(
