@@ -1,7 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
-from vidgen.evaluation import METRICS, Judge, anchors
+from vidgen.data import source
+from vidgen.evaluation import METRICS, Judge, anchors, protocol
 from vidgen.evaluation.metrics import STRATA
 
 
@@ -121,3 +124,46 @@ def test_judging_does_not_depend_on_the_order_of_clips(judge, prompts):
             assert two[key].value is None
         else:
             assert two[key].value == pytest.approx(score.value, rel=1e-9, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def moving_camera():
+    chosen = source("camera", split="test", size=32, frames=8, clips=300)
+    return protocol(chosen, n=24, seed=0, context_frames=1)
+
+
+@pytest.fixture(scope="module")
+def camera_judge():
+    return Judge(source("camera", size=32, frames=8))
+
+
+def test_a_moving_camera_is_judged_by_its_own_oracle(camera_judge, moving_camera):
+    real = camera_judge.judge(moving_camera, moving_camera)
+    assert set(real) == {(m.name, s) for m in METRICS.values() for s in m.strata}
+    assert real["oracle_success", "all"].n == 24
+    still = moving_camera.replace(video=moving_camera.video[:, :1].repeat(8, axis=1))
+    frozen = camera_judge.judge(still, moving_camera)
+    for metric in ("oracle_success", "motion"):
+        assert real[metric, "all"].value >= 0.9
+        # What was asked to hold still is right to.
+        held = np.mean([motion == ("hold still",) for motion in moving_camera.truth.motion])
+        assert frozen[metric, "all"].value == pytest.approx(held)
+    for metric in ("identity", "one_object", "trajectory_error_px", "drift_identity"):
+        assert real[metric, "all"].value is None
+        assert "no objects" in real[metric, "all"].note
+    assert real["psnr", "text+image"].value > 50
+
+
+def test_without_opencv_a_camera_is_not_judged_and_the_note_says_why(
+    camera_judge, moving_camera, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    found = camera_judge.judge(moving_camera, moving_camera)
+    assert found["oracle_success", "all"].value is None
+    assert "vidgen[camera]" in found["oracle_success", "all"].note
+
+
+def test_the_own_error_of_a_camera_is_that_of_its_oracle(camera_judge, moving_camera):
+    found = camera_judge.own_error(moving_camera)
+    assert found["real"].value >= 0.9
+    assert found["still"].value == 0.0

@@ -120,7 +120,7 @@ def _camera_words(camera: Float[np.ndarray, "T 2 3"], size: tuple[int, ...]) -> 
     angles = [np.degrees(np.arctan2(view[1, 0], view[0, 0])) for view in (first, last)]
     roll = (angles[1] - angles[0] + 180.0) % 360.0 - 180.0
     moved = [
-        f"{abs(amount):.1f} {unit} {ways[amount < 0]}"
+        f"{abs(amount):.1f} {unit} {ways[int(amount < 0)]}"
         for amount, unit, ways in (
             (x, "px", ("right", "left")),
             (y, "px", ("down", "up")),

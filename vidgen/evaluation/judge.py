@@ -12,6 +12,8 @@ import numpy as np
 
 from vidgen.data import Source
 from vidgen.evaluation.broken import broken
+from vidgen.evaluation.camera_broken import camera_own_error
+from vidgen.evaluation.camera_oracle import CameraVerdicts, examine_camera
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.metrics import METRICS, STRATA, Metric, Stratum
@@ -22,6 +24,9 @@ from vidgen.types import Score
 
 Scores = Mapping[tuple[str, Stratum], Score]
 """Scores by (name of the metric, stratum)."""
+
+_CAMERA = {"oracle_success": "success", "motion": "motion_right"}
+"""What the oracle of a moving camera says; the other words are about objects."""
 
 _PROPORTIONS = {
     "oracle_success": "success",
@@ -38,16 +43,20 @@ class Judge:
 
     Args:
         train: the training split of the source that the prompts come from. The judge learns from
-            its exemplars alone.
+            its exemplars alone. Clips of the source ``"camera"`` are judged by `camera_oracle`,
+            which learns nothing.
         seed: of the recogniser's augmentation.
 
     Attributes:
-        oracle: the oracle, or None for a source that is not simulated.
+        oracle: the oracle of objects, or None for a source without any.
     """
 
     def __init__(self, train: Source, *, seed: int = 0) -> None:
         self.oracle: Oracle | None = None
         self._why = ""
+        self._camera = train.name == "camera"
+        if self._camera:
+            return
         try:
             self.oracle = Oracle(train, seed=seed)
         except UnjudgeableError as reason:
@@ -86,7 +95,11 @@ class Judge:
                     score = Score.missing(why, better=metric.better)
                 elif metric.needs_truth:
                     assert verdicts is not None
-                    score = _oracle_score(metric, verdicts, rows, _free(real, rows), note)
+                    score = (
+                        _camera_score(metric, verdicts, rows, note)
+                        if isinstance(verdicts, CameraVerdicts)
+                        else _oracle_score(metric, verdicts, rows, _free(real, rows), note)
+                    )
                 else:
                     kind = metric.name.removeprefix("drift_")
                     score = (
@@ -105,11 +118,14 @@ class Judge:
             seed: of the breaking.
 
         Returns:
-            Scores by kind: ``"real"``, which should be near 1, and each of `broken`, near 0.
+            Scores by kind: ``"real"``, which should be near 1, and each of `broken` (of
+            `camera_broken` before a moving camera), near 0.
 
         Raises:
             UnjudgeableError: if there is no oracle for the clips.
         """
+        if self._camera:
+            return camera_own_error(real, seed=seed)
         if self.oracle is None:
             raise UnjudgeableError(self._why)
         sets = {"real": real} | broken(real, seed=seed)
@@ -117,13 +133,24 @@ class Judge:
             kind: oracle_success(clips, real, oracle=self.oracle) for kind, clips in sets.items()
         }
 
-    def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[Verdicts | None, str]:
-        if self.oracle is None:
-            return None, self._why
+    def _examine(
+        self, clips: ClipSet, real: ClipSet
+    ) -> tuple[Verdicts | CameraVerdicts | None, str]:
         try:
-            return self.oracle.examine(clips, real), ""
-        except UnjudgeableError as reason:
+            if self._camera:
+                return examine_camera(clips, real), ""
+            if self.oracle is not None:
+                return self.oracle.examine(clips, real), ""
+        except (UnjudgeableError, ImportError) as reason:
             return None, str(reason)
+        return None, self._why
+
+
+def _camera_score(metric: Metric, verdicts: CameraVerdicts, rows: np.ndarray, note: str) -> Score:
+    if metric.name in _CAMERA:
+        right = getattr(verdicts, _CAMERA[metric.name])
+        return proportion(right[rows], better=metric.better, note=note)
+    return Score.missing("before a moving camera there are no objects", better=metric.better)
 
 
 def _oracle_score(

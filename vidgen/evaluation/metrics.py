@@ -42,7 +42,8 @@ _TABLE = (
         name="oracle_success",
         better="higher",
         definition="share of clips that, in at least 7 of 8 frames, show exactly one object, of "
-        "the identity asked, on a path of the motion asked",
+        "the identity asked, on a path of the motion asked; of a camera, that does what was asked "
+        "in at least 7 of 8 steps, in one sharp scene",
     ),
     Metric(
         name="oracle_success_majority",
@@ -62,7 +63,8 @@ _TABLE = (
     Metric(
         name="motion",
         better="higher",
-        definition="share of clips whose path is of the motion asked in at least 7 of 8 frames",
+        definition="share of clips whose path (or camera) is of the motion asked in at least 7 of "
+        "8 frames",
     ),
     Metric(
         name="one_object",
