@@ -433,8 +433,8 @@ def test_the_fingerprint_follows_pixels_captions_and_options_and_not_the_place(
         ("folder:{}", {"fit": "crp"}, UnknownNameError, "did you mean 'crop'"),
         ("folder:{}", {"channels": 4}, ValueError, "channels must be 1"),
         ("folder:{}", {"size": 0}, ValueError, "size must be positive"),
-        ("folder:{}", {"fps": 0}, ValueError, "must be positive"),
-        ("folder:{}", {"split": "compositional-test"}, ValueError, "no split"),
+        ("folder:{}", {"fps": 0}, ValueError, "crops and fps must be at least 1"),
+        ("folder:{}", {"split": "compositional-test"}, ValueError, "no compositional"),
     ],
 )
 def test_bad_requests_are_refused(tmp_path, name, options, error, message):

@@ -192,7 +192,7 @@ def test_clips_reach_a_batch(clips):
         ("small_ucf101", {"stride": 0}, ValueError, "stride must be at least 1"),
         ("small_ucf101", {"view": "vide"}, UnknownNameError, "did you mean 'video'"),
         ("small_ucf101", {"template": "a person"}, ValueError, "no place {} for the caption"),
-        ("small_ucf101", {"split": "compositional-train"}, ValueError, "no split"),
+        ("small_ucf101", {"split": "compositional-train"}, ValueError, "no compositional"),
         ("small_ucf101", {"strid": 2}, ValueError, "did you mean 'stride'"),
         ("mnist", {}, FileNotFoundError, "tfds build mnist --file_format=array_record"),
     ],
