@@ -98,8 +98,17 @@ def test_caption_and_frame_reach_the_sample(run, condition, keys):
     card = run.generator.card
     told = run.sample(run.params, condition, keys)
     if card.text:
-        untold = run.sample(run.params, condition.keep(text=False), keys)
-        assert not np.allclose(told, untold, atol=1e-6)
+        # Some draws: where codes are drawn, what a barely trained network has heard of a sentence
+        # tips few of them.
+        draws = [jax.random.split(jax.random.key(seed), 4) for seed in range(16)]
+        assert any(
+            not np.allclose(
+                run.sample(run.params, condition, draw),
+                run.sample(run.params, condition.keep(text=False), draw),
+                atol=1e-6,
+            )
+            for draw in draws
+        )
     if card.context:
         unseen = run.sample(run.params, condition.keep(context=False), keys)
         given = np.asarray(condition.context_mask)[:, 0]

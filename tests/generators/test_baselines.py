@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidgen import registry
+from vidgen.contract import RollsOut
 from vidgen.types import Condition
 
 
@@ -28,6 +29,7 @@ def test_copy_first_frame_holds_it_or_stays_black(task):
     expected = jnp.broadcast_to(condition.context[0], video[0].shape)
     np.testing.assert_array_equal(video[0], expected)
     np.testing.assert_array_equal(video[1], -1.0)
+    assert isinstance(baseline, RollsOut)
     longer = baseline.rollout({}, condition, KEYS, 9)
     assert longer.shape[1] == 9
     np.testing.assert_array_equal(longer[0, 8], condition.context[0, 0])

@@ -8,12 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
+from vidgen import nn
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
-from vidgen.generators.diffusion.denoiser import _merge, _unmerge
+from vidgen.generators.diffusion.denoiser import (
+    ConvBlock,
+    Denoiser,
+    TimeMixing,
+    _merge,
+    _unmerge,
+)
 from vidgen.generators.diffusion.process import Flow, Gaussian, process_of
 from vidgen.generators.diffusion.sampling import draw, guided
-from vidgen.types import Condition
+from vidgen.types import Batch, Condition
 
 PATHS = [Flow(1.4, 1.2), Gaussian("cosine", 1000), Gaussian("linear", 1000)]
 
@@ -122,6 +130,124 @@ def test_merge_is_undone(clip):
     np.testing.assert_array_equal(merged[0, 0, 0, 0, :4], clip[0, 0, 0, :4, 0])
 
 
+def shaken(weights, scale=0.2):
+    """Random weights everywhere: what starts at zero would hide what it does."""
+    keys = jax.random.split(jax.random.key(7), len(weights))
+    return {
+        name: value + scale * jax.random.normal(key, value.shape)
+        for key, (name, value) in zip(keys, sorted(weights.items()), strict=True)
+    }
+
+
+def test_time_mixing_sums_frames_and_nothing_else():
+    network = nn.Network(lambda rngs: TimeMixing(3, 2, rngs=rngs))
+    weights = network.init(jax.random.key(0))
+    mixing = network.bind(weights)
+    x = jax.random.normal(jax.random.key(1), (2, 3, 4, 5, 6))
+    moved = np.abs(mixing(x.at[1, 2, 3, 1, 4].add(1.0)) - mixing(x)) > 1e-6
+    # One cell and one feature of it, in all frames.
+    expected = np.zeros(x.shape, bool)
+    expected[1, :, 3, 1, 4] = True
+    np.testing.assert_array_equal(moved, expected)
+
+    # The first half of the features backwards in time, the second the mean of all frames.
+    told = jnp.stack([jnp.eye(3)[::-1], jnp.full((3, 3), 1 / 3)])
+    y = network.bind({"mixing": told})(x)
+    np.testing.assert_allclose(y[..., :3], x[:, ::-1, ..., :3], atol=1e-6)
+    mean = jnp.broadcast_to(x[..., 3:].mean(axis=1, keepdims=True), (2, 3, 4, 5, 3))
+    np.testing.assert_allclose(y[..., 3:], mean, atol=1e-6)
+
+
+def test_a_block_steers_each_frame_by_itself_and_begins_as_the_identity():
+    network = nn.Network(lambda rngs: ConvBlock(6, 3, 4, rngs=rngs))
+    fresh = network.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (2, 4, 3, 3, 6))
+    steer = jax.random.normal(jax.random.key(2), (2, 4, 3))
+    np.testing.assert_array_equal(network.bind(fresh)(x, steer), x)
+    # Were frames not mixed, another vector for one of them would reach it alone.
+    mixing = jnp.broadcast_to(jnp.eye(4)[None], fresh["time.mixing"].shape)
+    block = network.bind(shaken(fresh) | {"time.mixing": mixing})
+    moved = np.abs(block(x, steer.at[:, 2].add(1.0)) - block(x, steer)).max(axis=(0, 2, 3, 4))
+    np.testing.assert_array_equal(moved > 1e-4, [False, False, True, False])
+    assert ConvBlock(6, 3, 1, rngs=nnx.Rngs(0)).time is None
+
+
+@pytest.fixture(scope="module")
+def denoiser(task):
+    """The network of a tiny denoiser, and random weights for it."""
+    network = nn.Network(lambda rngs: Denoiser(DiffusionConfig.tiny(), task, rngs=rngs))
+    return network, jax.jit(lambda key: shaken(network.init(key)))(jax.random.key(0))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_last_given_frame_is_shown_beside_every_later_one(denoiser, clip, task, count):
+    network, weights = denoiser
+    condition = Condition.of(
+        jnp.zeros((2, task.text_length, task.text_width)),
+        jnp.zeros((2, task.text_length)),
+        clip[:, :count],
+        jnp.broadcast_to(jnp.array([[True], [False]]), (2, count)),
+    )
+    seen = np.asarray(network.bind(weights)._with_context(-clip, condition))
+    assert seen.shape == (*clip.shape[:-1], 3)
+    np.testing.assert_array_equal(seen[..., :1], -clip)
+    # Nothing is given to the second clip, and to none where the task has no context.
+    np.testing.assert_array_equal(seen[1, ..., 1:], 0.0)
+    if not count:
+        np.testing.assert_array_equal(seen[..., 1:], 0.0)
+        return
+    for frame in range(task.frames):
+        shown = clip[0, min(frame, count - 1)]
+        np.testing.assert_array_equal(seen[0, frame, ..., 1:2], shown)
+        np.testing.assert_array_equal(seen[0, frame, ..., 2], float(frame < count))
+
+
+def test_each_frame_is_steered_by_its_place(denoiser, clip, task):
+    network, weights = denoiser
+    # With no mixing of frames and nothing from the middle, a frame is what its own steer makes it.
+    weights = weights | {name: jnp.zeros_like(weights[name]) for name in ("up.kernel", "up.bias")}
+    for name in ("into.0.time.mixing", "out.0.time.mixing"):
+        eye = jnp.eye(task.frames)[None]
+        weights[name] = jnp.broadcast_to(eye, weights[name].shape)
+    predict = jax.jit(lambda weights, x, t: network.bind(weights)(x, t, prompts(task)))
+    t = jnp.full((2,), 0.5)
+    before = predict(weights, clip, t)
+    places = weights["frame_embed"]
+    after = predict(weights | {"frame_embed": places.at[2].add(1.0)}, clip, t)
+    moved = np.abs(after - before).max(axis=(0, 2, 3, 4)) > 1e-4
+    np.testing.assert_array_equal(moved, [False, False, True, False])
+    # The same pictures in other places are told apart.
+    still = jnp.repeat(clip[1:, :1], task.frames, axis=1)
+    shown = predict(weights, jnp.repeat(still, 2, axis=0), t)[1]
+    assert float(jnp.abs(shown[2] - shown[3]).max()) > 1e-3
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_any_number_of_context_frames(task, clip, count):
+    task = dataclasses.replace(task, context_frames=count)
+    diffusion = Diffusion(DiffusionConfig.tiny(), task)
+    context = jnp.full((2, *task.context_shape), 0.25)
+    given = jnp.broadcast_to(jnp.array([[True], [False]]), (2, count))
+    text = jnp.ones((2, task.text_length, task.text_width))
+    condition = Condition.of(text, jnp.ones(text.shape[:2]), context, given)
+    network = nn.Network(lambda rngs: Denoiser(DiffusionConfig.tiny(), task, rngs=rngs))
+
+    @jax.jit
+    def sample(condition):
+        params = {"denoiser": shaken(network.init(jax.random.key(0)))}
+        keys = jax.random.split(jax.random.key(1), 2)
+        return diffusion.sample(params, condition, keys, DiffusionSampler(steps=1))
+
+    video = sample(condition)
+    assert video.shape == (2, *task.video_shape)
+    np.testing.assert_array_equal(video[0, :count], context[0])
+    if count:
+        # What is asked for hangs on the last given frame, in every later one.
+        other = dataclasses.replace(condition, context=condition.context.at[0, -1].set(-0.5))
+        moved = np.abs(sample(other) - video).max(axis=(2, 3, 4)) > 1e-4
+        np.testing.assert_array_equal(moved, [[False, True, True, True], [False] * 4])
+
+
 @pytest.mark.parametrize("prediction", ["velocity", "x"])
 @pytest.mark.parametrize("process", ["flow", "gaussian"])
 def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, prediction):
@@ -129,8 +255,6 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, 
     config = dataclasses.replace(
         DiffusionConfig.tiny(), process=process, prediction=prediction, attention="factorised"
     )
-    from vidgen.types import Batch
-
     (phase,) = Diffusion(config, task).phases()
     state = jax.eval_shape(phase.init, jax.random.key(0), {})
     params = {name: jnp.zeros(leaf.shape) for name, leaf in state.params.items()}
