@@ -1,4 +1,4 @@
-"""The autoregressive generator: its neighbours, its cache, its filters and its prompts."""
+"""The autoregressive generator: neighbours, digits, cache, given codes, filters and prompts."""
 
 import dataclasses
 
@@ -7,16 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.contract import Reconstructs
+from vidgen.contract import Reconstructs, TrainState
 from vidgen.generators.autoregressive import (
     Autoregressive,
     AutoregressiveConfig,
     PriorConfig,
     Sampler,
 )
-from vidgen.generators.autoregressive.neighbours import neighbours
-from vidgen.generators.autoregressive.sampling import filtered, keep_top_k, keep_top_p
-from vidgen.types import Condition, Task
+from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
+from vidgen.generators.autoregressive.network import DigitHead
+from vidgen.generators.autoregressive.phase import PriorPhase, decided
+from vidgen.generators.autoregressive.sampling import (
+    filtered,
+    keep_top_k,
+    keep_top_p,
+    sample_codes,
+)
+from vidgen.nn import Network, codes_of, digits_of
+from vidgen.types import Batch, Condition, Task
 
 TASK = Task(frames=4, height=8, width=12, channels=1, text_length=3, text_width=4)
 B = 3
@@ -38,6 +46,7 @@ class World:
         self.generator = Autoregressive(AutoregressiveConfig.tiny(), TASK)
         self.tokenizer_phase, self.prior_phase = self.generator.phases()
         self.tokenizer = self.tokenizer_phase.tokenizer
+        self.levels = self.tokenizer.config.quantizer.levels
         self.params = jax.jit(lambda: jax.tree.map(self.shaken, weights_of(self.generator)))()
         key = jax.random.key(5)
         self.video = jnp.tanh(jax.random.normal(key, (B, *TASK.video_shape)))
@@ -48,7 +57,11 @@ class World:
             jnp.array([[1], [0], [1]]),
         )
         self.keys = jax.random.split(jax.random.key(9), B)
+        self.codes = self.encode(self.video)
+        self.given = (self.codes, decided(self.tokenizer, self.condition))
         self.sample = jax.jit(self.generator.sample)
+        self.logits = jax.jit(self._logits)
+        self.draw = jax.jit(self._draw)
 
     @staticmethod
     def shaken(value):
@@ -58,12 +71,20 @@ class World:
     def prior(self):
         return self.prior_phase.network.bind(self.params["prior"])
 
-    @property
-    def table(self):
-        return self.tokenizer.table(self.params["tokenizer"])
+    def encode(self, video):
+        """Codes in raster order: [B N]."""
+        return self.tokenizer.encode(self.params["tokenizer"], video).reshape(B, -1)
 
-    def logits(self, codes, condition):
-        return self.prior(codes, self.table, self.prior.encode(condition))
+    def tell(self, codes):
+        return self.tokenizer.tell(self.params["tokenizer"], codes)
+
+    def _logits(self, codes, condition):
+        digits = digits_of(codes, self.levels)
+        return self.prior(self.tell(codes), digits, self.prior.encode(condition))
+
+    def _draw(self, prior, condition, keys, sampler, given):
+        bound = self.prior_phase.network.bind(prior)
+        return sample_codes(bound, self.tell, condition, keys, sampler, given)
 
 
 @pytest.fixture(scope="module")
@@ -73,59 +94,126 @@ def world():
 
 def test_neighbours_by_hand():
     table = neighbours((2, 2, 3))
-    assert table.shape == (12, 14)
+    assert table.shape == (12, 13)
     # Code 4 is (0, 1, 1): nothing before it in time; above it 0, 1, 2, at its left 3.
-    assert table[4].tolist() == [12] * 9 + [0, 1, 2, 3] + [3]
+    assert table[4].tolist() == [12] * 9 + [0, 1, 2, 3]
     # Code 6 is (1, 0, 0), in a corner of the second frame of codes.
-    assert table[6].tolist() == [12, 12, 12, 12, 0, 1, 12, 3, 4] + [12] * 4 + [5]
-    assert table[0].tolist() == [12] * 14
+    assert table[6].tolist() == [12, 12, 12, 12, 0, 1, 12, 3, 4] + [12] * 4
+    assert table[0].tolist() == [12] * 13
 
 
 def test_no_neighbour_is_later():
     table = neighbours((3, 4, 2))
     seen = np.where(table == 24, -1, table)
     assert (seen < np.arange(24)[:, None]).all()
-    assert (seen.max(1)[1:] == np.arange(23)).all()
+    assert (seen.max(1)[1:] >= 0).all()
+
+
+def test_surroundings_are_a_gather_at_the_neighbours():
+    grid = (2, 3, 4)
+    codes, nowhere, weight = (
+        jax.random.normal(jax.random.key(seed), shape)
+        for seed, shape in enumerate([(2, *grid, 5), (5,), (2, *grid, 13 * 5)])
+    )
+
+    def gathered(codes, nowhere):
+        beyond = jnp.broadcast_to(nowhere[None, None], (2, 1, 5))
+        flat = jnp.concatenate([codes.reshape(2, -1, 5), beyond], axis=1)
+        return flat[:, neighbours(grid)].reshape(2, *grid, -1)
+
+    np.testing.assert_array_equal(surroundings(codes, nowhere), gathered(codes, nowhere))
+    ours, theirs = (
+        jax.grad(lambda *xs, form=form: jnp.sum(weight * form(*xs)), (0, 1))(codes, nowhere)
+        for form in (surroundings, gathered)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def head():
+    """A head of three digits with random weights."""
+    network = Network(lambda rngs: DigitHead(6, 5, (2, 4, 3), rngs=rngs))
+    return network.bind(jax.tree.map(World.shaken, network.init(jax.random.key(0))))
+
+
+def test_a_digit_sees_those_before_it_alone(head):
+    x, digits = jax.random.normal(jax.random.key(1), (7, 6)), jnp.ones((7, 3), jnp.int32)
+    before = head(x, digits)
+    for digit in range(3):
+        after = head(x, digits.at[:, digit].set(0))
+        changed = [bool((after[:, g] != before[:, g]).any()) for g in range(3)]
+        assert changed == [g > digit for g in range(3)]
+
+
+def test_digits_make_a_distribution_over_all_codes(head):
+    levels = head.levels
+    x = jax.random.normal(jax.random.key(1), (1, 6))
+    digits = digits_of(jnp.arange(np.prod(levels)), levels)
+    logits = head(jnp.broadcast_to(x, (len(digits), 6)), digits)
+    # Values that a digit does not take have no share.
+    possible = np.arange(4) < np.array(levels)[:, None]
+    np.testing.assert_array_equal(
+        np.isfinite(logits), np.broadcast_to(possible[None], logits.shape)
+    )
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), digits[..., None], axis=-1)
+    np.testing.assert_allclose(jnp.exp(chosen[..., 0].sum(axis=-1)).sum(), 1.0, rtol=1e-5)
 
 
 def test_logits_do_not_see_their_own_or_later_codes(world):
     N = world.prior.length
     codes = jax.random.randint(jax.random.key(0), (B, N), 0, world.tokenizer.size)
-    logits = jax.jit(world.logits)
-    before = logits(codes, world.condition)
+    before = world.logits(codes, world.condition)
     for place in range(N):
+        # The next code differs in its first digit.
         other = (codes[:, place] + 1) % world.tokenizer.size
-        after = logits(codes.at[:, place].set(other), world.condition)
-        changed = np.asarray(jnp.abs(after - before).max((0, 2)) > 1e-6)
-        assert not changed[: place + 1].any()
+        after = world.logits(codes.at[:, place].set(other), world.condition)
+        # Values that a digit does not take are -inf in both.
+        changed = np.nanmax(np.abs(after - before), axis=(0, 3)) > 1e-6
+        assert not changed[:place].any()
+        assert changed[place].tolist() == [False, True]
         assert changed[place + 1 :].any() == (place + 1 < N)
 
 
 def test_cached_steps_equal_teacher_forcing(world):
     prior, N = world.prior, world.prior.length
     codes = jax.random.randint(jax.random.key(0), (B, N), 0, world.tokenizer.size)
-    prompt = prior.encode(world.condition)
-    told = jnp.concatenate([prior.tell(world.table)[codes], prior.nowhere(B, 1)], axis=1)
-    memory = prior.decoder.memory(prompt.source)
+    digits = digits_of(codes, world.levels)
 
-    def step(caches, index):
-        logits, caches = prior.step(told, index, world.table, prompt, caches, memory)
-        return caches, logits
+    def cached():
+        prompt = prior.encode(world.condition)
+        read = jnp.concatenate([prior.read(world.tell(codes)), prior.nowhere(B, 1)], axis=1)
+        memory = prior.decoder.memory(prompt.source)
 
-    caches = prior.decoder.empty_caches(B, N)
-    _, cached = jax.jit(lambda: jax.lax.scan(step, caches, jnp.arange(N)))()
+        def step(caches, index):
+            x, caches = prior.step(read, index, prompt, caches, memory)
+            return caches, prior.head(x, digits[:, index])
+
+        caches = prior.decoder.empty_caches(B, N)
+        return jax.lax.scan(step, caches, jnp.arange(N))[1]
+
     np.testing.assert_allclose(
-        cached.transpose(1, 0, 2), world.logits(codes, world.condition), atol=1e-5
+        jax.jit(cached)().swapaxes(0, 1), world.logits(codes, world.condition), atol=1e-5
     )
 
 
-def test_greedy_samples_are_the_likeliest_under_teacher_forcing(world):
+def test_greedy_samples_are_the_likeliest_digit_by_digit(world):
     video = world.sample(world.params, world.condition, world.keys, Sampler(temperature=0.0))
-    codes = jnp.zeros((B, world.prior.length), jnp.int32)
-    logits = jax.jit(world.logits)
+    known, (first, mask) = TASK.height // 4 * (TASK.width // 4), world.given
+    codes = jnp.where(mask, first, 0)
+    digits = digits_of(codes, world.levels)
     for place in range(world.prior.length):
-        likeliest = jnp.argmax(logits(codes, world.condition)[:, place], axis=-1)
-        codes = codes.at[:, place].set(likeliest)
+        for digit in range(len(world.levels)):
+            logits = world.logits(codes_of(digits, world.levels), world.condition)
+            likeliest = jnp.argmax(logits[:, place, digit], axis=-1)
+            # Of the rows that give their first frame, the codes of that frame are not drawn.
+            drawn = ~mask[:, place]
+            digits = digits.at[:, place, digit].set(
+                jnp.where(drawn, likeliest, digits[:, place, digit])
+            )
+    codes = codes_of(digits, world.levels)
+    np.testing.assert_array_equal(codes[::2, :known], first[::2, :known])
+    assert (np.asarray(codes[1, :known]) != np.asarray(first[1, :known])).any()
     expected = world.tokenizer.decode(
         world.params["tokenizer"], codes.reshape(B, *world.tokenizer.grid)
     )
@@ -136,18 +224,64 @@ def test_greedy_samples_are_the_likeliest_under_teacher_forcing(world):
     np.testing.assert_allclose(video[~given, 0], expected[~given, 0], atol=1e-4)
 
 
+def test_a_context_decides_the_codes_that_see_nothing_else(world):
+    cells = TASK.height // 4 * (TASK.width // 4)
+    for count, expected in ((0, 0), (1, 1), (2, 1), (3, 2)):
+        task = dataclasses.replace(TASK, context_frames=count)
+        whole = jnp.ones((3, count), bool)
+        condition = Condition.of(
+            jnp.zeros((3, 3, 4)),
+            jnp.zeros((3, 3)),
+            jnp.zeros((3, *task.context_shape)),
+            # All frames, none, and all but the last: half a context decides nothing.
+            whole.at[1].set(False).at[2, -1:].set(False),
+        )
+        mask = np.asarray(decided(world.tokenizer, condition))
+        assert mask.shape == (3, world.prior.length)
+        assert mask[0, : expected * cells].all()
+        assert not mask[0, expected * cells :].any()
+        assert not mask[1:].any()
+
+
+def test_given_codes_are_those_of_the_clip_and_what_follows_hangs_on_them(world):
+    _, mask = world.given
+    still = jnp.repeat(world.video[:, :1], TASK.frames, axis=1)
+    # Whatever follows, the codes of the first frame are the same.
+    np.testing.assert_array_equal(world.encode(still)[mask], world.codes[mask])
+    sampler = Sampler(temperature=1.0)
+    codes = world.draw(world.params["prior"], world.condition, world.keys, sampler, world.given)
+    np.testing.assert_array_equal(codes[mask], world.codes[mask])
+    other = ((world.codes + 1) % world.tokenizer.size, mask)
+    moved = world.draw(world.params["prior"], world.condition, world.keys, sampler, other)
+    later = np.asarray(codes != moved) & ~np.asarray(mask)
+    assert later[::2].any()
+    assert not later[1].any()
+
+
+def test_no_value_beyond_a_digits_levels_is_drawn(world):
+    # Most of the second digit's mass lies on a value that it does not take.
+    bias = world.params["prior"]["head.bias_head"].at[1, 3].set(50.0)
+    prior = world.params["prior"] | {"head.bias_head": bias}
+    condition = world.condition.keep(context=False)
+    nothing = (world.codes, jnp.zeros_like(world.given[1]))
+    sampler = Sampler(temperature=3.0, guidance=2.0)
+    codes = np.asarray(world.draw(prior, condition, world.keys, sampler, nothing))
+    assert codes.min() >= 0
+    assert codes.max() < world.tokenizer.size
+    digits = np.asarray(digits_of(jnp.asarray(codes), world.levels)).reshape(-1, 2)
+    assert [set(column) for column in digits.T] == [set(range(n)) for n in world.levels]
+
+
 def test_guidance_extrapolates_from_the_unconditional_pass(world):
-    sampler = Sampler(temperature=0.5)
-    plain = world.sample(world.params, world.condition, world.keys, sampler)
-    one = dataclasses.replace(sampler, guidance=1.0)
-    guided = world.sample(world.params, world.condition, world.keys, one)
-    np.testing.assert_allclose(guided, plain, atol=1e-4)
-    none = dataclasses.replace(sampler, guidance=0.0)
-    ignored = world.sample(world.params, world.condition, world.keys, none)
-    asked_nothing = world.condition.unconditional()
-    free = world.sample(world.params, asked_nothing, world.keys, sampler)
-    # The first frame is pasted in where it is given, whatever the prior drew.
-    np.testing.assert_allclose(ignored[:, 1:], free[:, 1:], atol=1e-4)
+    def codes(condition, guidance):
+        sampler = Sampler(temperature=0.5, guidance=guidance)
+        # Given codes stay in both passes.
+        return world.draw(world.params["prior"], condition, world.keys, sampler, world.given)
+
+    np.testing.assert_array_equal(codes(world.condition, 1.0), codes(world.condition, None))
+    free = codes(world.condition.unconditional(), None)
+    np.testing.assert_array_equal(codes(world.condition, 0.0), free)
+    assert (np.asarray(codes(world.condition, 3.0)) != np.asarray(free)).any()
 
 
 def test_a_masked_condition_leaves_no_trace(world):
@@ -162,7 +296,30 @@ def test_a_masked_condition_leaves_no_trace(world):
     b = world.logits(codes, under(world.condition.text + 5.0))
     np.testing.assert_allclose(a, b, atol=1e-6)
     told = world.logits(codes, world.condition)
-    assert float(jnp.abs(told - a).max()) > 1e-3
+    assert np.nanmax(np.abs(told - a)) > 1e-3
+
+
+def test_the_loss_asks_for_codes_that_are_not_given(world):
+    config = dataclasses.replace(
+        world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B
+    )
+    phase = PriorPhase(config, TASK, world.tokenizer, earlier="tokenizer", share=0.75)
+    params = world.params["prior"]
+    state = TrainState.create(
+        params, config.optimizer.init(params), rest={"tokenizer": world.params["tokenizer"]}
+    )
+    batch = Batch(video=world.video, condition=world.condition)
+    _, metrics = jax.jit(phase.step)(state, batch, jax.random.key(0), jnp.float32(0.5))
+
+    digits = np.asarray(digits_of(world.codes, world.levels))[..., None]
+    logits = np.asarray(jax.nn.log_softmax(world.logits(world.codes, world.condition)))
+    nats = -np.take_along_axis(logits, digits, axis=-1)[..., 0].sum(axis=-1)
+    right = (logits.argmax(axis=-1)[..., None] == digits).all(axis=(2, 3))
+    asked = ~np.asarray(world.given[1])
+    # Two of the three clips give the first of three token frames.
+    assert (~asked).sum() == 2 * asked.shape[1] // 3
+    np.testing.assert_allclose(metrics["loss"], nats[asked].mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["accuracy"], right[asked].mean(), rtol=1e-5)
 
 
 def test_filters_by_hand():
