@@ -42,8 +42,7 @@ _TABLE = (
         name="oracle_success",
         better="higher",
         definition="share of clips that, in at least 7 of 8 frames, show exactly one object, of "
-        "the identity asked, on a path of the motion asked; of a camera, that does what was asked "
-        "in at least 7 of 8 steps, in one sharp scene",
+        "the identity asked, on a path of the motion asked; or move as asked, in one sharp scene",
     ),
     Metric(
         name="oracle_success_majority",
