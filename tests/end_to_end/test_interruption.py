@@ -24,6 +24,8 @@ from orbax.checkpoint import v1 as ocp
 
 from vidgen.training import Cost, read_metrics
 
+pytestmark = pytest.mark.slow
+
 PHASES = {
     "gan": ("adversarial",),
     "autoregressive": ("tokenizer", "prior"),

@@ -280,5 +280,5 @@ def test_what_cannot_be_is_refused(task):
         DiffusionConfig(process="wavelet")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 1"):
         DiffusionSampler(steps=0)
-    with pytest.raises(ValueError, match="height in multiples of 4"):
+    with pytest.raises(ValueError, match="height in multiples of 8"):
         Diffusion(DiffusionConfig(), dataclasses.replace(task, height=18))
