@@ -1,6 +1,5 @@
 """MNIST's layout in TensorFlow Datasets, through real array records and without a network."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,11 +9,6 @@ import numpy as np
 import pytest
 
 from vidgen.data import handwriting, source, tfds_digits
-
-needs_tfds = pytest.mark.skipif(
-    any(importlib.util.find_spec(m) is None for m in ("tensorflow_datasets", "array_record")),
-    reason="needs vidgen[tfds]",
-)
 
 # A builder lives in a module of its own folder; TFDS reads the folder's name. To encode arrays TFDS
 # would import TensorFlow, which takes longer than all the rest.
@@ -72,7 +66,6 @@ def run(script, folder):
     return done.stdout.split()
 
 
-@needs_tfds
 def test_the_parts_are_those_of_the_same_images_in_idx_files(tmp_path, mnist_like):
     from vidgen.data import idx
 
