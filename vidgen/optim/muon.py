@@ -36,7 +36,7 @@ def orthogonalise(x: Float[Array, "m n"]) -> Float[Array, "m n"]:
 
     X <- (a + b XX' + c (XX')^2) X, five times. All factors are polynomials of the first XX', so
     the iteration runs on that small symmetric matrix and touches X only at its beginning and end:
-    the same result for a third of the work where X is four times as long as it is wide.
+    the same result, for less work the longer X is for its width.
 
     References: Jordan et al. (2024); Higham, "Functions of matrices" (2008), chapter 8.
     """

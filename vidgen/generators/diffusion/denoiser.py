@@ -159,8 +159,7 @@ class TimeMixing(nnx.Module):
     """Every frame as a learned sum of all frames, other sums for each group of features.
 
     Attention over time whose weights are the same for every clip: motions here are told by the
-    sentence, not found by looking, and on a CPU a product with a small constant matrix costs a
-    tenth of what attention does.
+    sentence, not found by looking, and a product with a small constant matrix costs little.
 
     Args:
         frames: T.
