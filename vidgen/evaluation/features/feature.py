@@ -1,0 +1,38 @@
+"""What a feature network is to the metrics that use it."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+
+class UnsuitableClipsError(ValueError):
+    """These clips cannot honestly be given to this network; the message says which may be."""
+
+
+@runtime_checkable
+class FeatureNetwork(Protocol):
+    """A frozen network that turns each clip into a vector.
+
+    What a clip is turned into depends on that clip alone: not on the batch size, on the order of
+    the clips or on the number of devices.
+
+    Attributes:
+        name: what it is and what it holds, with the first hexadecimal digits of a hash of its
+            weights, e.g. ``"i3d-kinetics400-1a2b3c4d"``: results under two names never mix.
+        width: D, features of a clip.
+    """
+
+    name: str
+    width: int
+
+    def __call__(self, video: UInt8[np.ndarray, "N T H W C"]) -> Float[np.ndarray, "N D"]:
+        """The features of N clips, float32.
+
+        Raises:
+            UnsuitableClipsError: if it cannot judge clips of this length, size or number of
+                channels.
+        """
+        ...
