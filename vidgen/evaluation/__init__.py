@@ -10,6 +10,7 @@ from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
+from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.judge import Judge
 from vidgen.evaluation.metrics import METRICS, Metric
 from vidgen.evaluation.oracle import Confusion, Oracle, UnjudgeableError, Verdicts, oracle_success
@@ -34,6 +35,7 @@ __all__ = [
     "camera_success",
     "drift",
     "examine_camera",
+    "lpips",
     "oracle_success",
     "protocol",
     "psnr",
