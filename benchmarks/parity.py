@@ -180,7 +180,9 @@ def reference_lpips(a: np.ndarray, b: np.ndarray, network: str) -> np.ndarray:
     def rgb(clip: np.ndarray) -> np.ndarray:
         return np.broadcast_to(clip, (*clip.shape[:3], 3)).astype(np.float32) / 127.5 - 1
 
-    return np.stack([run(rgb(x), rgb(y)) for x, y in zip(a, b, strict=True)])
+    # The package broadcasts over ranks, which the tests forbid the suite's own code.
+    with jax.numpy_rank_promotion("allow"):
+        return np.stack([run(rgb(x), rgb(y)) for x, y in zip(a, b, strict=True)])
 
 
 if __name__ == "__main__":
