@@ -30,7 +30,9 @@ from vidgen.comparison.jobs import (
     run_anchors,
     run_job,
 )
-from vidgen.comparison.results import Results, as_json, collect
+from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.results import Results, collect
+from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
 from vidgen.training import Budget
@@ -216,6 +218,9 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "verdict": dataclasses.asdict(words),
             "rows": as_json(results.rows),
             "summary": as_json(results.summary),
+            "pairs": as_json(results.pairs),
+            "trust": as_json(results.trust),
+            "primary_metrics": list(PRIMARY_METRICS),
         },
     )
     write_text(folder.report, render(folder, record, results, words))

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
-from vidgen.comparison.results import as_json, rows_of
+from vidgen.comparison.rows import as_json, rows_of
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
@@ -202,6 +203,7 @@ def _judge(
     kind = "anchor" if seed is None else "generator"
     rows = rows_of(scores, generator=generator, kind=kind, seed=seed, share=share)
     per_clip = _per_clip(scores.get(("oracle_success", "all")))
+    kept = {key: _values(s.per_clip) for key, s in scores.items() if s.per_clip is not None}
     back = run.samples(f"{name}-{RECONSTRUCTION}")
     if back.exists():
         scores = setting.judge.judge(ClipSet.load(back), setting.prompts)
@@ -218,6 +220,10 @@ def _judge(
             "asked": asked,
             "rows": as_json(rows),
             "per_clip": {"oracle_success": per_clip},
+            "clips": [
+                {"metric": metric, "prompts": prompts, "values": values}
+                for (metric, prompts), values in kept.items()
+            ],
         },
     )
 
@@ -227,6 +233,11 @@ def _per_clip(score: Score | None) -> list[bool] | None:
     if score is None or score.per_clip is None:
         return None
     return [bool(value) for value in score.per_clip]
+
+
+def _values(per_clip: np.ndarray) -> list[float | None]:
+    """A value a clip for JSON, to six digits; None for a clip that has none."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in per_clip]
 
 
 def _done(run: RunFolder, asked: dict[str, Any]) -> bool:

@@ -6,15 +6,10 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from vidgen.comparison.results import Results, Row
-
-CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
-"""Anchors that know nothing of what was asked: a metric must put real clips above them."""
-
-CEILING = "held-out-real"
-
-ENOUGH_SEEDS = 5
-"""With fewer training seeds a comparison describes, and no test can reach significance."""
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import Row
+from vidgen.comparison.trust import BROKEN, CHANCE, apart, trust_in
+from vidgen.evaluation.power import ENOUGH_SEEDS
 
 STRATA = (("text", "from a sentence alone"), ("text+image", "from a sentence and a first frame"))
 
@@ -64,27 +59,19 @@ def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
     )
 
 
-def apart(a: Row, b: Row) -> bool:
-    """Whether two intervals do not overlap; False where one is missing."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.low > b.high or b.low > a.high
-
-
 def untrusted(results: Results, metric: str, prompts: str = "all") -> str:
     """Why a metric is not to be trusted here; empty where it orders its anchors.
 
     A metric that cannot tell real clips from clips that ignore the prompt measures something else.
     """
-    real = results.one(CEILING, metric, prompts=prompts)
-    if real is None or real.value is None:
-        return ""
-    sign = 1 if real.better == "higher" else -1
-    for name in CHANCE:
-        row = results.one(name, metric, prompts=prompts)
-        if row is not None and row.value is not None and sign * (real.value - row.value) <= 0:
-            return f"it does not put real clips above {name}"
-    return ""
+    found = trust_in(
+        [
+            row
+            for row in results.pick(metric, prompts=prompts)
+            if row.kind == "anchor" or row.generator in BROKEN
+        ]
+    )
+    return found.why if found is not None and found.trusted is False else ""
 
 
 def number(value: float | None, metric: str = "") -> str:
