@@ -19,7 +19,6 @@ from vidgen.comparison.folder import (
     read_json,
     surroundings,
     write_json,
-    write_text,
 )
 from vidgen.comparison.jobs import (
     Executor,
@@ -27,6 +26,7 @@ from vidgen.comparison.jobs import (
     in_this_process,
     jobs_of,
     judge_again,
+    judge_the_oracle,
     run_anchors,
     run_job,
 )
@@ -188,7 +188,9 @@ def setting_of(folder: ComparisonFolder) -> Setting:
 
 
 def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
-    """Write ``results.json`` and ``report.html`` anew from what lies beneath; no model is needed.
+    """Write ``results.json``, ``report.html``, its figures and tables anew; no model is needed.
+
+    All of them are a pure function of what lies beneath.
 
     Args:
         directory: a run folder of `compare`.
@@ -197,7 +199,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
     Raises:
         FolderError: if the folder holds no comparison, or a damaged one.
     """
-    from vidgen.comparison.page import render
+    from vidgen.comparison.page import write_page
 
     folder = ComparisonFolder.at(directory)
     if not folder.experiment.exists():
@@ -223,13 +225,14 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "primary_metrics": list(PRIMARY_METRICS),
         },
     )
-    write_text(folder.report, render(folder, record, results, words))
+    write_page(folder, record, results, words)
     return Comparison(results=results, verdict=words, report=folder.report)
 
 
 def evaluate(folder: ComparisonFolder) -> None:
     """Judge every saved answer of a comparison again."""
     setting = setting_of(folder)
+    judge_the_oracle(setting)
     for pattern in ("anchors/*", "*/seed-*", "budget-*/*/seed-*"):
         for path in sorted(folder.path.glob(pattern)):
             run = dataclasses.replace(folder.anchor("-"), path=path)

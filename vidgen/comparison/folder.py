@@ -12,6 +12,8 @@
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       results.json                    tidy rows, pairs with their tests, trust in the metrics
       report.html                     one self-contained page
+      figures/*.svg  tables/*.csv|.tex         its figures and tables as files
+      oracle.json                     the oracle's own error
 
 Addresses are `etils.epath`, so a folder may lie in a bucket. Every file is written whole or not at
 all, and every JSON file names its schema version: a reader takes its own version and the older
@@ -109,6 +111,21 @@ class ComparisonFolder:
     def report(self) -> epath.Path:
         """The page."""
         return self.path / "report.html"
+
+    @property
+    def figures(self) -> epath.Path:
+        """The page's figures as files."""
+        return self.path / "figures"
+
+    @property
+    def tables(self) -> epath.Path:
+        """The page's tables as files."""
+        return self.path / "tables"
+
+    @property
+    def oracle(self) -> epath.Path:
+        """The oracle's own error."""
+        return self.path / "oracle.json"
 
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""
