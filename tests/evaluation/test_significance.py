@@ -59,8 +59,14 @@ def test_flips_of_signs_against_scipy_and_against_the_binomial():
     wins = np.r_[np.ones(10), -np.ones(2), np.zeros(300)]
     assert sign_flip(wins) == pytest.approx(stats.binomtest(10, 12).pvalue)
     many = np.r_[np.ones(60), -np.ones(36)]
-    assert sign_flip(many) == pytest.approx(stats.binomtest(60, 96).pvalue, abs=0.005)
+    assert sign_flip(many) == pytest.approx(stats.binomtest(60, 96).pvalue)
+    drawn = np.random.default_rng(3).normal(0.2, size=100)
+    assert sign_flip(drawn) == pytest.approx(stats.ttest_1samp(drawn, 0).pvalue, abs=0.01)
+    assert sign_flip(drawn + 5) == pytest.approx(1e-4)
     assert sign_flip(np.zeros(5)) == 1.0
+    # The mid-p leaves out half of what is exactly as extreme as 60 of 96.
+    half = stats.binom.pmf(60, 96, 0.5)
+    assert sign_flip(many, mid_p=True) == pytest.approx(sign_flip(many) - half)
 
 
 def test_the_difference_of_seeds_is_welchs_and_one_seed_has_no_test():

@@ -31,6 +31,10 @@ PROPORTIONS = frozenset(
         "one_object",
         "missing_rate",
         "extra_rate",
+        "precision",
+        "recall",
+        "coverage",
+        "memorisation",
     }
 )
 """Metrics that lie in [0, 1], where an interval is cut at the ends."""

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from vidgen.comparison.rows import TEST, Row
+from vidgen.evaluation import METRICS
 
 CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
 """Anchors that know nothing of what was asked: their best is what chance reaches."""
@@ -20,20 +21,11 @@ BROKEN = (*CHANCE, "shuffled-frames")
 
 CEILING = "held-out-real"
 
-FLOOR = "real-floor"
-"""Real clips against others of the same kind: the best that a metric of sets can say."""
+FLOOR = "real-against-real"
+"""Real clips that are none of the prompts': the best that a metric of sets can say. Held-out real
+clips answer a first frame by the prompt's own clip, which flatters them before such metrics."""
 
-_COUNTS = ("frozen-real", "shuffled-frames", "shuffled-captions")
-_SET_METRICS = ("fvd", "kvd", "frechet", "precision", "recall", "density", "coverage")
-
-_BLIND: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("identity", "identity_majority"), ("frozen-real", "shuffled-frames")),
-    (("one_object", "missing_rate"), _COUNTS),
-    (("extra_rate",), (*_COUNTS, "copy-first-frame")),
-    (("failed_rate", "drift_identity", "drift_one_object"), BROKEN),
-    (("drift_psnr", "drift_ssim"), ("shuffled-frames", "shuffled-captions")),
-)
-"""Metrics by name, and the anchors whose break they cannot see by definition."""
+_OF_SETS = ("fid", "fvd", "kvd", "precision", "recall", "density", "coverage")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,20 +66,17 @@ def trust_in(anchors: Sequence[Row]) -> Trust | None:
         None where real clips have no value, so that there is nothing to order.
     """
     known = {row.generator: row for row in anchors if row.value is not None}
-    real = known.get(CEILING, known.get(FLOOR))
+    of_sets = anchors[0].metric.startswith(_OF_SETS) if anchors else False
+    real = known.get(FLOOR if of_sets and FLOOR in known else CEILING)
     if real is None:
         return None
     blind = blind_to(real.metric, real.prompts)
     seen = [known[name] for name in BROKEN if name in known and name not in blind]
     violated = [row for row in seen if not _above(real, row)]
     unsure = [row for row in seen if row not in violated and not apart(real, row)]
-    floor = known.get(FLOOR)
-    upside_down = floor is not None and _above(real, floor) and apart(real, floor)
     clauses = []
     if violated:
         clauses.append(f"it does not put real clips above {_names(violated)}")
-    if upside_down:
-        clauses.append("it puts other real clips above the floor of real against real")
     if unsure:
         clauses.append(f"its interval of real clips reaches into that of {_names(unsure)}")
     if not seen:
@@ -99,7 +88,7 @@ def trust_in(anchors: Sequence[Row]) -> Trust | None:
         metric=real.metric,
         prompts=real.prompts,
         protocol=real.protocol,
-        trusted=not (violated or upside_down) if seen or upside_down else None,
+        trusted=not violated if seen else None,
         why="; ".join(clauses),
         violated=tuple(row.generator for row in violated),
         unsure=tuple(row.generator for row in unsure),
@@ -120,11 +109,7 @@ def trust_of(summary: Sequence[Row]) -> tuple[Trust, ...]:
 
 def blind_to(metric: str, prompts: str) -> tuple[str, ...]:
     """The anchors whose break a metric cannot see by definition."""
-    blind = next((anchors for names, anchors in _BLIND if metric in names), ())
-    if metric.startswith("fid"):  # of single frames
-        blind = ("shuffled-frames", "shuffled-captions")
-    elif metric.startswith(_SET_METRICS):
-        blind = ("shuffled-captions",)  # the same clips, in another order
+    blind = METRICS[metric].blind if metric in METRICS else ()
     if prompts == "text+image" and "frozen-real" in blind:
         blind = tuple(dict.fromkeys((*blind, "copy-first-frame")))  # there it is the same clip
     return blind
