@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vidgen.comparison.verdict import amount
+from vidgen.comparison.wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,10 @@ def plain_decades(axes: Axes) -> None:
     low, high = axes.get_xlim()
     if high / low < 12:
         axes.set_xlim(low / 3, high * 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    low, high = axes.get_xlim()
+    # Few decades need more than their powers of ten to be read.
+    subs = (1.0,) if high / low > 1e3 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
     # Not in mathematics' own fonts, which a page does not have.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())

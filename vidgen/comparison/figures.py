@@ -10,7 +10,7 @@ import numpy as np
 from vidgen.comparison.curves import Curve, Point
 from vidgen.comparison.drawing import INK, Look, panel, plain_decades
 from vidgen.comparison.rows import Row
-from vidgen.comparison.verdict import amount
+from vidgen.comparison.wording import amount
 from vidgen.evaluation import Confusion
 from vidgen.evaluation.observations import FrameCurve
 
@@ -124,7 +124,8 @@ def trade_off(
                     )
         plain_decades(axes)
         if share:
-            axes.set_ylim(-0.03, 1.03)
+            highest = max(point.high for points in series.values() for point in points)
+            axes.set_ylim(-0.02, min(1.03, max(1.25 * highest, 0.1)))
         axes.set_xlabel(label)
         axes.set_ylabel(quality)
         axes.legend(loc="best")

@@ -124,11 +124,13 @@ def walls(
     ]
     if worst:
         by = dict.fromkeys(answer.ranked_by for answer in answers.values() if answer.ranked_by)
-        rule = f"For each generator the {WORST} clips that are wrong by the oracle and worst by "
+        rule = (
+            f"For each generator the {WORST} clips that are wrong by the oracle and come last by "
+        )
         found.append(
             Wall(
                 heading="Worst cases",
-                rule=rule + (" or ".join(map(title, by)) or "the order of the list") + ".",
+                rule=rule + (" or ".join(f"“{title(name)}”" for name in by) or "the list") + ".",
                 prompts=tuple(_shown(real, answers, row, why) for row, why in worst),
             )
         )

@@ -43,9 +43,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Nearness to the real clip": ("psnr", "ssim", "lpips_alex", "lpips_vgg"),
     "Nearness to the set of real clips": (
         "kvd_in_domain",
+        "kvd_in_domain_2plus1d",
+        "kvd_in_domain_random",
         "fvd_in_domain",
+        "fvd_in_domain_infinity",
         "kvd_i3d",
         "fvd_i3d",
+        "fvd_i3d_infinity",
         "precision",
         "recall",
         "density",
@@ -105,7 +109,8 @@ _WORDS = {
     "frames": "(frames)",
     "alex": "AlexNet",
     "vgg": "VGG",
-    "in": "in",
+    "2plus1d": "(2+1)D",
+    "infinity": "at N = ∞",
 }
 
 

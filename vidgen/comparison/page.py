@@ -14,6 +14,7 @@ from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
 from vidgen.comparison.headings import COST_DEFINITIONS, title
+from vidgen.comparison.jobs import RECONSTRUCTION
 from vidgen.comparison.panels import Panels
 from vidgen.comparison.results import Results
 from vidgen.comparison.tables import (
@@ -98,7 +99,8 @@ def compose(
     oracle = read_json(folder.oracle) if folder.oracle.exists() else None
     if oracle is not None:
         clips = {who: [Observations.from_json(o)] for who, o in oracle["observed"].items()}
-        confused = clips | {who: seen[who] for who in seen if who in contestants or "(" in who}
+        others = [who for who in seen if who.startswith(RECONSTRUCTION)] + contestants
+        confused = clips | {who: seen[who] for who in others if who in seen}
     else:
         confused = {}
     figures = {
@@ -125,6 +127,7 @@ def compose(
         record=record,
         verdict=verdict,
         budget=_budget(experiment["budget"]),
+        seeds=_seeds(experiment["seeds"], results),
         cards={name: cards[name] for name in everybody},
         look=look,
         figures=figures,
@@ -153,6 +156,14 @@ def compose(
 
 def _budget(data: Mapping[str, Any]) -> str:
     return f"{data['amount']:g} {data['unit']}"
+
+
+def _seeds(planned: Sequence[int], results: Results) -> str:
+    """The seeds that were trained, and how many of those that were planned are not."""
+    done = sorted({row.seed for row in results.rows if row.seed is not None})
+    absent = len(set(planned) - set(done))
+    words = ", ".join(map(str, done)) or "none yet"
+    return f"{words} ({absent} more not finished)" if absent else words
 
 
 def _command(experiment: Mapping[str, Any], order: Sequence[str]) -> str:

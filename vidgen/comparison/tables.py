@@ -10,7 +10,7 @@ from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, g
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import Row
-from vidgen.comparison.verdict import amount, number, seconds
+from vidgen.comparison.wording import amount, number, seconds
 from vidgen.evaluation import METRICS
 from vidgen.evaluation.anchors import DESCRIPTIONS
 from vidgen.types import Score
@@ -146,12 +146,16 @@ def metric_tables(
     for heading, metrics in grouped(measured).items():
         lines = []
         for metric in metrics:
-            for prompts in METRICS[metric].strata:
-                rows = [results.one(name, metric, prompts=prompts) for name in everybody]
-                if any(row is not None for row in rows):
-                    cells = [_cell(results, name, metric, prompts) for name in everybody]
-                    cells.append(_trust_cell(results, metric, prompts))
-                    lines.append((_metric_head(metric, prompts), tuple(cells)))
+            strata = METRICS[metric].strata
+            measured_on = [p for p in strata if _has_values(results, metric, p)]
+            for prompts in measured_on or strata[:1]:
+                head = _metric_head(metric, prompts)
+                if not measured_on:
+                    why = next(row.note for row in results.summary if row.metric == metric)
+                    head = dataclasses.replace(head, under=f"not computed: {why}")
+                cells = [_cell(results, name, metric, prompts) for name in everybody]
+                cells.append(_trust_cell(results, metric, prompts))
+                lines.append((head, tuple(cells)))
         name = "metrics-" + "-".join(heading.lower().split())
         table = Table(
             name=name,
@@ -202,7 +206,7 @@ def pair_table(results: Results) -> Table:
     heads.append(Head(key="family", text="Family of tests"))
     lines = []
     for pair in found:
-        cells = [_difference(pair), Cell(text=str(pair.n), value=pair.n)]
+        cells = [_difference(pair), Cell(text=str(pair.n), value=float(pair.n))]
         if tested:
             cells += [_p(pair.p), _p(pair.p_adjusted)]
         cells.append(Cell(text=pair.family))
@@ -253,6 +257,10 @@ def own_error_table(shares: Mapping[str, Mapping[str, Any]]) -> Table:
         ),
         groups=(("", tuple(lines)),),
     )
+
+
+def _has_values(results: Results, metric: str, prompts: str) -> bool:
+    return any(row.value is not None for row in results.pick(metric, prompts=prompts))
 
 
 def _metric_head(metric: str, prompts: str) -> Head:
@@ -329,5 +337,7 @@ def _rests_on(n: int, note: str) -> str:
 
 
 def _amount(metric: str, value: float) -> str:
+    if value == 0:
+        return "0"
     is_time = metric.endswith("_seconds") or metric.startswith("sampling_p")
     return seconds(value) if is_time else amount(value)

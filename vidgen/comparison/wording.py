@@ -16,6 +16,8 @@ def number(value: float | None, metric: str = "") -> str:
     """A value for prose and tables, with the digits that its metric deserves."""
     if value is None:
         return "-"
+    if metric.startswith(("fvd", "kvd", "fid")):  # of no fixed scale
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     digits = 3 if metric.startswith("drift") else 1 if metric.startswith("psnr") else 2
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 makes nothing of a negative zero
 
