@@ -13,7 +13,8 @@ from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import ComparisonFolder, surroundings, write_json
 from vidgen.comparison.results import Row, as_json
-from vidgen.evaluation import ClipSet, TruthSet
+from vidgen.evaluation import ClipSet, Confusion, TruthSet
+from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.training import Budget, Cost, PhaseCost
 from vidgen.types import Task
 
@@ -73,6 +74,23 @@ def score_rows(who, kind, seed, value, share=1.0):
     return rows
 
 
+WRONGNESS = [0.5, 1.0, 9.0, 0.2, 3.0, None, 0.1, 0.7]
+"""Trajectory error by clip; the sixth shows nothing to measure."""
+
+
+def seen(value) -> Observations:
+    """What a judge saw: identity that decays from `value` on, and one confusion in two."""
+    frames = np.linspace(value, value / 2, TASK.frames)
+    right = np.arange(100)[:, None] < 100 * frames[None, :]
+    curves = [
+        FrameCurve.of(right, metric="identity", prompts=prompts, better="higher")
+        for prompts in ("all", "text", "text+image")
+    ]
+    counts = np.array([[3, 1, 0], [0, 2, 2]])
+    confusion = Confusion(classes=("0", "1"), seen=("0", "1", "unknown"), counts=counts)
+    return Observations(curves=tuple(curves), confusions={"identity": confusion})
+
+
 def write_run(run, who, kind, seed, value, *, share=1.0, real, trained=True):
     """A finished run folder."""
     noise = np.random.default_rng(len(who)).integers(0, 60, real.video.shape, dtype=np.uint8)
@@ -89,6 +107,8 @@ def write_run(run, who, kind, seed, value, *, share=1.0, real, trained=True):
             "asked": {},
             "rows": as_json(score_rows(who, kind, seed, value, share)),
             "per_clip": {"oracle_success": [i < value * PROMPTS for i in range(PROMPTS)]},
+            "observed": {who: seen(value).to_json()},
+            "clips": [{"metric": "trajectory_error_px", "prompts": "all", "values": WRONGNESS}],
         },
     )
     if kind == "anchor":
@@ -159,6 +179,10 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
     real.save(folder.prompts(experiment.protocol))
     for name, value in {"held-out-real": 0.99, "shuffled-captions": 0.01}.items():
         write_run(folder.anchor(name), name, "anchor", None, value, real=real)
+    passed = {"value": 0.99, "low": 0.97, "high": 1.0, "n": 8, "better": "higher", "note": "Wilson"}
+    shares = {"real": passed, "second-object": {**passed, "value": 0.0, "low": 0.0, "high": 0.01}}
+    observed = {"real": seen(1.0).to_json()}
+    write_json(folder.oracle, {"own_error": shares, "why": "", "observed": observed})
     for seed in seeds:
         for share in (1.0, *curve):
             for name, value in SUCCESS.items():

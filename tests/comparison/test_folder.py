@@ -3,6 +3,7 @@ import json
 import pytest
 
 from vidgen.comparison.folder import (
+    FOLDER_SCHEMA,
     ComparisonFolder,
     FolderError,
     of_run,
@@ -10,7 +11,6 @@ from vidgen.comparison.folder import (
     surroundings,
     write_json,
 )
-from vidgen.types import SCHEMA_VERSION
 
 
 def test_the_layout_is_the_documented_one(tmp_path):
@@ -50,7 +50,7 @@ def test_what_is_no_run_is_refused_with_what_a_run_looks_like(tmp_path):
 def test_json_bears_its_schema_and_leaves_no_debris(tmp_path):
     path = ComparisonFolder.at(tmp_path).results
     write_json(path, {"a": 1})
-    assert read_json(path) == {"schema_version": SCHEMA_VERSION, "a": 1}
+    assert read_json(path) == {"schema_version": FOLDER_SCHEMA, "a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
 
 
@@ -67,7 +67,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     [
         ("{", "is no JSON"),
         ("[]", "holds no JSON object"),
-        (json.dumps({"schema_version": SCHEMA_VERSION + 1}), "update vidgen"),
+        (json.dumps({"schema_version": FOLDER_SCHEMA + 1}), "update vidgen"),
     ],
 )
 def test_damaged_and_newer_files_are_refused_by_name(tmp_path, content, message):
@@ -82,3 +82,10 @@ def test_surroundings_name_versions_and_device():
     found = surroundings()
     assert found["versions"]["jax"] != "absent"
     assert "cpu" in found["device"]
+
+
+def test_what_is_written_anew_is_of_this_version(tmp_path):
+    path = ComparisonFolder.at(tmp_path).experiment
+    path.write_text(json.dumps({"schema_version": 1, "a": 1}))
+    write_json(path, {**read_json(path), "b": 2})
+    assert read_json(path) == {"schema_version": FOLDER_SCHEMA, "a": 1, "b": 2}

@@ -1,9 +1,12 @@
 import dataclasses
+import json
 
 import pytest
 
-from vidgen.comparison.folder import read_json, write_json
-from vidgen.comparison.results import Results, Row, collect, summarise
+from vidgen.comparison.folder import FolderError, read_json, write_json
+from vidgen.comparison.pairs import pairs_of
+from vidgen.comparison.results import Results, Row, collect, read, summarise
+from vidgen.comparison.trust import trust_of
 from vidgen.comparison.verdict import interval, number, seconds, untrusted, verdict
 
 
@@ -14,7 +17,24 @@ def row(value, *, who="gan", seed=0, metric="oracle_success", prompts="text", **
 
 
 def results(*rows):
-    return Results(rows=tuple(rows), summary=tuple(summarise(rows)))
+    """What `collect` makes of rows, everybody a contestant."""
+    summary = tuple(summarise(rows))
+    names = [r.generator for r in summary if r.kind == "generator"]
+    return Results(
+        rows=tuple(rows),
+        summary=summary,
+        pairs=pairs_of(rows, list(dict.fromkeys(names))),
+        trust=trust_of(summary),
+    )
+
+
+def seeds_about(means, *, seeds=5, spread=0.02, **rest):
+    """Rows of several families, each seed a step from the next."""
+    return [
+        row(mean + spread * (seed - (seeds - 1) / 2), who=who, seed=seed, **rest)
+        for who, mean in means.items()
+        for seed in range(seeds)
+    ]
 
 
 def test_one_seed_keeps_its_interval_and_says_so():
@@ -72,7 +92,10 @@ def test_a_clear_leader_is_named_on_both_kinds_of_prompts():
         for prompts in ("text", "text+image")
     ]
     words = verdict(results(*rows))
-    assert words.headline == "Diffusion is ahead of all others, with and without a first frame."
+    assert words.headline == (
+        "Diffusion is ahead of all others, with and without a first frame; "
+        "a description of one seed, not a test."
+    )
     assert any("all intervals are apart" in finding for finding in words.findings)
 
 
@@ -115,6 +138,56 @@ def test_few_seeds_are_descriptive_only(count, words):
     assert "no p-value" in limits[0]
 
 
+def test_five_seeds_are_judged_by_tests_and_say_what_they_cannot_show():
+    means = {"gan": 0.2, "autoregressive": 0.5, "diffusion": 0.8}
+    rows = seeds_about(means, prompts="all")
+    rows += seeds_about(dict.fromkeys(means, 0.0), metric="drift_identity", prompts="all")
+    words = verdict(results(*rows))
+    assert words.headline == (
+        "Diffusion is ahead of all others in oracle success (p = 0.0238 at most, after Holm over "
+        "the 3 pairs of oracle_success)."
+    )
+    assert words.findings[0].startswith("Oracle success, tested over seeds (Holm over the 3 pairs")
+    assert "diffusion is better than gan (0.60 [0." in words.findings[0]
+    assert "gan and diffusion are not told apart" in words.findings[1]
+    assert "5 training seeds a generator reach p = 0.0079 at best" in words.limits[0]
+    assert "over 2 metrics as well it would ask for 0.0083, within reach too" in words.limits[0]
+    assert words.limits[1].startswith("Seeds spread by 0.03")
+
+
+def test_seeds_that_overlap_make_no_leader_however_the_means_lie():
+    rows = seeds_about({"gan": 0.5, "diffusion": 0.55}, prompts="all", spread=0.1)
+    found = results(*rows)
+    assert verdict(found).headline.startswith("No family is ahead of all others in oracle success")
+    assert found.best("oracle_success") is None
+    apart = results(*seeds_about({"gan": 0.1, "diffusion": 0.9}, prompts="all"))
+    assert apart.best("oracle_success") == "diffusion"
+    assert apart.best("oracle_success", prompts="text") is None
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_no_p_value_is_printed_below_five_seeds(seeds):
+    rows = seeds_about({"gan": 0.1, "diffusion": 0.9}, prompts="all", seeds=seeds)
+    rows += seeds_about({"gan": 0.1, "diffusion": 0.9}, seeds=seeds)
+    words = verdict(results(*rows))
+    text = " ".join((words.headline, *words.findings, *words.limits))
+    assert "p =" not in text
+    assert "not a test" in words.headline
+
+
+def test_new_combinations_are_told_beside_the_usual_ones():
+    rows = [row(0.9, prompts="all"), row(0.3, prompts="all", protocol="compositional")]
+    findings = " ".join(verdict(results(*rows)).findings)
+    assert "their training left out, oracle success is gan 0.30 [0.20, 0.40] (else 0.90" in findings
+
+
+def test_exploratory_metrics_without_trust_are_named_in_one_sentence():
+    rows = [row(0.9, prompts="all", metric="motion")]
+    anchor = {"kind": "anchor", "seed": None, "metric": "motion", "prompts": "all"}
+    rows += [row(0.5, who="held-out-real", **anchor), row(0.6, who="frozen-real", **anchor)]
+    assert verdict(results(*rows)).limits[-1].endswith("not to be trusted here: motion.")
+
+
 def test_a_metric_that_does_not_order_its_anchors_is_not_trusted():
     good = row(0.9, who="held-out-real", kind="anchor", seed=None)
     bad = row(0.95, who="shuffled-captions", kind="anchor", seed=None)
@@ -135,5 +208,28 @@ def test_the_results_file_holds_rows_and_verdict(comparison):
 
     report(comparison.path)
     data = read_json(comparison.results)
+    found = collect(comparison)
+    assert read(comparison) == found
+    assert len(found.pairs_on("oracle_success")) == 3  # the baseline is nobody's rival
+    assert {t.metric for t in found.trust} >= {"oracle_success", "drift_identity"}
     assert {"rows", "summary", "verdict", "experiment", "hash"} <= set(data)
     assert data["rows"][0].keys() == {field.name for field in dataclasses.fields(Row)}
+
+
+def test_results_of_schema_1_are_read_without_what_they_did_not_have(make_comparison, tmp_path):
+    from vidgen.comparison import report
+
+    folder = make_comparison(tmp_path)
+    report(folder.path)
+    data = read_json(folder.results)
+    for name in ("pairs", "trust", "primary_metrics"):
+        del data[name]
+    for line in data["rows"] + data["summary"]:
+        del line["protocol"]
+    folder.results.write_text(json.dumps({**data, "schema_version": 1}))
+    old = read(folder)
+    assert (old.rows, old.summary) == (collect(folder).rows, collect(folder).summary)
+    assert (old.pairs, old.trust) == ((), ())
+    folder.results.write_text(json.dumps({**data, "rows": [{"value": "much"}]}))
+    with pytest.raises(FolderError, match="does not hold results"):
+        read(folder)

@@ -5,7 +5,9 @@ from vidgen.comparison.comparison import Comparison, compare, report
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError
 from vidgen.comparison.model import Model, load
+from vidgen.comparison.pairs import Pair
 from vidgen.comparison.results import Results, Row
+from vidgen.comparison.trust import Trust
 from vidgen.training import Budget
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "Experiment",
     "FolderError",
     "Model",
+    "Pair",
     "Results",
     "Row",
+    "Trust",
     "compare",
     "find",
     "load",

@@ -19,7 +19,6 @@ from vidgen.comparison.folder import (
     read_json,
     surroundings,
     write_json,
-    write_text,
 )
 from vidgen.comparison.jobs import (
     Executor,
@@ -27,10 +26,13 @@ from vidgen.comparison.jobs import (
     in_this_process,
     jobs_of,
     judge_again,
+    judge_the_oracle,
     run_anchors,
     run_job,
 )
-from vidgen.comparison.results import Results, as_json, collect
+from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.results import Results, collect
+from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
 from vidgen.training import Budget
@@ -186,7 +188,9 @@ def setting_of(folder: ComparisonFolder) -> Setting:
 
 
 def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
-    """Write ``results.json`` and ``report.html`` anew from what lies beneath; no model is needed.
+    """Write ``results.json``, ``report.html``, its figures and tables anew; no model is needed.
+
+    All of them are a pure function of what lies beneath.
 
     Args:
         directory: a run folder of `compare`.
@@ -195,7 +199,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
     Raises:
         FolderError: if the folder holds no comparison, or a damaged one.
     """
-    from vidgen.comparison.page import render
+    from vidgen.comparison.page import write_page
 
     folder = ComparisonFolder.at(directory)
     if not folder.experiment.exists():
@@ -216,15 +220,19 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "verdict": dataclasses.asdict(words),
             "rows": as_json(results.rows),
             "summary": as_json(results.summary),
+            "pairs": as_json(results.pairs),
+            "trust": as_json(results.trust),
+            "primary_metrics": list(PRIMARY_METRICS),
         },
     )
-    write_text(folder.report, render(folder, record, results, words))
+    write_page(folder, record, results, words)
     return Comparison(results=results, verdict=words, report=folder.report)
 
 
 def evaluate(folder: ComparisonFolder) -> None:
     """Judge every saved answer of a comparison again."""
     setting = setting_of(folder)
+    judge_the_oracle(setting)
     for pattern in ("anchors/*", "*/seed-*", "budget-*/*/seed-*"):
         for path in sorted(folder.path.glob(pattern)):
             run = dataclasses.replace(folder.anchor("-"), path=path)

@@ -1,16 +1,22 @@
-"""Curves of a comparison: loss along a training, and quality against what it cost."""
+"""Curves: loss along a training, quality against what it cost, metrics along the frames."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidgen.comparison.folder import RunFolder
+from vidgen.comparison.folder import ANCHORS, ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.results import Results
+from vidgen.evaluation import Confusion
+from vidgen.evaluation.observations import FrameCurve, Observations
+from vidgen.evaluation.statistics import over_seeds
 from vidgen.training import Cost, read_metrics
+
+Curves = Mapping[str, FrameCurve]
+"""Curves of one metric on one kind of prompts, by generator or anchor."""
 
 MOST_POINTS = 300
 """Of a curve; longer ones are thinned, which no eye sees and every page feels."""
@@ -39,12 +45,21 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Point:
-    """A generator's quality at a price."""
+    """A generator's quality at a price.
+
+    Attributes:
+        price: what it cost.
+        value: the quality.
+        low: lower end of its 95% interval.
+        high: upper end.
+        price_high: the 95th percentile of the price, where it is a latency; else None.
+    """
 
     price: float
     value: float
     low: float
     high: float
+    price_high: float | None = None
 
 
 def loss_curves(run: RunFolder, *, labelled: bool = True) -> list[Curve]:
@@ -90,15 +105,17 @@ def against_price(
     price: str,
     *,
     generators: Sequence[str],
+    quality: str = "oracle_success",
     prompts: str = "all",
     along_budgets: bool = True,
 ) -> dict[str, list[Point]]:
-    """Oracle success against a price.
+    """Quality against a price.
 
     Args:
         results: of the comparison.
-        price: a metric of `results.PRICES`.
+        price: a metric of `rows.PRICES`.
         generators: who is drawn.
+        quality: the metric.
         prompts: on which the quality was measured.
         along_budgets: at every share of the budget that was trained, or at the whole one alone.
     """
@@ -106,13 +123,68 @@ def against_price(
     shares = sorted({row.share for row in results.summary}) if along_budgets else [1.0]
     for share in shares:
         for name in generators:
-            quality = results.one(name, "oracle_success", prompts=prompts, share=share)
+            good = results.one(name, quality, prompts=prompts, share=share)
             cost = results.one(name, price, share=share)
-            if quality is None or quality.value is None or cost is None or not cost.value:
+            if good is None or good.value is None or cost is None or not cost.value:
                 continue
-            low = quality.value if quality.low is None else quality.low
-            high = quality.value if quality.high is None else quality.high
+            tail = results.one(name, "sampling_p95", share=share)
             found.setdefault(name, []).append(
-                Point(price=cost.value, value=quality.value, low=low, high=high)
+                Point(
+                    price=cost.value,
+                    value=good.value,
+                    low=good.value if good.low is None else good.low,
+                    high=good.value if good.high is None else good.high,
+                    price_high=tail.value if tail and price == "sampling_p50" else None,
+                )
             )
     return found
+
+
+def observations(folder: ComparisonFolder) -> dict[str, list[Observations]]:
+    """What the judge saw of everybody at the whole budget, a seed each; anchors have one.
+
+    Runs that were judged before observations were kept are absent.
+    """
+    found: dict[str, list[Observations]] = {}
+    paths = [
+        *folder.path.glob(f"{ANCHORS}/*/scores.json"),
+        *folder.path.glob("*/seed-*/scores.json"),
+    ]
+    for path in sorted(paths):
+        for who, data in read_json(path).get("observed", {}).items():
+            found.setdefault(who, []).append(Observations.from_json(data))
+    return found
+
+
+def frame_curves(seen: Mapping[str, Sequence[Observations]]) -> Mapping[tuple[str, str], Curves]:
+    """By metric and prompts, everybody's curve along the frames.
+
+    With several seeds a curve is the mean over them, and its interval a t interval over them.
+    """
+    found: dict[tuple[str, str], dict[str, FrameCurve]] = {}
+    for who, runs in seen.items():
+        groups: dict[tuple[str, str], list[FrameCurve]] = {}
+        for run in runs:
+            for curve in run.curves:
+                groups.setdefault((curve.metric, curve.prompts), []).append(curve)
+        for key, curves in groups.items():
+            found.setdefault(key, {})[who] = curves[0] if len(curves) == 1 else _averaged(curves)
+    return found
+
+
+def total_confusion(runs: Sequence[Observations], name: str) -> Confusion | None:
+    """One confusion, its counts summed over seeds; None where nobody kept it."""
+    known = [run.confusions[name] for run in runs if name in run.confusions]
+    if not known:
+        return None
+    return dataclasses.replace(known[0], counts=sum(one.counts for one in known))
+
+
+def _averaged(curves: Sequence[FrameCurve]) -> FrameCurve:
+    ends: list[tuple[float | None, float | None, float | None]] = []
+    for values in zip(*(curve.value for curve in curves), strict=True):
+        known = [value for value in values if value is not None]
+        mean, low, high = over_seeds(known) if known else (None, None, None)
+        ends.append((mean, low, high) if len(known) > 1 else (mean, None, None))
+    value, low, high = zip(*ends, strict=True)
+    return dataclasses.replace(curves[0], value=value, low=low, high=high)

@@ -1,225 +1,240 @@
-"""Figures of the report, as SVG that takes the page's colours and fonts.
-
-One colour and one marker a family, the same in every figure; the palette is Okabe and Ito's, which
-colour-blind readers can tell apart. Ink is ``currentColor``, so that figures follow the page's
-light or dark scheme.
-"""
+"""Figures of the report, a panel each: SVG that takes the page's colours and fonts."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from vidgen.comparison.curves import Curve, Point
-from vidgen.comparison.results import Row
-from vidgen.comparison.verdict import amount
+from vidgen.comparison.drawing import INK, Look, panel, plain_decades
+from vidgen.comparison.rows import Row
+from vidgen.comparison.wording import amount
+from vidgen.evaluation import Confusion
+from vidgen.evaluation.observations import FrameCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-PALETTE = ("#D55E00", "#2B8CC4", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D")
-BUILT_IN = ("gan", "autoregressive", "diffusion", "masked")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-
-_INK = "#010203"  # becomes currentColor
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlelocation": "left",
-    "axes.titlecolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.grid": True,
-    "grid.color": _INK,
-    "grid.alpha": 0.12,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
+_CELL = "#2B8CC4"
 
 
-def looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """(colour, marker) by generator. A built-in family looks the same in every report."""
-    free = len(BUILT_IN)
-    found = {}
-    for name in names:
-        place = BUILT_IN.index(name) if name in BUILT_IN else free
-        free += name not in BUILT_IN
-        found[name] = (PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)])
-    return found
-
-
-def forest(
-    panels: Mapping[str, Sequence[Row]], chance: Mapping[str, Row], look: Mapping[str, Any]
-) -> str:
-    """Values with their intervals, a panel a kind of prompts, and the highest chance anchor.
+def forest(title: str, rows: Sequence[Row], chance: Row | None, look: Look) -> str:
+    """Values with their 95% intervals, a line a generator.
 
     Args:
-        panels: rows of the generators by title.
-        chance: by title, the anchor that stands for chance; it is drawn as a band.
-        look: from `looks`.
+        title: which prompts.
+        rows: of the generators, one metric, all with values.
+        chance: the highest anchor that stands for chance; drawn as a band up to its interval.
+        look: from `drawing.looks`.
     """
-    height = 0.75 + 0.34 * max((len(rows) for rows in panels.values()), default=1)
-    with _figure(8.2, height + 0.35) as (figure, save):
-        for place, (title, rows) in enumerate(panels.items()):
-            axes = figure.add_subplot(1, len(panels), place + 1)
-            for y, row in enumerate(reversed(rows)):
-                if row.value is None:
-                    continue
-                colour, marker = look[row.generator]
-                low = row.value if row.low is None else row.low
-                high = row.value if row.high is None else row.high
-                axes.plot([low, high], [y, y], color=colour, linewidth=2.5, alpha=0.6)
-                axes.plot([row.value], [y], marker, color=colour, markersize=7)
-            names = [row.generator for row in reversed(rows)]
-            axes.set_yticks(range(len(names)), names if place == 0 else [""] * len(names))
-            axes.set_ylim(-0.6, len(names) - 0.4)
-            axes.set_xlim(-0.02, 1.02)
-            axes.set_title(title)
-            axes.set_xlabel("oracle success, 95% interval")
-            band = chance.get(title)
-            if band is not None and band.high is not None:
-                axes.axvspan(0, band.high, color=_INK, alpha=0.1, linewidth=0)
-        return save("Oracle success of each generator with its 95% interval; chance is shaded")
+    with panel(height=0.95 + 0.3 * len(rows)) as (axes, save):
+        for y, row in enumerate(reversed(rows)):
+            assert row.value is not None
+            colour, marker = look[row.generator]
+            low = row.value if row.low is None else row.low
+            high = row.value if row.high is None else row.high
+            axes.plot([low, high], [y, y], color=colour, linewidth=2.5, alpha=0.6)
+            axes.plot([row.value], [y], marker, color=colour, markersize=7)
+        axes.set_yticks(range(len(rows)), [row.generator for row in reversed(rows)])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_title(title)
+        axes.set_xlabel("oracle success, 95% interval")
+        if chance is not None and chance.high is not None:
+            axes.axvspan(0, chance.high, color=INK, alpha=0.1, linewidth=0)
+        told = "; ".join(f"{row.generator} {row.value:.2f}" for row in rows)
+        return save(f"Oracle success, {title}, with 95% intervals: {told}. Chance is shaded.")
 
 
-def losses(curves: Mapping[str, Sequence[Curve]], look: Mapping[str, Any]) -> str:
-    """Loss against training seconds and against FLOPs: a row a generator, a line a phase and split.
+def loss(name: str, curves: Sequence[Curve], axis: str, colour: str) -> str:
+    """The loss of one generator against ``"seconds"`` or ``"flops"``, a line a phase and split.
 
     Losses of different families measure different things, so that each has axes of its own.
     """
-    with _figure(8.2, 2.0 * max(len(curves), 1)) as (figure, save):
-        for line, (name, found) in enumerate(curves.items()):
-            for column, axis in enumerate(("seconds", "flops")):
-                axes = figure.add_subplot(len(curves), 2, 2 * line + column + 1)
-                _loss_panel(axes, found, axis, look[name][0])
-                axes.set_title(name if column == 0 else "")
-                axes.set_ylabel("loss" if column == 0 else "")
-                if line == len(curves) - 1:
-                    axes.set_xlabel("training seconds" if axis == "seconds" else "training FLOPs")
-        return save("Training and validation loss of each generator against seconds and FLOPs")
+    what = "training seconds" if axis == "seconds" else "training FLOPs"
+    with panel(height=2.2) as (axes, save):
+        phases = list(dict.fromkeys(curve.phase for curve in curves))
+        drawn = False
+        for curve in curves:
+            x = curve.seconds if axis == "seconds" else curve.flops
+            if not x:
+                continue
+            drawn = True
+            validation = curve.split == "validation"
+            axes.plot(
+                x,
+                curve.loss,
+                color=INK if validation else colour,
+                linestyle=("-", "--", ":", "-.")[phases.index(curve.phase) % 4],
+                linewidth=1.3 if validation else 0.9,
+                alpha=0.9 if validation else 0.65,
+                label=f"{curve.phase}, {curve.split}" if curve.labelled else None,
+            )
+        if axis == "flops":
+            _plain_counts(axes)
+        if drawn:
+            axes.legend(loc="best", fontsize=7)
+        else:
+            axes.text(0.5, 0.5, "not counted", ha="center", transform=axes.transAxes)
+        axes.set_title(name)
+        axes.set_ylabel("loss")
+        axes.set_xlabel(what)
+        return save(f"Training and validation loss of {name} against {what}")
 
 
-def trade_offs(panels: Mapping[str, Mapping[str, Sequence[Point]]], look: Mapping[str, Any]) -> str:
-    """Quality against each price: a panel a price, a line a generator through its budgets.
+def trade_off(
+    label: str, quality: str, series: Mapping[str, Sequence[Point]], look: Look, *, share: bool
+) -> str:
+    """Quality against one price: a line a generator through its budgets.
 
     Args:
-        panels: by label of the price, by generator, its points from the smallest budget on.
-        look: from `looks`.
+        label: of the price.
+        quality: what is drawn upwards.
+        series: by generator.
+        look: from `drawing.looks`.
+        share: whether the quality lies in [0, 1].
     """
-    columns = 2
-    lines = math.ceil(len(panels) / columns)
-    with _figure(8.2, 2.5 * max(lines, 1)) as (figure, save):
-        for place, (label, series) in enumerate(panels.items()):
-            axes = figure.add_subplot(lines, columns, place + 1)
-            for name, points in series.items():
-                colour, marker = look[name]
-                ordered = sorted(points, key=lambda point: point.price)
-                x, y = [p.price for p in ordered], [p.value for p in ordered]
-                below = [p.value - p.low for p in ordered]
-                above = [p.high - p.value for p in ordered]
-                axes.errorbar(
-                    x,
-                    y,
-                    yerr=(below, above),
-                    color=colour,
-                    marker=marker,
-                    markersize=6,
-                    linewidth=1.2,
-                    elinewidth=1.5,
-                    label=name,
-                )
-            axes.set_xscale("log")
-            _plain_decades(axes)
-            axes.set_ylim(-0.03, 1.03)
-            axes.set_xlabel(label)
-            axes.set_ylabel("oracle success" if place % columns == 0 else "")
-            if place == 0:
-                axes.legend(loc="best", fontsize=8)
-        return save("Oracle success of each generator against what it costs")
-
-
-def _loss_panel(axes: Axes, curves: Sequence[Curve], axis: str, colour: str) -> None:
-    drawn = False
-    phases = list(dict.fromkeys(curve.phase for curve in curves))
-    for curve in curves:
-        x = curve.seconds if axis == "seconds" else curve.flops
-        if not x:
-            continue
-        drawn = True
-        validation = curve.split == "validation"
-        axes.plot(
-            x,
-            curve.loss,
-            color=_INK if validation else colour,
-            linestyle=("-", "--", ":", "-.")[phases.index(curve.phase) % 4],
-            linewidth=1.3 if validation else 0.9,
-            alpha=0.9 if validation else 0.65,
-            label=f"{curve.phase}, {curve.split}" if curve.labelled else None,
+    with panel() as (axes, save):
+        for name, points in series.items():
+            colour, marker = look[name]
+            ordered = sorted(points, key=lambda point: point.price)
+            x, y = [p.price for p in ordered], [p.value for p in ordered]
+            axes.errorbar(
+                x,
+                y,
+                yerr=([p.value - p.low for p in ordered], [p.high - p.value for p in ordered]),
+                color=colour,
+                marker=marker,
+                markersize=6,
+                linewidth=1.2,
+                elinewidth=1.5,
+                label=name,
+            )
+            for point in ordered:
+                if point.price_high is not None:
+                    axes.plot(
+                        [point.price, point.price_high],
+                        [point.value] * 2,
+                        color=colour,
+                        linewidth=1.5,
+                        marker="|",
+                        markevery=[1],
+                    )
+        plain_decades(axes)
+        if share:
+            highest = max(point.high for points in series.values() for point in points)
+            axes.set_ylim(-0.02, min(1.03, max(1.25 * highest, 0.1)))
+        axes.set_xlabel(label)
+        axes.set_ylabel(quality)
+        axes.legend(loc="best")
+        told = "; ".join(
+            f"{name} {points[-1].value:.2f} at {amount(points[-1].price)}"
+            for name, points in series.items()
         )
-    if axis == "flops":
-        from matplotlib.ticker import FuncFormatter
+        return save(f"{quality} against {label}: {told}")
 
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
-    if not drawn:
-        axes.text(0.5, 0.5, "not counted", ha="center", transform=axes.transAxes)
-    elif axis == "seconds":
+
+def along_frames(
+    title: str,
+    unit: str,
+    curves: Mapping[str, FrameCurve],
+    look: Look,
+    *,
+    given: int,
+    share: bool,
+) -> str:
+    """A metric against the frame index: a line and a band a generator; anchors in ink.
+
+    Args:
+        title: which metric on which prompts.
+        unit: of the metric.
+        curves: by generator or anchor.
+        look: from `drawing.looks`; who has none is drawn in ink.
+        given: first frames that the prompts give, shaded.
+        share: whether the metric lies in [0, 1].
+    """
+    with panel() as (axes, save):
+        for name, curve in curves.items():
+            colour, marker = look.get(name, (INK, ""))
+            frames = np.arange(len(curve.value))
+            value, low, high = (
+                np.array([np.nan if y is None else y for y in line], float)
+                for line in (curve.value, curve.low, curve.high)
+            )
+            anchor = name not in look
+            axes.plot(
+                frames,
+                value,
+                color=colour,
+                marker=marker or None,
+                markersize=4,
+                linewidth=1.0 if anchor else 1.5,
+                linestyle="--" if anchor else "-",
+                alpha=0.7 if anchor else 1.0,
+                label=name,
+            )
+            if not anchor:
+                axes.fill_between(frames, low, high, color=colour, alpha=0.15, linewidth=0)
+        if given:
+            axes.axvspan(-0.5, given - 0.5, color=INK, alpha=0.08, linewidth=0)
+        length = max(len(curve.value) for curve in curves.values())
+        axes.set_xlim(-0.5, length - 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if share:
+            axes.set_ylim(-0.03, 1.03)
+        axes.set_title(title)
+        axes.set_xlabel("frame")
+        axes.set_ylabel(unit)
         axes.legend(loc="best", fontsize=7)
+        told = "; ".join(
+            f"{name} from {_first(curve.value):.3g} to {_first(curve.value[::-1]):.3g}"
+            for name, curve in curves.items()
+        )
+        return save(f"{title} against the frame index, {unit}: {told}")
 
 
-def _plain_decades(axes: Axes) -> None:
-    """Powers of ten without mathematics' own fonts, which a page does not have."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def confusion(title: str, found: Confusion) -> str:
+    """A heat map: a row what was asked, a column what was seen, shares of the row as colour."""
+    from matplotlib.patches import Rectangle
 
-    low, high = axes.get_xlim()
-    if high / low < 12:
-        # A single point, or points of one decade: widen, so that there is a scale to read.
-        axes.set_xlim(low / 3, high * 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    rows, columns = found.counts.shape
+    side = 3.4 / max(rows, columns)
+    with panel(0.9 + side * columns, 0.85 + side * rows) as (axes, save):
+        total = np.maximum(found.counts.sum(1, keepdims=True), 1)
+        for (y, x), share in np.ndenumerate(found.counts / total):
+            if share:
+                axes.add_patch(
+                    Rectangle((x - 0.5, y - 0.5), 1, 1, color=_CELL, alpha=share, linewidth=0)
+                )
+                if max(rows, columns) <= 14:
+                    axes.text(x, y, str(found.counts[y, x]), ha="center", va="center", fontsize=7)
+        axes.set_xlim(-0.5, columns - 0.5)
+        axes.set_ylim(rows - 0.5, -0.5)
+        turned = 90 if max(map(len, found.seen)) > 2 else 0
+        axes.set_xticks(range(columns), [_short(name) for name in found.seen], rotation=turned)
+        axes.set_yticks(range(rows), [_short(name) for name in found.classes])
+        axes.set_aspect("equal")
+        axes.grid(visible=False)
+        axes.set_title(title)
+        axes.set_xlabel("seen")
+        axes.set_ylabel("asked")
+        return save(
+            f"{title}: asked against seen, {found.accuracy:.1%} of {found.counts.sum()} on the "
+            "diagonal"
+        )
+
+
+def _plain_counts(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter
+
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-@contextlib.contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[[str], str]]]:
-    """A figure in inches, and what turns it into SVG with a description."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-
-        def save(description: str) -> str:
-            buffer = io.StringIO()
-            # The salt keeps ids of clip paths apart between figures, and equal between two calls.
-            with matplotlib.rc_context({"svg.hashsalt": description}):
-                nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-                figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
-            return _inline(buffer.getvalue(), description)
-
-        yield figure, save
+def _first(values: Sequence[float | None]) -> float:
+    return next((value for value in values if value is not None), float("nan"))
 
 
-def _inline(svg: str, description: str) -> str:
-    """The drawing alone, described for readers who do not see it, in the page's ink."""
-    svg = svg[svg.index("<svg") :]
-    box = re.search(r'viewBox="([^"]+)"', svg)
-    assert box is not None
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-    # Ids of groups repeat from figure to figure, and nothing refers to them.
-    svg = re.sub(r' id="[\w.]+_\d+"', "", svg)
-    head = (
-        f'<svg viewBox="{box[1]}" role="img" aria-label="{description}" '
-        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-    )
-    return head + svg[svg.index(">") + 1 :].replace(_INK, "currentColor")
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else f"{name[:15]}…"

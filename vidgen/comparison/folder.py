@@ -10,8 +10,10 @@
                                       samples/<protocol>.npz  scores.json
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
-      results.json                    tidy rows
+      results.json                    tidy rows, pairs with their tests, trust in the metrics
       report.html                     one self-contained page
+      figures/*.svg  tables/*.csv|.tex         its figures and tables as files
+      oracle.json                     the oracle's own error
 
 Addresses are `etils.epath`, so a folder may lie in a bucket. Every file is written whole or not at
 all, and every JSON file names its schema version: a reader takes its own version and the older
@@ -32,7 +34,11 @@ from typing import Any
 from etils import epath
 
 from vidgen.atomic import replacing
-from vidgen.types import SCHEMA_VERSION
+
+FOLDER_SCHEMA = 2
+"""Version of the JSON files that are written here. What version 1 lacks is read as its default:
+rows without a protocol are of the test list, scores without clips have no values of single clips,
+and results without pairs and trust have none until `vidgen report` writes them anew."""
 
 ANCHORS = "anchors"
 PROMPTS = "prompts"
@@ -106,6 +112,21 @@ class ComparisonFolder:
         """The page."""
         return self.path / "report.html"
 
+    @property
+    def figures(self) -> epath.Path:
+        """The page's figures as files."""
+        return self.path / "figures"
+
+    @property
+    def tables(self) -> epath.Path:
+        """The page's tables as files."""
+        return self.path / "tables"
+
+    @property
+    def oracle(self) -> epath.Path:
+        """The oracle's own error."""
+        return self.path / "oracle.json"
+
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""
         return self.path / PROMPTS / f"{protocol}.npz"
@@ -144,7 +165,9 @@ def of_run(run: epath.PathLike) -> tuple[ComparisonFolder, str, int, float]:
 def write_json(path: epath.Path, data: dict[str, Any]) -> None:
     """Write JSON with its schema version, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **data}, indent=1, allow_nan=False)
+    version = {"schema_version": FOLDER_SCHEMA}
+    # First, and over the version of a file that was read and is written anew.
+    text = json.dumps(version | data | version, indent=1, allow_nan=False)
     write_text(path, text + "\n")
 
 
@@ -169,10 +192,10 @@ def read_json(path: epath.Path) -> dict[str, Any]:
         raise FolderError(f"{path} is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise FolderError(f"{path} holds no JSON object")
-    if data.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+    if data.get("schema_version", FOLDER_SCHEMA) > FOLDER_SCHEMA:
         raise FolderError(
             f"{path} has schema {data['schema_version']}, newer than this vidgen reads "
-            f"({SCHEMA_VERSION}): update vidgen"
+            f"({FOLDER_SCHEMA}): update vidgen"
         )
     return data
 

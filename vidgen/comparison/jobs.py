@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
-from vidgen.comparison.results import as_json, rows_of
+from vidgen.comparison.rows import as_json, rows_of
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
@@ -159,8 +160,28 @@ def run_anchors(setting: Setting) -> None:
         if not _done(run, asked):
             clips.save(run.samples(setting.experiment.protocol))
             _judge(run, setting, asked, generator=name, seed=None)
+    judge_the_oracle(setting)
     kept = [name for name in made if name not in setting.experiment.generators]
     write_json(setting.folder.experiment, {**read_json(setting.folder.experiment), "anchors": kept})
+
+
+def judge_the_oracle(setting: Setting) -> None:
+    """Publish the oracle's own error: what it lets pass of real clips, and of broken ones."""
+    try:
+        shares = setting.judge.own_error(setting.prompts, seed=setting.experiment.judge_seed)
+    except (
+        ValueError,
+        ImportError,
+    ) as reason:  # clips without a truth, or without a second identity
+        content: dict[str, Any] = {"own_error": {}, "why": str(reason)}
+    else:
+        own = {
+            kind: {k: v for k, v in dataclasses.asdict(score).items() if k != "per_clip"}
+            for kind, score in shares.items()
+        }
+        content = {"own_error": own, "why": ""}
+    seen = setting.judge.observe(setting.prompts, setting.prompts)
+    write_json(setting.folder.oracle, content | {"observed": {"real": seen.to_json()}})
 
 
 def judge_again(run: RunFolder, setting: Setting) -> None:
@@ -198,14 +219,19 @@ def _judge(
 ) -> None:
     """Score what lies in the run folder; scores.json is the last file of a job."""
     name = setting.experiment.protocol
-    scores = setting.judge.judge(ClipSet.load(run.samples(name)), setting.prompts)
+    answers = ClipSet.load(run.samples(name))
+    scores = setting.judge.judge(answers, setting.prompts)
+    observed = {generator: setting.judge.observe(answers, setting.prompts).to_json()}
     kind = "anchor" if seed is None else "generator"
     rows = rows_of(scores, generator=generator, kind=kind, seed=seed, share=share)
     per_clip = _per_clip(scores.get(("oracle_success", "all")))
+    kept = {key: _values(s.per_clip) for key, s in scores.items() if s.per_clip is not None}
     back = run.samples(f"{name}-{RECONSTRUCTION}")
     if back.exists():
-        scores = setting.judge.judge(ClipSet.load(back), setting.prompts)
+        answers = ClipSet.load(back)
+        scores = setting.judge.judge(answers, setting.prompts)
         title = f"{RECONSTRUCTION} ({generator})"
+        observed[title] = setting.judge.observe(answers, setting.prompts).to_json()
         rows += rows_of(scores, generator=title, kind="anchor", seed=seed, share=share)
     write_json(
         run.scores,
@@ -218,6 +244,11 @@ def _judge(
             "asked": asked,
             "rows": as_json(rows),
             "per_clip": {"oracle_success": per_clip},
+            "observed": observed,
+            "clips": [
+                {"metric": metric, "prompts": prompts, "values": values}
+                for (metric, prompts), values in kept.items()
+            ],
         },
     )
 
@@ -227,6 +258,11 @@ def _per_clip(score: Score | None) -> list[bool] | None:
     if score is None or score.per_clip is None:
         return None
     return [bool(value) for value in score.per_clip]
+
+
+def _values(per_clip: np.ndarray) -> list[float | None]:
+    """A value a clip for JSON, to six digits; None for a clip that has none."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in per_clip]
 
 
 def _done(run: RunFolder, asked: dict[str, Any]) -> bool:
@@ -250,6 +286,7 @@ __all__ = [
     "in_this_process",
     "jobs_of",
     "judge_again",
+    "judge_the_oracle",
     "restored",
     "run_anchors",
     "run_job",

@@ -2,70 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidgen.comparison import figures
-from vidgen.comparison.curves import against_price, loss_curves
-from vidgen.comparison.folder import ComparisonFolder
-from vidgen.comparison.gallery import gallery
-from vidgen.comparison.results import Results, Row
-from vidgen.comparison.verdict import (
-    CHANCE,
-    STRATA,
-    Verdict,
-    amount,
-    number,
-    seconds,
-    untrusted,
+from vidgen.comparison import drawing, panels
+from vidgen.comparison.curves import observations
+from vidgen.comparison.exports import write_exports
+from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
+from vidgen.comparison.gallery import walls
+from vidgen.comparison.headings import COST_DEFINITIONS, title
+from vidgen.comparison.jobs import RECONSTRUCTION
+from vidgen.comparison.panels import Panels
+from vidgen.comparison.results import Results
+from vidgen.comparison.tables import (
+    Table,
+    cost_table,
+    main_table,
+    metric_tables,
+    own_error_table,
+    pair_table,
 )
+from vidgen.comparison.verdict import Verdict
 from vidgen.evaluation import METRICS
-from vidgen.evaluation.anchors import DESCRIPTIONS
-
-PRIMARY = (
-    ("oracle_success", "text", "text"),
-    ("oracle_success", "text+image", "text + frame"),
-    ("oracle_success_majority", "text", "text"),
-    ("oracle_success_majority", "text+image", "text + frame"),
-    ("psnr", "text+image", "text + frame"),
-    ("drift_identity", "all", "all"),
-)
-"""Columns of the first table: metric, prompts, and how the prompts are named."""
-
-HEADS = {
-    "oracle_success": "Oracle success",
-    "oracle_success_majority": "by majority",
-    "psnr": "PSNR, dB",
-    "drift_identity": "Identity drift",
-}
-
-COSTS = {
-    "parameters": "Parameters",
-    "trained_parameters": "Trained parameters",
-    "training_seconds": "Training",
-    "compile_seconds": "Compiling",
-    "clips_seen": "Clips seen",
-    "training_flops": "Model FLOPs",
-    "optimizer_flops": "Optimiser FLOPs",
-    "sampling_p50": "One clip, p50",
-    "sampling_p95": "One clip, p95",
-    "sampling_rate": "Clips/s in batches",
-    "sampling_flops": "FLOPs a clip",
-}
-
-PRICE_AXES = {
-    "training_seconds": "training seconds",
-    "training_flops": "training FLOPs (model)",
-    "parameters": "parameters",
-    "sampling_p50": "seconds to sample a clip (median, batch 1)",
-}
+from vidgen.evaluation.observations import Observations
+from vidgen.training import Cost
 
 
-def render(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """A report before it is written.
+
+    Attributes:
+        html: the page, without any outside resource.
+        figures: its drawings by name, as SVG for a page.
+        tables: its tables.
+    """
+
+    html: str
+    figures: Mapping[str, str]
+    tables: tuple[Table, ...]
+
+
+def write_page(
     folder: ComparisonFolder, record: Mapping[str, Any], results: Results, verdict: Verdict
-) -> str:
-    """The page as HTML without any outside resource.
+) -> None:
+    """Write the page, and its figures and tables as files beside it.
+
+    Raises:
+        ImportError: if matplotlib or jinja2 is absent, naming the extra that brings them.
+    """
+    page = compose(folder, record, results, verdict)
+    write_exports(folder, page.figures, page.tables, results.rows)
+    write_text(folder.report, page.html)
+
+
+def compose(
+    folder: ComparisonFolder, record: Mapping[str, Any], results: Results, verdict: Verdict
+) -> Page:
+    """The page of a comparison.
 
     Args:
         folder: of the comparison.
@@ -92,35 +89,68 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    cards = record["cards"]
+    cards, experiment = record["cards"], record["experiment"]
     everybody = [name for name in record["order"] if name in results.who("generator")]
     contestants = [name for name in everybody if cards[name]["family"] != "baseline"]
-    look = figures.looks(contestants)
-    experiment = record["experiment"]
-    return environment.get_template("report.html.jinja").render(
+    baselines = [name for name in everybody if name not in contestants]
+    framing = [*baselines, *results.who("anchor")]
+    look = drawing.looks(contestants)
+    seen = observations(folder)
+    oracle = read_json(folder.oracle) if folder.oracle.exists() else None
+    if oracle is not None:
+        clips = {who: [Observations.from_json(o)] for who, o in oracle["observed"].items()}
+        others = [who for who in seen if who.startswith(RECONSTRUCTION)] + contestants
+        confused = clips | {who: seen[who] for who in others if who in seen}
+    else:
+        confused = {}
+    figures = {
+        "success": panels.forest(results, contestants, everybody, look),
+        "training": panels.training(results, contestants, look),
+        "sampling": panels.sampling(results, contestants, look),
+        "drift": panels.along_frames(
+            seen, contestants, look, given=experiment["task"]["context_frames"]
+        ),
+        "losses": panels.losses(folder, results, contestants, look),
+        "confusion": panels.confusions(confused),
+    }
+    tables = {
+        "main": main_table(results, contestants, framing),
+        "pairs": pair_table(results),
+        "price": cost_table(results, everybody, contestants),
+        "oracle": own_error_table(oracle["own_error"] if oracle else {}),
+    }
+    metrics = metric_tables(results, contestants, framing)
+    measured = {row.metric for row in results.summary}
+    html = environment.get_template("report.html.jinja").render(
         title=experiment["name"],
         experiment=experiment,
         record=record,
         verdict=verdict,
         budget=_budget(experiment["budget"]),
+        seeds=_seeds(experiment["seeds"], results),
         cards={name: cards[name] for name in everybody},
-        contestants=contestants,
         look=look,
-        heads=[
-            (HEADS[metric], words, _hint(results, metric, prompts))
-            for metric, prompts, words in PRIMARY
-        ],
-        tables=_tables(results, everybody, contestants),
-        forest=_forest(results, contestants, everybody, look),
-        losses=_losses(folder, results, contestants, look),
-        trade_offs=_trade_offs(results, contestants, look),
-        shown=_shown(folder, record, contestants),
-        cost_heads=list(COSTS.values()),
-        costs=_costs(results, everybody),
-        rows=[row for row in results.summary if row.metric in METRICS and row.share == 1.0],
-        metrics=METRICS,
-        number=number,
+        figures=figures,
+        tables=tables,
+        metric_tables=metrics,
+        marked=any(cell.best for _, cells in tables["main"].lines for cell in cells),
+        walls=walls(
+            folder,
+            f"{experiment['test_split']}-{experiment['prompts']}",
+            [(name, folder.run(name, experiment["seeds"][0])) for name in contestants],
+        ),
+        oracle_why=oracle["why"] if oracle else "",
+        definitions=[(name, title(name), METRICS[name]) for name in METRICS if name in measured],
+        cost_definitions=COST_DEFINITIONS,
+        command=_command(experiment, record["order"]),
+        loads=_loads(folder, everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),
+    )
+    drawn: Panels = {name: svg for group in figures.values() for name, svg in group.items()}
+    return Page(
+        html=html,
+        figures=drawn,
+        tables=(*tables.values(), *(table for _, table in metrics)),
     )
 
 
@@ -128,105 +158,35 @@ def _budget(data: Mapping[str, Any]) -> str:
     return f"{data['amount']:g} {data['unit']}"
 
 
-def _hint(results: Results, metric: str, prompts: str) -> str:
-    why = untrusted(results, metric, prompts)
-    known = METRICS[metric].definition if metric in METRICS else metric
-    return f"{known}. Not to be trusted here: {why}" if why else known
+def _seeds(planned: Sequence[int], results: Results) -> str:
+    """The seeds that were trained, and how many of those that were planned are not."""
+    done = sorted({row.seed for row in results.rows if row.seed is not None})
+    absent = len(set(planned) - set(done))
+    words = ", ".join(map(str, done)) or "none yet"
+    return f"{words} ({absent} more not finished)" if absent else words
 
 
-def _tables(
-    results: Results, everybody: Sequence[str], contestants: Sequence[str]
-) -> list[tuple[str, list[tuple[str, str, list[Row | None]]]]]:
-    """(title, [(who, what it is, cells)]): contestants, then what frames them."""
-    baselines = [name for name in everybody if name not in contestants]
-    anchors = results.who("anchor")
-
-    def lines(names: Sequence[str]) -> list[tuple[str, str, list[Row | None]]]:
-        return [
-            (
-                name,
-                DESCRIPTIONS.get(name.partition(" ")[0], ""),
-                [results.one(name, metric, prompts=prompts) for metric, prompts, _ in PRIMARY],
-            )
-            for name in names
-        ]
-
-    return [
-        ("Generators", lines(contestants)),
-        ("Anchors: what the numbers are framed by", lines([*baselines, *anchors])),
-    ]
+def _command(experiment: Mapping[str, Any], order: Sequence[str]) -> str:
+    """The command line that asks the same, where the experiment's file is as it was."""
+    unit = {"seconds": "s"}.get(experiment["budget"]["unit"], experiment["budget"]["unit"])
+    words = ["vidgen", "compare", experiment["name"]]
+    words += ["--budget", f"{experiment['budget']['amount']:g}{unit}"]
+    words += ["--seeds", *map(str, experiment["seeds"]), "--generators", *order]
+    return shlex.join(words)
 
 
-def _forest(
-    results: Results, contestants: Sequence[str], everybody: Sequence[str], look: Mapping[str, Any]
-) -> str:
-    panels, chance = {}, {}
-    for prompts, words in STRATA:
-        rows = [results.one(name, "oracle_success", prompts=prompts) for name in contestants]
-        panels[words] = [row for row in rows if row is not None]
-        floor = [
-            row
-            for row in results.pick("oracle_success", prompts=prompts)
-            if row.high is not None
-            and row.generator not in contestants
-            and (row.generator in CHANCE or row.generator in everybody)
-        ]
-        if floor:
-            chance[words] = max(floor, key=lambda row: row.high or 0.0)
-    return figures.forest(panels, chance, look) if contestants else ""
-
-
-def _losses(
-    folder: ComparisonFolder, results: Results, contestants: Sequence[str], look: Mapping[str, Any]
-) -> str:
-    found = {}
-    for name in contestants:
-        seeds = sorted({r.seed for r in results.rows if r.generator == name and r.seed is not None})
-        curves = [
-            curve
-            for place, seed in enumerate(seeds)
-            for curve in loss_curves(folder.run(name, seed), labelled=place == 0)
-        ]
-        if curves:
-            found[name] = curves
-    return figures.losses(found, look) if found else ""
-
-
-def _trade_offs(results: Results, contestants: Sequence[str], look: Mapping[str, Any]) -> str:
-    panels = {
-        label: against_price(
-            results, price, generators=contestants, along_budgets=price.startswith("training")
-        )
-        for price, label in PRICE_AXES.items()
-    }
-    panels = {label: series for label, series in panels.items() if series}
-    return figures.trade_offs(panels, look) if panels else ""
-
-
-def _shown(
-    folder: ComparisonFolder, record: Mapping[str, Any], contestants: Sequence[str]
-) -> list[Any]:
-    experiment = record["experiment"]
-    protocol = f"{experiment['test_split']}-{experiment['prompts']}"
-    columns = [(name, folder.run(name, experiment["seeds"][0])) for name in contestants]
-    return gallery(folder, protocol, columns)
-
-
-def _costs(results: Results, everybody: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(who, [(value, note)]) in the order of `COSTS`."""
-    table = []
-    for name in everybody:
-        rows = [results.one(name, metric) for metric in COSTS]
-        cells = [
-            ("-", "" if row is None else row.note)
-            if row is None or row.value is None
-            else (_amount(metric, row.value), "")
-            for metric, row in zip(COSTS, rows, strict=True)
-        ]
-        table.append((name, cells))
-    return table
-
-
-def _amount(metric: str, value: float) -> str:
-    is_time = metric.endswith("_seconds") or metric.startswith("sampling_p")
-    return seconds(value) if is_time else amount(value)
+def _loads(
+    folder: ComparisonFolder, names: Sequence[str], seeds: Sequence[int]
+) -> list[tuple[str, str]]:
+    """(run and phase, the machine's load at its start and end), where the system told."""
+    found = []
+    for name in names:
+        for seed in seeds:
+            run = folder.run(name, seed)
+            if not run.cost.exists():
+                continue
+            for phase, cost in Cost.read(str(run.path)).phases.items():
+                if cost.load_average:
+                    load = " to ".join(f"{value:g}" for value in cost.load_average)
+                    found.append((f"{name}, seed {seed}, {phase}", load))
+    return found

@@ -1,151 +1,90 @@
-"""Results: tidy rows, a pure function of what lies in a run folder.
-
-A row is one number: who, which kind, which seed, what was measured on which prompts, the value, its
-interval and how that was made. A number that could not be computed is a row with value None and
-the reason in its note.
-"""
+"""Results: rows, pairs and trust, a pure function of what lies in a run folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TypeVar
 
 from etils import epath
 
-from vidgen.comparison.folder import ANCHORS, ComparisonFolder, RunFolder, of_run, read_json
-from vidgen.evaluation.statistics import over_seeds
+from vidgen.comparison import records
+from vidgen.comparison.folder import (
+    ANCHORS,
+    ComparisonFolder,
+    FolderError,
+    RunFolder,
+    of_run,
+    read_json,
+)
+from vidgen.comparison.pairs import ClipKey, Pair, pairs_of, supported_best
+from vidgen.comparison.rows import PRICES, TEST, Kind, Row, as_json, rows_of, summarise
+from vidgen.comparison.trust import Trust, trust_of
 from vidgen.training.cost import Cost
-from vidgen.types import Better, Score
 
-Kind = Literal["generator", "anchor"]
-
-PROPORTIONS = frozenset(
-    {
-        "oracle_success",
-        "oracle_success_majority",
-        "identity",
-        "identity_majority",
-        "motion",
-        "one_object",
-        "missing_rate",
-        "extra_rate",
-    }
-)
-"""Metrics that lie in [0, 1], where an interval is cut at the ends."""
-
-PRICES = (
-    "parameters",
-    "trained_parameters",
-    "training_seconds",
-    "compile_seconds",
-    "training_flops",
-    "optimizer_flops",
-    "clips_seen",
-    "sampling_p50",
-    "sampling_p95",
-    "sampling_rate",
-    "sampling_flops",
-)
-"""What a generator costs; all of it is judged apart from quality."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """One number of a comparison.
-
-    Attributes:
-        generator: or the name of an anchor.
-        kind: "generator" or "anchor".
-        seed: of training; None for anchors, and for a summary over seeds.
-        share: of the experiment's budget that it was trained on.
-        metric: what was measured.
-        prompts: on which: "all", "text" or "text+image".
-        value: the number, None where there is none.
-        low: lower end of its 95% interval.
-        high: upper end.
-        n: clips, or seeds, that it rests on.
-        better: which way is good.
-        note: how the interval was made, or why there is no value.
-    """
-
-    generator: str
-    kind: Kind
-    seed: int | None
-    share: float = 1.0
-    metric: str
-    prompts: str = "all"
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    better: Better = "higher"
-    note: str = ""
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
-    """All rows of a comparison.
+    """All that a comparison measured.
 
     Attributes:
-        rows: one a generator, seed, metric and kind of prompts.
+        rows: one a generator, seed, metric, kind of prompts and protocol.
         summary: the same over seeds.
+        pairs: of generators on every metric, baselines left out; tested from five seeds on.
+        trust: whether each metric orders the anchors.
     """
 
     rows: tuple[Row, ...]
     summary: tuple[Row, ...]
+    pairs: tuple[Pair, ...] = ()
+    trust: tuple[Trust, ...] = ()
 
-    def pick(self, metric: str, *, prompts: str = "all", share: float = 1.0) -> list[Row]:
+    def pick(
+        self, metric: str, *, prompts: str = "all", share: float = 1.0, protocol: str = TEST
+    ) -> list[Row]:
         """The summary rows of one metric, generators before anchors."""
+        wanted = (metric, prompts, share, protocol)
         return [
             row
             for row in self.summary
-            if (row.metric, row.prompts, row.share) == (metric, prompts, share)
+            if (row.metric, row.prompts, row.share, row.protocol) == wanted
         ]
 
-    def one(self, who: str, metric: str, *, prompts: str = "all", share: float = 1.0) -> Row | None:
+    def one(
+        self,
+        who: str,
+        metric: str,
+        *,
+        prompts: str = "all",
+        share: float = 1.0,
+        protocol: str = TEST,
+    ) -> Row | None:
         """The summary row of one generator or anchor, None where nothing was measured."""
-        rows = self.pick(metric, prompts=prompts, share=share)
+        rows = self.pick(metric, prompts=prompts, share=share, protocol=protocol)
         return next((row for row in rows if row.generator == who), None)
 
     def who(self, kind: Kind) -> list[str]:
         """Names of generators or anchors, in the order of the rows."""
         return list(dict.fromkeys(row.generator for row in self.summary if row.kind == kind))
 
+    def pairs_on(self, metric: str, *, prompts: str = "all", protocol: str = TEST) -> list[Pair]:
+        """The pairs of one metric."""
+        wanted = (metric, prompts, protocol)
+        return [pair for pair in self.pairs if (pair.metric, pair.prompts, pair.protocol) == wanted]
 
-def rows_of(
-    scores: Mapping[Any, Score],
-    *,
-    generator: str,
-    kind: Kind,
-    seed: int | None,
-    share: float = 1.0,
-) -> list[Row]:
-    """A judge's scores, by (metric, prompts), as rows."""
-    return [
-        Row(
-            generator=generator,
-            kind=kind,
-            seed=seed,
-            share=share,
-            metric=metric,
-            prompts=prompts,
-            value=score.value,
-            low=score.low,
-            high=score.high,
-            n=score.n,
-            better=score.better,
-            note=score.note,
-        )
-        for (metric, prompts), score in scores.items()
-    ]
+    def best(self, metric: str, *, prompts: str = "all", protocol: str = TEST) -> str | None:
+        """Who may be marked as best in a column: better than all others, supported by the tests.
 
+        None where the tests do not say so, and always with fewer than five seeds.
+        """
+        return supported_best(self.pairs_on(metric, prompts=prompts, protocol=protocol))
 
-def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows as JSON."""
-    return [dataclasses.asdict(row) for row in rows]
+    def trust_in(self, metric: str, *, prompts: str = "all", protocol: str = TEST) -> Trust | None:
+        """Whether a metric orders the anchors; None where it has none."""
+        wanted = (metric, prompts, protocol)
+        return next((t for t in self.trust if (t.metric, t.prompts, t.protocol) == wanted), None)
 
 
 def collect(folder: ComparisonFolder) -> Results:
@@ -157,64 +96,63 @@ def collect(folder: ComparisonFolder) -> Results:
     Raises:
         FolderError: if a file is damaged or of a newer schema.
     """
-    rows: list[Row] = []
-    for path in _score_files(folder.path):
-        rows += [Row(**row) for row in read_json(path)["rows"]]
-        if path.parent.parent.name != ANCHORS:
-            rows += _price_rows(RunFolder(path.parent))
-    rows += _failures(folder.path, {(row.generator, row.seed, row.share) for row in rows})
-    order = {name: i for i, name in enumerate(read_json(folder.experiment)["order"])}
+    record = read_json(folder.experiment)
+    rows, clips = _read(folder)
+    order = {name: i for i, name in enumerate(record["order"])}
     rows.sort(
         key=lambda r: (r.kind == "anchor", order.get(r.generator, len(order)), r.share != 1.0)
     )
-    return Results(rows=tuple(rows), summary=tuple(summarise(rows)))
-
-
-def summarise(rows: Sequence[Row]) -> list[Row]:
-    """The rows over seeds.
-
-    With two seeds or more the interval is a t interval on the seeds' values. Where the seeds agree
-    to the last digit that interval has no width, and the mean of the intervals within a seed stands
-    in for it, labelled so.
-    """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        key = (row.generator, row.kind, row.share, row.metric, row.prompts)
-        groups.setdefault(key, []).append(row)
-    return [_over_seeds(group) for group in groups.values()]
-
-
-def _over_seeds(group: Sequence[Row]) -> Row:
-    first = group[0]
-    known = [row for row in group if row.value is not None]
-    if not known:
-        return dataclasses.replace(first, seed=None)
-    absent = len(group) - len(known)
-    lack = f"; {absent} of {len(group)} seeds have no value ({_why(group)})" if absent else ""
-    if len(known) == 1:
-        note = known[0].note if first.kind == "anchor" else f"one seed: {known[0].note}"
-        return dataclasses.replace(known[0], seed=None, note=note.removesuffix(": ") + lack)
-    values = [float(row.value) for row in known if row.value is not None]
-    mean, low, high = over_seeds(values)
-    note = f"t over {len(known)} seeds"
-    if low == high:
-        low, high = _mean_of(r.low for r in known), _mean_of(r.high for r in known)
-        note = "no spread between seeds; mean of the intervals within a seed"
-    if first.metric in PROPORTIONS and low is not None and high is not None:
-        low, high = max(low, 0.0), min(high, 1.0)
-    return dataclasses.replace(
-        known[0], seed=None, value=mean, low=low, high=high, n=len(known), note=note + lack
+    contestants = [n for n in record["order"] if record["cards"][n]["family"] != "baseline"]
+    summary = tuple(summarise(rows))
+    return Results(
+        rows=tuple(rows),
+        summary=summary,
+        pairs=pairs_of(rows, contestants, clips),
+        trust=trust_of(summary),
     )
 
 
-def _mean_of(values: Iterable[float | None]) -> float | None:
-    values = list(values)
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
+def read(folder: ComparisonFolder) -> Results:
+    """The results as `vidgen report` wrote them, without looking at what lies beneath.
+
+    A file of schema 1 has rows and summary alone: its pairs and trust are empty until
+    `vidgen report` writes it anew.
+
+    Raises:
+        FolderError: if there is no such file, or a damaged one or one of a newer schema.
+    """
+    data = read_json(folder.results)
+
+    def all_of(kind: type[_T], name: str) -> tuple[_T, ...]:
+        return tuple(records.decode(kind, item) for item in data.get(name, []))
+
+    try:
+        return Results(
+            rows=all_of(Row, "rows"),
+            summary=all_of(Row, "summary"),
+            pairs=all_of(Pair, "pairs"),
+            trust=all_of(Trust, "trust"),
+        )
+    except ValueError as error:
+        raise FolderError(f"{folder.results} does not hold results: {error}") from error
 
 
-def _why(group: Sequence[Row]) -> str:
-    return "; ".join(dict.fromkeys(row.note for row in group if row.value is None))
+def _read(folder: ComparisonFolder) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
+    """The rows of one folder, and the values of single clips where they were kept."""
+    rows: list[Row] = []
+    clips: dict[ClipKey, list[float | None]] = {}
+    for path in _score_files(folder.path):
+        scores = read_json(path)
+        rows += [Row(**row) for row in scores["rows"]]
+        if path.parent.parent.name == ANCHORS:
+            continue
+        rows += _price_rows(RunFolder(path.parent))
+        if scores["share"] == 1.0:
+            for kept in scores.get("clips", []):
+                who = (scores["generator"], scores["seed"])
+                clips[*who, kept["metric"], kept["prompts"], TEST] = kept["values"]
+    rows += _failures(folder.path, {(row.generator, row.seed, row.share) for row in rows})
+    return rows, clips
 
 
 def _score_files(root: epath.Path) -> list[epath.Path]:
@@ -278,3 +216,15 @@ def _price_rows(run: RunFolder) -> list[Row]:
         for metric in PRICES
         if metric in values
     ]
+
+
+__all__ = [
+    "PRICES",
+    "Results",
+    "Row",
+    "as_json",
+    "collect",
+    "read",
+    "rows_of",
+    "summarise",
+]

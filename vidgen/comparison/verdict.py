@@ -6,22 +6,15 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from vidgen.comparison.results import Results, Row
-
-CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
-"""Anchors that know nothing of what was asked: a metric must put real clips above them."""
-
-CEILING = "held-out-real"
-
-ENOUGH_SEEDS = 5
-"""With fewer training seeds a comparison describes, and no test can reach significance."""
+from vidgen.comparison.limits import limits_of, seeds_of, untrusted
+from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import COMPOSITIONAL, Row
+from vidgen.comparison.trust import CHANCE, apart
+from vidgen.comparison.wording import TITLES, amount, interval, number, seconds, title
+from vidgen.evaluation.power import in_digits
 
 STRATA = (("text", "from a sentence alone"), ("text+image", "from a sentence and a first frame"))
-
-TITLES = {
-    "oracle_success": "oracle success",
-    "oracle_success_majority": "oracle success by majority",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,12 +35,16 @@ class Verdict:
 def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
     """The verdict of a comparison.
 
+    From five seeds on it rests on the tests of the preregistered metrics; with fewer it describes
+    what these trainings did, and says so.
+
     Args:
         results: its rows.
         baselines: generators that learn nothing; they are compared with, and cannot win.
     """
     contestants = [name for name in results.who("generator") if name not in baselines]
-    findings: list[str] = []
+    tested = [p for p in results.pairs if p.primary and p.p is not None]
+    findings = [_tests(metric, results.pairs_on(metric)) for metric in _metrics_of(tested)]
     leads = []
     for prompts, words in STRATA:
         rows = _rows(results, "oracle_success", prompts, contestants)
@@ -56,57 +53,19 @@ def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
             leads.append(lead and f"{lead} {words}")
             findings.append(_ranking(rows, f"Asked {words}"))
         findings += _against_chance(results, prompts, words, contestants, baselines)
+    findings += _paired(results)
+    findings += _new_combinations(results, contestants)
     findings += _prices(results, contestants)
-    return Verdict(
-        headline=_headline(leads, contestants),
-        findings=tuple(findings),
-        limits=tuple(_limits(results, contestants)),
+    headline = (
+        _tested_headline(results, _metrics_of(tested)[0])
+        if tested
+        else _headline(leads, contestants, seeds_of(results, contestants))
     )
-
-
-def apart(a: Row, b: Row) -> bool:
-    """Whether two intervals do not overlap; False where one is missing."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.low > b.high or b.low > a.high
-
-
-def untrusted(results: Results, metric: str, prompts: str = "all") -> str:
-    """Why a metric is not to be trusted here; empty where it orders its anchors.
-
-    A metric that cannot tell real clips from clips that ignore the prompt measures something else.
-    """
-    real = results.one(CEILING, metric, prompts=prompts)
-    if real is None or real.value is None:
-        return ""
-    sign = 1 if real.better == "higher" else -1
-    for name in CHANCE:
-        row = results.one(name, metric, prompts=prompts)
-        if row is not None and row.value is not None and sign * (real.value - row.value) <= 0:
-            return f"it does not put real clips above {name}"
-    return ""
-
-
-def number(value: float | None, metric: str = "") -> str:
-    """A value for prose and tables, with the digits that its metric deserves."""
-    if value is None:
-        return "-"
-    digits = 3 if metric.startswith("drift") else 1 if metric.startswith("psnr") else 2
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 makes nothing of a negative zero
-
-
-def interval(row: Row) -> str:
-    """``0.90 [0.85, 0.94]``."""
-    value, low, high = (number(end, row.metric) for end in (row.value, row.low, row.high))
-    return value if row.low is None or row.high is None else f"{value} [{low}, {high}]"
-
-
-def amount(value: float) -> str:
-    """A large count with a letter: ``3.2 M``."""
-    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
+    return Verdict(
+        headline=headline,
+        findings=tuple(findings),
+        limits=tuple(limits_of(results, contestants)),
+    )
 
 
 def _rows(results: Results, metric: str, prompts: str, who: Sequence[str]) -> list[Row]:
@@ -122,7 +81,107 @@ def _leader(rows: Sequence[Row]) -> str | None:
     return best.generator if others and all(apart(best, row) for row in others) else None
 
 
-def _headline(leads: Sequence[str | None], contestants: Sequence[str]) -> str:
+def _metrics_of(tested: Sequence[Pair]) -> list[str]:
+    """The preregistered metrics that were tested, in their order."""
+    return [name for name in PRIMARY_METRICS if any(pair.metric == name for pair in tested)]
+
+
+def _tested_headline(results: Results, metric: str) -> str:
+    pairs = results.pairs_on(metric)
+    words = TITLES.get(metric, metric)
+    lead = results.best(metric)
+    if lead is None:
+        return (
+            f"No family is ahead of all others in {words}: the tests do not tell every pair apart."
+        )
+    p = max(p.p_adjusted or 0.0 for p in pairs if lead in (p.a, p.b))
+    return (
+        f"{title(lead)} is ahead of all others in {words} "
+        f"(p = {in_digits(p)} at most, after {pairs[0].family})."
+    )
+
+
+def _tests(metric: str, pairs: Sequence[Pair]) -> str:
+    """What the tests of one preregistered metric say, pair by pair."""
+    told = []
+    for pair in pairs:
+        size = _size(pair)
+        if pair.p_adjusted is None:
+            told.append(f"{pair.a} and {pair.b} differ by {size}, {pair.family}")
+        elif pair.winner is None:
+            told.append(
+                f"{pair.a} and {pair.b} are not told apart ({size}, "
+                f"p = {in_digits(pair.p_adjusted)})"
+            )
+        else:
+            loser = pair.b if pair.winner == pair.a else pair.a
+            told.append(
+                f"{pair.winner} is better than {loser} ({size}, p = {in_digits(pair.p_adjusted)})"
+            )
+    family = next(pair.family for pair in pairs if pair.p_adjusted is not None)
+    return f"{title(TITLES.get(metric, metric))}, tested over seeds ({family}): {'; '.join(told)}."
+
+
+def _size(pair: Pair) -> str:
+    """A difference with its interval: ``0.40 [0.31, 0.49]``."""
+    sign = 1 if pair.difference >= 0 else -1
+    ends = [None if end is None else sign * end for end in (pair.low, pair.high)]
+    low, high = ends if sign == 1 else reversed(ends)
+    value = number(abs(pair.difference), pair.metric)
+    if low is None or high is None:
+        return value
+    return f"{value} [{number(low, pair.metric)}, {number(high, pair.metric)}]"
+
+
+def _paired(results: Results) -> list[str]:
+    """One seed against another, on the prompts that both answered."""
+    pairs = [pair for pair in results.pairs_on("oracle_success") if pair.paired]
+    if not pairs:
+        return []
+    told = []
+    for pair in pairs:
+        behind = pair.b if pair.ahead == pair.a else pair.a
+        told.append(
+            f"{pair.a} and {pair.b} are equal"
+            if pair.ahead is None
+            else f"{pair.ahead} succeeds more often than {behind} by {_size(pair)}"
+        )
+    return [
+        f"On the same {pairs[0].n} prompts, within one seed (paired, clustered by prompt): "
+        f"{'; '.join(told)}. This describes these trained models and not another training."
+    ]
+
+
+def _new_combinations(results: Results, contestants: Sequence[str]) -> list[str]:
+    """How generators fare that were trained without the combinations they are asked for."""
+    rows = [
+        row
+        for row in results.pick("oracle_success", protocol=COMPOSITIONAL)
+        if row.generator in contestants and row.value is not None
+    ]
+    told = []
+    for row in rows:
+        usual = results.one(row.generator, "oracle_success")
+        beside = "" if usual is None or usual.value is None else f" (else {interval(usual)})"
+        told.append(f"{row.generator} {interval(row)}{beside}")
+    if not told:
+        return []
+    return [
+        "On combinations of identity and motion that their training left out, oracle success is "
+        f"{', '.join(told)}; in brackets, trained and asked on all combinations."
+    ]
+
+
+def _headline(leads: Sequence[str | None], contestants: Sequence[str], seeds: int) -> str:
+    """What the intervals say where there are too few seeds for a test."""
+    words = _described(leads, contestants)
+    if len(contestants) < 2 or not any(leads):
+        return words
+    count = "one seed" if seeds == 1 else f"{seeds} seeds"
+    return f"{words.removesuffix('.')}; a description of {count}, not a test."
+
+
+def _described(leads: Sequence[str | None], contestants: Sequence[str]) -> str:
     if len(contestants) < 2:
         return "One contestant alone: there is nothing to compare."
     if not leads:
@@ -132,7 +191,7 @@ def _headline(leads: Sequence[str | None], contestants: Sequence[str]) -> str:
         return "No family is ahead of all others with its interval apart."
     names = {lead.split(" ", 1)[0] for lead in known}
     if len(known) == len(STRATA) and len(names) == 1:
-        return f"{_title(names.pop())} is ahead of all others, with and without a first frame."
+        return f"{title(names.pop())} is ahead of all others, with and without a first frame."
     text = " and ".join(known)
     rest = "" if len(known) == len(leads) else "; on the other prompts nobody is clearly ahead"
     return f"Ahead of all others: {text}{rest}."
@@ -191,44 +250,16 @@ def _prices(results: Results, who: Sequence[str]) -> list[str]:
     return [f"One clip takes (median, batch 1): {', '.join(words)}."]
 
 
-def seconds(value: float) -> str:
-    """A duration with a fitting unit."""
-    if value < 1:
-        return f"{value * 1e3:.3g} ms"
-    return f"{value:.3g} s" if value < 600 else f"{value / 60:.3g} min"
-
-
-def _limits(results: Results, who: Sequence[str]) -> list[str]:
-    seeds = {row.seed for row in results.rows if row.kind == "generator" and row.generator in who}
-    count = len(seeds)
-    limits = []
-    if count < ENOUGH_SEEDS:
-        some = "one training seed" if count == 1 else f"{count} training seeds"
-        how = (
-            "intervals are over prompts within that one trained model and say nothing about "
-            "another training"
-            if count == 1
-            else "intervals are t intervals over the seeds"
-        )
-        limits.append(
-            f"Descriptive only: {some}, {how}; with fewer than {ENOUGH_SEEDS} seeds no test can "
-            "reach significance over three pairs, and no p-value is given."
-        )
-    else:
-        limits.append(
-            f"{count} training seeds: intervals are t intervals over the seeds; no p-values are "
-            "computed, since intervals that are apart say it as well."
-        )
-    failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
-    if failed:
-        limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
-    metrics = dict.fromkeys((row.metric, row.prompts) for row in results.summary)
-    for metric, prompts in metrics:
-        why = untrusted(results, metric, prompts) if prompts == "all" else ""
-        if why and metric in TITLES:
-            limits.append(f"{TITLES[metric].capitalize()} is not to be trusted here: {why}.")
-    return limits
-
-
-def _title(name: str) -> str:
-    return name[:1].upper() + name[1:]
+__all__ = [
+    "CHANCE",
+    "STRATA",
+    "TITLES",
+    "Verdict",
+    "amount",
+    "apart",
+    "interval",
+    "number",
+    "seconds",
+    "untrusted",
+    "verdict",
+]

@@ -14,6 +14,9 @@ from jaxtyping import UInt8
 
 from vidgen.atomic import replacing
 
+WIDEST_WEBP = 16383
+"""Pixels a side that the format can hold."""
+
 SHOWN_SIDE = 256
 """Pixels that the shorter side of a small clip is enlarged to, about, by whole factors."""
 
@@ -73,6 +76,16 @@ def enlarge(clips: UInt8[np.ndarray, "*N H W C"], scale: int) -> UInt8[np.ndarra
 def webp(frames: UInt8[np.ndarray, "T H W C"], fps: int) -> bytes:
     """One clip as an animated lossless WebP."""
     return _webp(frames[None], fps)
+
+
+def still_webp(frame: UInt8[np.ndarray, "H W C"]) -> bytes:
+    """One frame as lossless WebP, at most `WIDEST_WEBP` pixels a side."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    colour = np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3)))
+    Image.fromarray(colour).save(buffer, "WEBP", lossless=True, quality=80, method=4)
+    return buffer.getvalue()
 
 
 def png(frame: UInt8[np.ndarray, "H W C"]) -> bytes:

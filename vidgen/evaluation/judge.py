@@ -17,7 +17,14 @@ from vidgen.evaluation.camera_oracle import CameraVerdicts, examine_camera
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.metrics import METRICS, STRATA, Metric, Stratum
-from vidgen.evaluation.oracle import Oracle, UnjudgeableError, Verdicts, oracle_success
+from vidgen.evaluation.observations import FrameCurve, Observations
+from vidgen.evaluation.oracle import (
+    Confusion,
+    Oracle,
+    UnjudgeableError,
+    Verdicts,
+    oracle_success,
+)
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.statistics import average, proportion, rate
 from vidgen.types import Score
@@ -109,6 +116,37 @@ class Judge:
                     )
                 scores[metric.name, stratum] = score
         return scores
+
+    def observe(self, clips: ClipSet, real: ClipSet) -> Observations:
+        """Every metric that has a value a frame, frame by frame, and what was taken for what.
+
+        Args:
+            clips: the answers.
+            real: the prompts they answer, clip by clip.
+
+        Raises:
+            ValueError: if the two sets do not belong together.
+        """
+        _belong_together(clips, real)
+        verdicts, _ = self._examine(clips, real)
+        frames: dict[str, np.ndarray] = {}
+        confusions: dict[str, Confusion] = {}
+        if isinstance(verdicts, Verdicts) and self.oracle is not None:
+            frames["identity"] = verdicts.identity_per_frame
+            frames["one_object"] = verdicts.count == 1
+            frames["trajectory_error_px"] = verdicts.distance
+            confusions["identity"] = self.oracle.identity_confusion(verdicts)
+            confusions["motion"] = self.oracle.motion_confusion(verdicts)
+        for name, values in _against_real(clips, real)[0].items():
+            values[:, : real.context_frames] = np.nan  # given, and no merit of the generator
+            frames[name] = values
+        curves = [
+            FrameCurve.of(values[rows], metric=name, prompts=stratum, better=METRICS[name].better)
+            for stratum in STRATA
+            for name, values in frames.items()
+            if stratum in METRICS[name].strata and (rows := _rows(real, stratum)).any()
+        ]
+        return Observations(curves=tuple(curves), confusions=confusions)
 
     def own_error(self, real: ClipSet, *, seed: int = 0) -> dict[str, Score]:
         """What `oracle_success` gives to real clips, and to clips broken on purpose.

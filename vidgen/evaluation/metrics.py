@@ -28,6 +28,7 @@ class Metric:
         definition: one line.
         needs_truth: whether it needs a simulated source.
         strata: the prompts for which it is computed.
+        blind: anchors that it cannot tell from real clips by its nature, which is no fault of it.
     """
 
     name: str
@@ -35,7 +36,10 @@ class Metric:
     definition: str
     needs_truth: bool = True
     strata: tuple[Stratum, ...] = STRATA
+    blind: tuple[str, ...] = ()
 
+
+_BROKEN = ("copy-first-frame", "shuffled-captions", "frozen-real", "shuffled-frames")
 
 _TABLE = (
     Metric(
@@ -52,11 +56,13 @@ _TABLE = (
     Metric(
         name="identity",
         better="higher",
+        blind=("frozen-real", "shuffled-frames"),
         definition="share of clips with the identity asked in at least 7 of 8 frames",
     ),
     Metric(
         name="identity_majority",
         better="higher",
+        blind=("frozen-real", "shuffled-frames"),
         definition="share of clips with the identity asked in more frames than any other",
     ),
     Metric(
@@ -68,16 +74,19 @@ _TABLE = (
     Metric(
         name="one_object",
         better="higher",
+        blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
         definition="share of clips with exactly one object in at least 7 of 8 frames",
     ),
     Metric(
         name="missing_rate",
         better="lower",
+        blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
         definition="share of frames without any object",
     ),
     Metric(
         name="extra_rate",
         better="lower",
+        blind=_BROKEN,
         definition="share of frames with more than one object",
     ),
     Metric(
@@ -110,16 +119,19 @@ _TABLE = (
     Metric(
         name="drift_identity",
         better="higher",
+        blind=_BROKEN,
         definition="slope a frame of the share of clips with the right identity; below 0 it decays",
     ),
     Metric(
         name="drift_one_object",
         better="higher",
+        blind=_BROKEN,
         definition="slope a frame of the share of clips with exactly one object",
     ),
     Metric(
         name="drift_psnr",
         better="higher",
+        blind=("shuffled-frames", "shuffled-captions"),
         definition="slope of PSNR in dB a frame, after the given frames",
         needs_truth=False,
         strata=WITH_CONTEXT,
@@ -127,6 +139,7 @@ _TABLE = (
     Metric(
         name="drift_ssim",
         better="higher",
+        blind=("shuffled-frames", "shuffled-captions"),
         definition="slope of SSIM a frame, after the given frames",
         needs_truth=False,
         strata=WITH_CONTEXT,
@@ -134,6 +147,7 @@ _TABLE = (
     Metric(
         name="failed_rate",
         better="lower",
+        blind=_BROKEN,
         definition="share of clips that could not be drawn (NaN); every oracle counts them wrong",
         needs_truth=False,
     ),

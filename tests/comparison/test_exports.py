@@ -1,0 +1,94 @@
+import csv
+import dataclasses
+import io
+
+import pytest
+
+from vidgen.comparison.exports import rows_to_csv, to_csv, to_latex
+from vidgen.comparison.headings import MAIN, grouped, title
+from vidgen.comparison.results import collect
+from vidgen.comparison.rows import Row
+from vidgen.comparison.tables import cost_table, main_table, metric_tables, pair_table
+from vidgen.evaluation import METRICS
+
+FAMILIES = ("gan", "autoregressive", "diffusion")
+FRAMING = ("copy-first-frame", "held-out-real", "shuffled-captions")
+
+
+@pytest.fixture(scope="module")
+def results(comparison):
+    return collect(comparison)
+
+
+def test_the_main_table_has_everybody_and_whether_each_metric_orders_its_anchors(results):
+    table = main_table(results, FAMILIES, FRAMING)
+    assert [head.key for head, _ in table.lines] == [*FAMILIES, *FRAMING, "trust"]
+    measured = [f"{m}:{p}" for m, p in MAIN if results.pick(m, prompts=p)]
+    assert [head.key for head in table.columns] == measured
+    cells = {head.key: line for head, line in table.lines}
+    assert cells["diffusion"][0].text == "0.90"
+    assert cells["diffusion"][0].below == "0.85 to 0.95"
+    assert "n = 8; one seed: Wilson" in cells["diffusion"][0].note
+    assert cells["trust"][0].text == "yes"
+    assert "held-out-real 0.99 > shuffled-captions 0.01" in cells["trust"][0].note
+    assert not any(cell.best for line in cells.values() for cell in line)
+
+
+def test_a_metric_that_was_not_computed_says_why_in_its_line(results):
+    why = "install vidgen[metrics]"
+    missing = Row(
+        generator="gan",
+        kind="generator",
+        seed=0,
+        metric="ssim",
+        prompts="text+image",
+        value=None,
+        note=why,
+    )
+    more = dataclasses.replace(results, summary=(*results.summary, missing))
+    lines = [line for _, t in metric_tables(more, FAMILIES, FRAMING) for line in t.lines]
+    (head,) = [head for head, _ in lines if head.metric == "ssim"]
+    assert head.under == f"not computed: {why}"
+
+
+def test_no_metric_is_lost_among_the_headings():
+    many = [*METRICS, "a_metric_of_tomorrow"]
+    found = [name for names in grouped(many).values() for name in names]
+    assert sorted(found) == sorted(many)
+    assert (title("kvd_in_domain"), title("drift_psnr")) == ("KVD in domain", "Drift of PSNR")
+    assert title("oracle_success_majority") == "Oracle success, by majority"
+
+
+def test_csv_holds_the_numbers_themselves(results):
+    table = main_table(results, FAMILIES, FRAMING)
+    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert len(lines) == len(table.lines) * len(table.columns)
+    found = next(line for line in lines if line["line"] == "diffusion")
+    row = results.one("diffusion", "oracle_success")
+    assert (float(found["value"]), float(found["low"])) == (row.value, row.low)
+    tidy = list(csv.DictReader(io.StringIO(rows_to_csv(results.rows))))
+    assert len(tidy) == len(results.rows)
+    assert [line["generator"] for line in tidy] == [row.generator for row in results.rows]
+
+
+def test_latex_is_a_whole_table_with_everything_escaped(results):
+    tables = [main_table(results, FAMILIES, FRAMING), pair_table(results)]
+    tables.append(cost_table(results, FAMILIES, FAMILIES))
+    for table in tables:
+        text = to_latex(table)
+        body = text.split("\\toprule")[1].split("\\bottomrule")[0]
+        assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 1
+        lines = [line for line in body.splitlines() if line.count(" & ")]
+        assert len(lines) == len(table.lines) + 1
+        assert {line.count(" & ") for line in lines} == {len(table.columns)}
+        assert not any(sign in body for sign in ("_", "%", "#", "↑"))
+
+
+def test_latex_is_bold_where_a_test_supports_it(results):
+    table = main_table(results, FAMILIES, FRAMING)
+    group, lines = table.groups[0]
+    (head, cells), *rest = lines
+    cells = (dataclasses.replace(cells[0], best=True), *cells[1:])
+    marked = dataclasses.replace(table, groups=((group, ((head, cells), *rest)),))
+    assert to_latex(marked).count("\\textbf{0.30}") == 1
+    assert "\\textbf" not in to_latex(table)

@@ -1,0 +1,62 @@
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidgen.comparison import gallery
+from vidgen.evaluation import ClipSet
+
+
+@pytest.fixture(scope="module")
+def walls(comparison):
+    columns = [(name, comparison.run(name, 0)) for name in ("gan", "diffusion", "absent")]
+    return gallery.walls(comparison, "test-8", columns)
+
+
+def frames(strip, n):
+    content = base64.b64decode(re.fullmatch(r"data:image/webp;base64,(.*)", strip)[1])
+    sheet = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+    return np.stack(np.split(sheet, n, axis=1))
+
+
+def test_a_strip_is_the_clip_frame_by_frame_and_lossless(walls, comparison):
+    real = ClipSet.load(comparison.prompts("test-8"))
+    answers = ClipSet.load(comparison.run("gan", 0).samples("test-8"))
+    shown = walls[0].prompts[0]
+    row = next(
+        i
+        for i in range(8)
+        if (frames(shown.pictures[0].strip, 4) == real.video[i, ..., 0]).all()
+        and real.captions[i] == shown.caption
+    )
+    assert (frames(shown.pictures[1].strip, 4) == answers.video[row, ..., 0]).all()
+    assert [picture.column for picture in shown.pictures] == ["real", "gan", "diffusion"]
+
+
+def test_each_kind_of_prompts_is_drawn_and_the_draw_does_not_depend_on_who_answers(
+    walls, comparison
+):
+    assert [wall.heading for wall in walls][:2] == [
+        "A sentence alone",
+        "A sentence and a first frame",
+    ]
+    assert [{item.given for item in wall.prompts} for wall in walls[:2]] == [{False}, {True}]
+    other = gallery.walls(
+        comparison, "test-8", [("autoregressive", comparison.run("autoregressive", 0))]
+    )
+    for mine, theirs in zip(walls[:2], other[:2], strict=True):
+        assert [item.caption for item in mine.prompts] == [item.caption for item in theirs.prompts]
+
+
+def test_the_worst_are_wrong_ones_what_cannot_be_measured_first(walls):
+    # gan is right on the first three clips of eight, and diffusion on the first eight of ten.
+    worst = {item.why: item for item in walls[2].prompts}
+    real = [f"the digit {i} is moving down" for i in range(8)]
+    assert worst["gan's worst, number 1"].caption == real[5]
+    assert worst["gan's worst, number 2"].caption == real[4]
+    assert all(item.pictures[1].right is False for why, item in worst.items() if "gan" in why)
+    assert not any(why.startswith("diffusion") for why in worst)
+    assert "Trajectory error" in walls[2].rule

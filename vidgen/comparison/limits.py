@@ -1,0 +1,110 @@
+"""What the numbers of a comparison cannot show: few seeds, failed jobs, metrics without trust."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import TEST
+from vidgen.comparison.trust import BROKEN, trust_in
+from vidgen.comparison.wording import TITLES, number, title
+from vidgen.evaluation.power import (
+    ALPHA,
+    ENOUGH_SEEDS,
+    minimum_detectable_effect,
+    what_seeds_can_show,
+)
+
+
+def seeds_of(results: Results, who: Sequence[str]) -> int:
+    """Seeds of the contestant that has fewest, at the whole budget; 0 where nobody has any."""
+    found: dict[str, set[int | None]] = {}
+    for row in results.rows:
+        if row.generator in who and row.share == 1.0 and row.protocol == TEST:
+            found.setdefault(row.generator, set()).add(row.seed)
+    return min((len(seeds) for seeds in found.values()), default=0)
+
+
+def limits_of(results: Results, who: Sequence[str]) -> list[str]:
+    """A sentence each.
+
+    Args:
+        results: of the comparison.
+        who: its contestants.
+    """
+    count = seeds_of(results, who)
+    limits = []
+    if count < ENOUGH_SEEDS:
+        some = "one training seed" if count == 1 else f"{count} training seeds"
+        how = (
+            "intervals are over prompts within that one trained model and say nothing about "
+            "another training"
+            if count == 1
+            else "intervals are t intervals over the seeds"
+        )
+        limits.append(
+            f"Descriptive only: {some}, {how}; with fewer than {ENOUGH_SEEDS} seeds no test can "
+            "reach significance over three pairs, and no p-value is given."
+        )
+    elif len(who) > 1:
+        tested = [p for p in results.pairs if p.primary and p.p is not None]
+        metrics = max(1, len({pair.metric for pair in tested}))
+        limits.append(str(what_seeds_can_show(count, math.comb(len(who), 2), metrics)))
+        limits += _undetected(results, who, count)
+    failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
+    if failed:
+        limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
+    for metric in dict.fromkeys((*TITLES, *PRIMARY_METRICS)):
+        why = untrusted(results, metric)
+        if why:
+            name = title(TITLES.get(metric, metric))
+            limits.append(f"{name} is not to be trusted here: {why}.")
+    rest = [
+        trust.metric
+        for trust in results.trust
+        if trust.trusted is False and (trust.prompts, trust.protocol) == ("all", TEST)
+    ]
+    rest = [metric for metric in rest if metric not in (*TITLES, *PRIMARY_METRICS)]
+    if rest:
+        limits.append(
+            "Of the exploratory metrics these do not order the anchors, and are not to be trusted "
+            f"here: {', '.join(rest)}."
+        )
+    return limits
+
+
+def _undetected(results: Results, who: Sequence[str], seeds: int) -> list[str]:
+    """How large a difference in success has to be before this many seeds find it."""
+    by_name: dict[str, list[float]] = {}
+    for row in results.rows:
+        wanted = (row.metric, row.prompts, row.share, row.protocol)
+        if row.generator in who and wanted == ("oracle_success", "all", 1.0, TEST):
+            by_name.setdefault(row.generator, []).extend([] if row.value is None else [row.value])
+    spreads = [statistics.variance(values) for values in by_name.values() if len(values) > 1]
+    spread = math.sqrt(statistics.fmean(spreads)) if spreads else 0.0
+    if not spread:
+        return []
+    pairs = math.comb(len(who), 2)
+    effect = minimum_detectable_effect(spread, seeds, alpha=ALPHA / pairs)
+    return [
+        f"Seeds spread by {number(spread)} (standard deviation) in oracle success: a true "
+        f"difference below {number(effect)} is missed in more than one such comparison in five."
+    ]
+
+
+def untrusted(results: Results, metric: str, prompts: str = "all") -> str:
+    """Why a metric is not to be trusted here; empty where it orders its anchors.
+
+    A metric that cannot tell real clips from clips that ignore the prompt measures something else.
+    """
+    found = trust_in(
+        [
+            row
+            for row in results.pick(metric, prompts=prompts)
+            if row.kind == "anchor" or row.generator in BROKEN
+        ]
+    )
+    return found.why if found is not None and found.trusted is False else ""

@@ -1,0 +1,164 @@
+"""Which figures a report has: the panels of each, by the names of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vidgen.comparison import figures
+from vidgen.comparison.curves import (
+    against_price,
+    frame_curves,
+    loss_curves,
+    total_confusion,
+)
+from vidgen.comparison.drawing import Look
+from vidgen.comparison.folder import ComparisonFolder
+from vidgen.comparison.headings import PROMPTS, title
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import PROPORTIONS
+from vidgen.comparison.trust import CEILING, CHANCE
+from vidgen.comparison.verdict import STRATA
+from vidgen.evaluation.observations import Observations
+
+Panels = Mapping[str, str]
+"""SVG by the name of its file."""
+
+TRAINING = {
+    "training_flops": "training FLOPs (model)",
+    "training_seconds": "device-seconds of training",
+    "parameters": "parameters",
+}
+SAMPLING = {
+    "sampling_p50": "seconds a clip, batch 1: p50, bar to p95",
+    "sampling_rate": "throughput: clips a second in batches",
+}
+
+QUALITY = ("oracle_success", "kvd_in_domain", "psnr")
+"""What is drawn against prices: the first of these that has values."""
+
+_FRAME_UNITS = {
+    "identity": "share of clips, right identity",
+    "one_object": "share of clips, one object",
+}
+"""What a metric is in a single frame, where its title alone does not say so."""
+
+
+def forest(
+    results: Results, contestants: Sequence[str], everybody: Sequence[str], look: Look
+) -> Panels:
+    """Oracle success with intervals, a panel a kind of prompts."""
+    drawn = {}
+    for prompts, _ in STRATA:
+        rows = [results.one(name, "oracle_success", prompts=prompts) for name in contestants]
+        known = [row for row in rows if row is not None and row.value is not None]
+        floor = [
+            row
+            for row in results.pick("oracle_success", prompts=prompts)
+            if row.high is not None
+            and row.generator not in contestants
+            and (row.generator in CHANCE or row.generator in everybody)
+        ]
+        chance = max(floor, key=lambda row: row.high or 0.0) if floor else None
+        if known:
+            name = f"success-{prompts.replace('+', '-')}"
+            drawn[name] = figures.forest(f"Prompts: {PROMPTS[prompts]}", known, chance, look)
+    return drawn
+
+
+def training(results: Results, contestants: Sequence[str], look: Look) -> Panels:
+    """Quality against training FLOPs, device-seconds and parameters, along the budgets."""
+    return _trade_offs(results, TRAINING, contestants, look)
+
+
+def sampling(results: Results, contestants: Sequence[str], look: Look) -> Panels:
+    """Quality against the latency of one clip, and against throughput."""
+    return _trade_offs(results, SAMPLING, contestants, look)
+
+
+def along_frames(
+    seen: Mapping[str, Sequence[Observations]],
+    contestants: Sequence[str],
+    look: Look,
+    *,
+    given: int,
+) -> Panels:
+    """Every metric that has a value a frame, against the frame index; a panel a kind of prompts."""
+    drawn = {}
+    who = [*contestants, CEILING]
+    found = frame_curves({name: seen[name] for name in who if name in seen})
+    for (metric, prompts), curves in sorted(found.items(), key=lambda item: item[0]):
+        if prompts == "all" or not any(v is not None for c in curves.values() for v in c.value):
+            continue
+        drawn[f"drift-{metric}-{prompts.replace('+', '-')}"] = figures.along_frames(
+            f"{title(metric)}, {PROMPTS[prompts]}",
+            _FRAME_UNITS.get(metric, title(metric)),
+            curves,
+            look,
+            given=given if prompts == "text+image" else 0,
+            share=metric in PROPORTIONS or metric == "ssim",
+        )
+    return drawn
+
+
+def losses(
+    folder: ComparisonFolder, results: Results, contestants: Sequence[str], look: Look
+) -> Panels:
+    """The losses of each generator against training seconds and against FLOPs."""
+    drawn = {}
+    for name in contestants:
+        seeds = sorted({r.seed for r in results.rows if r.generator == name and r.seed is not None})
+        curves = [
+            curve
+            for place, seed in enumerate(seeds)
+            for curve in loss_curves(folder.run(name, seed), labelled=place == 0)
+        ]
+        for axis in ("seconds", "flops") if curves else ():
+            drawn[f"loss-{name}-{axis}"] = figures.loss(name, curves, axis, look[name][0])
+    return drawn
+
+
+def confusions(seen: Mapping[str, Sequence[Observations]], what: str = "identity") -> Panels:
+    """What was taken for what: on real clips, on reconstructions, and on everybody's answers."""
+    drawn = {}
+    for who, runs in seen.items():
+        found = total_confusion(runs, what)
+        if found is not None:
+            name = "-".join(who.replace("(", "").replace(")", "").split())
+            words = "real clips" if who == "real" else who
+            drawn[f"confusion-{what}-{name}"] = figures.confusion(f"{what.title()}: {words}", found)
+    return drawn
+
+
+def _trade_offs(
+    results: Results, prices: Mapping[str, str], contestants: Sequence[str], look: Look
+) -> Panels:
+    quality = next(
+        (
+            metric
+            for metric in QUALITY
+            if any(
+                row.value is not None and row.generator in contestants
+                for row in results.pick(metric, prompts=_prompts(metric))
+            )
+        ),
+        QUALITY[0],
+    )
+    drawn = {}
+    for price, label in prices.items():
+        series = against_price(
+            results,
+            price,
+            generators=contestants,
+            quality=quality,
+            prompts=_prompts(quality),
+            along_budgets=price.startswith("training"),
+        )
+        if series:
+            drawn[f"quality-{price.replace('_', '-')}"] = figures.trade_off(
+                label, title(quality), series, look, share=quality in PROPORTIONS
+            )
+    return drawn
+
+
+def _prompts(quality: str) -> str:
+    return "text+image" if quality == "psnr" else "all"

@@ -1,0 +1,343 @@
+"""Tables of the report as plain data, which the page, CSV and LaTeX are written from alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, grouped, title
+from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import Row
+from vidgen.comparison.wording import amount, number, seconds
+from vidgen.evaluation import METRICS
+from vidgen.evaluation.anchors import DESCRIPTIONS
+from vidgen.types import Score
+
+_PREREGISTERED = "primary: chosen before anything was run"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One number.
+
+    Attributes:
+        text: as people read it; ``"-"`` where there is none.
+        value: the number itself, None where there is none.
+        low: lower end of its 95% interval.
+        high: upper end.
+        below: the interval as people read it.
+        note: n, how the interval was made, or why there is no number.
+        metric: what it is a value of, for its definition; empty where there is none.
+        best: whether a test supports that it is the best of its column's (or line's) generators.
+    """
+
+    text: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    below: str = ""
+    note: str = ""
+    metric: str = ""
+    best: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Head:
+    """The head of a column or of a line.
+
+    Attributes:
+        key: a name for machines.
+        text: as people read it.
+        under: a second line, such as which prompts.
+        metric: whose definition belongs here; empty where the head is somebody's name.
+        note: what it is, where it is no metric.
+        sign: which way is good: "↑", "↓" or empty.
+        quiet: whether it is an anchor or a baseline, which frame the others.
+    """
+
+    key: str
+    text: str
+    under: str = ""
+    metric: str = ""
+    note: str = ""
+    sign: str = ""
+    quiet: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: of its files.
+        caption: what it shows.
+        corner: the head of the first column.
+        columns: heads.
+        groups: (heading or "", lines), a line a head and a cell a column.
+    """
+
+    name: str
+    caption: str
+    corner: str
+    columns: tuple[Head, ...]
+    groups: tuple[tuple[str, tuple[tuple[Head, tuple[Cell, ...]], ...]], ...]
+
+    @property
+    def lines(self) -> list[tuple[Head, tuple[Cell, ...]]]:
+        """All lines, whatever their group."""
+        return [line for _, lines in self.groups for line in lines]
+
+
+def main_table(results: Results, contestants: Sequence[str], framing: Sequence[str]) -> Table:
+    """Families against primary metrics, the anchors below, and whether each metric orders them.
+
+    Args:
+        results: of the comparison.
+        contestants: the generators that compete.
+        framing: baselines and anchors.
+    """
+    columns = [
+        (metric, prompts) for metric, prompts in MAIN if results.pick(metric, prompts=prompts)
+    ]
+    heads = tuple(_metric_head(metric, prompts) for metric, prompts in columns)
+
+    def lines(names: Sequence[str]) -> tuple[tuple[Head, tuple[Cell, ...]], ...]:
+        return tuple(
+            (
+                _who_head(name, quiet=name in framing),
+                tuple(_cell(results, name, m, p) for m, p in columns),
+            )
+            for name in names
+        )
+
+    trusted = Head(
+        key="trust",
+        text="Orders its anchors?",
+        note="Whether the metric puts real clips above every anchor that ignores the prompt. One "
+        "that does not measures something else here, and is not to be trusted.",
+        quiet=True,
+    )
+    verdicts = tuple(_trust_cell(results, metric, prompts) for metric, prompts in columns)
+    return Table(
+        name="main",
+        caption="Primary metrics with 95% intervals",
+        corner="Who",
+        columns=heads,
+        groups=(
+            ("Generators", lines(contestants)),
+            ("Anchors: what the numbers are framed by", (*lines(framing), (trusted, verdicts))),
+        ),
+    )
+
+
+def metric_tables(
+    results: Results, contestants: Sequence[str], framing: Sequence[str]
+) -> list[tuple[str, Table]]:
+    """(heading, table) of every metric: a line a metric and kind of prompts, a column a name."""
+    measured = [name for name in METRICS if any(row.metric == name for row in results.summary)]
+    everybody = [*contestants, *framing]
+    columns = (
+        *(_who_head(name, quiet=name in framing) for name in everybody),
+        Head(key="trust", text="Orders its anchors?", quiet=True),
+    )
+    tables = []
+    for heading, metrics in grouped(measured).items():
+        lines = []
+        for metric in metrics:
+            strata = METRICS[metric].strata
+            measured_on = [p for p in strata if _has_values(results, metric, p)]
+            for prompts in measured_on or strata[:1]:
+                head = _metric_head(metric, prompts)
+                if not measured_on:
+                    why = next(row.note for row in results.summary if row.metric == metric)
+                    head = dataclasses.replace(head, under=f"not computed: {why}")
+                cells = [_cell(results, name, metric, prompts) for name in everybody]
+                cells.append(_trust_cell(results, metric, prompts))
+                lines.append((head, tuple(cells)))
+        name = "metrics-" + "-".join(heading.lower().split())
+        table = Table(
+            name=name,
+            caption=f"{heading}, with 95% intervals",
+            corner="Metric",
+            columns=columns,
+            groups=(("", tuple(lines)),),
+        )
+        tables.append((heading, table))
+    return tables
+
+
+def cost_table(results: Results, names: Sequence[str], contestants: Sequence[str]) -> Table:
+    """What each generator cost to train and costs to sample, means over seeds."""
+    lines = []
+    for name in names:
+        cells = []
+        for metric in COSTS:
+            row = results.one(name, metric)
+            known = row is not None and row.value is not None
+            text = _amount(metric, row.value) if row is not None and row.value is not None else "-"
+            note = "" if row is None else row.note
+            if known and row is not None and row.n > 1:
+                note = f"mean over {row.n} seeds"
+            cells.append(
+                Cell(text=text, value=row.value if row else None, note=note, metric=metric)
+            )
+        lines.append((_who_head(name, quiet=name not in contestants), tuple(cells)))
+    return Table(
+        name="price",
+        caption="Price: means over seeds",
+        corner="Who",
+        columns=tuple(
+            Head(key=metric, text=text, metric=metric, note=COST_DEFINITIONS[metric])
+            for metric, text in COSTS.items()
+        ),
+        groups=(("", tuple(lines)),),
+    )
+
+
+def pair_table(results: Results) -> Table:
+    """Who differs from whom on the preregistered metrics, with the test where there is one."""
+    found = [pair for metric in PRIMARY_METRICS for pair in results.pairs_on(metric)]
+    tested = any(pair.p is not None for pair in found)
+    heads = [Head(key="difference", text="Difference"), Head(key="n", text="n")]
+    if tested:
+        heads += [Head(key="p", text="p"), Head(key="p_adjusted", text="p, adjusted")]
+    heads.append(Head(key="family", text="Family of tests"))
+    lines = []
+    for pair in found:
+        cells = [_difference(pair), Cell(text=str(pair.n), value=float(pair.n))]
+        if tested:
+            cells += [_p(pair.p), _p(pair.p_adjusted)]
+        cells.append(Cell(text=pair.family))
+        head = Head(
+            key=f"{pair.metric}:{pair.a}:{pair.b}",
+            text=f"{pair.a} - {pair.b}",
+            under=title(pair.metric),
+            metric=pair.metric,
+        )
+        lines.append((head, tuple(cells)))
+    return Table(
+        name="pairs",
+        caption="Differences on the preregistered metrics, all prompts, with 95% intervals",
+        corner="Pair",
+        columns=tuple(heads),
+        groups=(("", tuple(lines)),),
+    )
+
+
+def own_error_table(shares: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What the oracle lets pass, of real clips and of clips broken on purpose.
+
+    Args:
+        shares: by kind of clips, a score as JSON.
+    """
+    lines = []
+    for kind, data in shares.items():
+        score = Score(**{**data, "per_clip": None})
+        text = "real clips" if kind == "real" else f"broken: {kind.replace('-', ' ')}"
+        cell = Cell(
+            text=f"{score.value:.3f}" if score.value is not None else "-",
+            value=score.value,
+            low=score.low,
+            high=score.high,
+            below="" if score.low is None else f"{score.low:.3f} to {score.high:.3f}",
+            note=_rests_on(score.n, score.note),
+            metric="oracle_success",
+        )
+        wanted = Cell(text="near 1" if kind == "real" else "near 0")
+        lines.append((Head(key=kind, text=text), (cell, wanted)))
+    return Table(
+        name="oracle",
+        caption="The oracle's own error, with 95% intervals",
+        corner="Clips",
+        columns=(
+            Head(key="pass", text="Pass as success", metric="oracle_success"),
+            Head(key="wanted", text="Should be"),
+        ),
+        groups=(("", tuple(lines)),),
+    )
+
+
+def _has_values(results: Results, metric: str, prompts: str) -> bool:
+    return any(row.value is not None for row in results.pick(metric, prompts=prompts))
+
+
+def _metric_head(metric: str, prompts: str) -> Head:
+    return Head(
+        key=f"{metric}:{prompts}",
+        text=title(metric),
+        under=PROMPTS[prompts],
+        metric=metric,
+        note=_PREREGISTERED if metric in PRIMARY_METRICS and prompts == "all" else "",
+        sign="↑" if METRICS[metric].better == "higher" else "↓",
+    )
+
+
+def _who_head(name: str, *, quiet: bool) -> Head:
+    return Head(key=name, text=name, note=DESCRIPTIONS.get(name.partition(" ")[0], ""), quiet=quiet)
+
+
+def _cell(results: Results, name: str, metric: str, prompts: str) -> Cell:
+    row = results.one(name, metric, prompts=prompts)
+    if row is None:
+        return Cell(text="-", note="not measured", metric=metric)
+    note = _rests_on(row.n, row.note) if row.value is not None else row.note
+    return Cell(
+        text=number(row.value, metric),
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        below=_interval(row),
+        note=note,
+        metric=metric,
+        best=name == results.best(metric, prompts=prompts),
+    )
+
+
+def _difference(pair: Pair) -> Cell:
+    ends = None
+    if pair.low is not None and pair.high is not None:
+        ends = f"{number(pair.low, pair.metric)} to {number(pair.high, pair.metric)}"
+    return Cell(
+        text=number(pair.difference, pair.metric),
+        value=pair.difference,
+        low=pair.low,
+        high=pair.high,
+        below=ends or "",
+        note=pair.note,
+        metric=pair.metric,
+        best=pair.winner is not None,
+    )
+
+
+def _p(value: float | None) -> Cell:
+    return Cell(text="-" if value is None else f"{value:.2g}", value=value)
+
+
+def _interval(row: Row) -> str:
+    if row.value is None or row.low is None or row.high is None:
+        return ""
+    return f"{number(row.low, row.metric)} to {number(row.high, row.metric)}"
+
+
+def _trust_cell(results: Results, metric: str, prompts: str) -> Cell:
+    found = results.trust_in(metric, prompts=prompts)
+    if found is None:
+        return Cell(text="-", note="no anchor was judged by it")
+    words = "open" if found.trusted is None else "yes" if found.trusted else "no"
+    order = " > ".join(f"{name} {number(value, metric)}" for name, value in found.order)
+    blind = f"Blind by definition to {', '.join(found.blind)}" if found.blind else ""
+    parts = (found.why, blind, f"Best first: {order}")
+    return Cell(text=words, note=". ".join(p[:1].upper() + p[1:] for p in parts if p))
+
+
+def _rests_on(n: int, note: str) -> str:
+    return f"n = {n}; {note}" if note else f"n = {n}"
+
+
+def _amount(metric: str, value: float) -> str:
+    if value == 0:
+        return "0"
+    is_time = metric.endswith("_seconds") or metric.startswith("sampling_p")
+    return seconds(value) if is_time else amount(value)
