@@ -262,7 +262,7 @@ def line(finding: Finding) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; 1 where something that should lie in its band does not."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repetitions", type=int, default=10_000, help="of each; at least 1")
     parser.add_argument("--seed", type=int, default=0, help="of all draws")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")

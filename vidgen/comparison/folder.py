@@ -8,8 +8,10 @@
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  scores.json
+                                      selection.json  where sampler settings were tried
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
+      compositional/                  the same for trainings without the combinations asked for
       results.json                    tidy rows, pairs with their tests, trust in the metrics
       report.html                     one self-contained page
 
@@ -76,6 +78,11 @@ class RunFolder:
         """Parameters and sampling speed."""
         return self.path / "price.json"
 
+    @property
+    def selection(self) -> epath.Path:
+        """Which sampler settings were tried on validation prompts, and which was chosen."""
+        return self.path / "selection.json"
+
     def samples(self, protocol: str) -> epath.Path:
         """The answers to a protocol, a ClipSet."""
         return self.path / "samples" / f"{protocol}.npz"
@@ -109,6 +116,11 @@ class ComparisonFolder:
     def report(self) -> epath.Path:
         """The page."""
         return self.path / "report.html"
+
+    @property
+    def compositional(self) -> ComparisonFolder:
+        """The comparison of trainings without some combinations, which were then asked for."""
+        return ComparisonFolder(self.path / "compositional")
 
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""
