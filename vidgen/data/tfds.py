@@ -7,6 +7,7 @@ TensorFlow is imported here and nowhere else, since TFDS's features want it; exa
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -191,10 +192,12 @@ class _Record:
         return Facts(frames=count, seconds=count / self._rate, height=height, width=width)
 
     def examine(self) -> Facts:
-        """Its facts, after every frame was decoded."""
-        for frame in range(len(self._reader.frames(self._row))):
+        """Its facts and digest, after every frame was decoded."""
+        digest = hashlib.sha256()
+        for frame, encoded in enumerate(self._reader.frames(self._row)):
             self._image(frame)
-        return self.facts()
+            digest.update(hashlib.sha256(encoded).digest())
+        return dataclasses.replace(self.facts(), digest=digest.digest())
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame."""
