@@ -87,3 +87,20 @@ def test_strings_give_the_same_clips_as_values():
         "shapes", **json.loads('{"size": [16, 24]}'), frames=4, sizes=True, clips=5, speed=1
     )
     assert told.fingerprint == meant.fingerprint == listed.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("digits", {"size": 100_000}),
+        ("shapes", {"size": 64, "frames": 1_000_000}),
+        ("camera", {"frames": 1_000_000}),
+        ("babyai", {"tile": 10_000}),
+        ("folder:{}", {"frames": 1_000_000}),
+        ("folder:{}", {"size": (100_000, 100_000)}),
+    ],
+)
+def test_clips_beyond_any_memory_are_refused_before_anything_is_made(name, options, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"GiB is made: ask for fewer frames or a smaller size"):
+        source(name.format(tmp_path), **options)
