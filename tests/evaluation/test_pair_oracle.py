@@ -29,19 +29,21 @@ def test_real_pairs_succeed_though_they_cross(shapes, verdicts):
     masks = shapes.truth.object_masks
     crossing = (masks[:, :, 0] & masks[:, :, 1]).any((1, 2, 3))
     assert crossing.mean() > 0.3
-    assert verdicts.success.mean() >= 0.95
-    assert verdicts.success[crossing].mean() >= 0.9
-    assert verdicts.confusions()["identity"].accuracy >= 0.97
+    assert verdicts.success.mean() >= 0.85
+    assert verdicts.success[crossing].mean() >= 0.75
+    differ = np.array([a != b for a, b in shapes.truth.motion])
+    assert verdicts.success[differ].mean() >= 0.93
+    assert verdicts.confusions()["identity"].accuracy >= 0.9
 
 
 def test_pairs_are_where_they_should_be(verdicts):
-    assert np.nanmean(verdicts.distance) < 0.2
+    assert np.nanmean(verdicts.distance) < 0.3
     assert np.nanmean(verdicts.stability) > 0.98
 
 
 def test_broken_pairs_fail(oracle, shapes):
     scores = own_error(oracle, shapes)
-    assert scores.pop("real").value >= 0.95
+    assert scores.pop("real").value >= 0.85
     assert len(scores) == 9
     assert {kind: s.value for kind, s in scores.items() if s.value > 0.02} == {}
 
@@ -56,7 +58,7 @@ def test_each_object_must_have_its_own_motion(oracle, shapes):
             **vars(some.truth) | {"motion": tuple((b, a) for a, b in some.truth.motion)}
         )
     )
-    assert oracle.examine(some, some).success.mean() >= 0.95
+    assert oracle.examine(some, some).success.mean() >= 0.9
     assert not oracle.examine(exchanged, exchanged).success.any()
 
 
@@ -90,7 +92,7 @@ def test_pairs_are_judged_clip_by_clip(oracle, shapes, verdicts):
 
 def test_the_judge_scores_pairs(shapes):
     found = Judge(source("shapes", **SHAPES)).judge(shapes, shapes)
-    assert found["oracle_success", "all"].value >= 0.95
+    assert found["oracle_success", "all"].value >= 0.85
     assert found["extra_rate", "all"].value <= 0.02
     assert found["bounce_error_frames", "all"].value is None
     assert "two objects" in found["bounce_error_frames", "all"].note
@@ -118,6 +120,7 @@ def test_a_hidden_object_is_not_held_against_a_clip():
     missing.identity[0, :3, 0] = -1
     missing.distance[0, :3, 0] = np.nan
     assert not missing.success.any()
+    assert not verdict(8).success.any()
 
 
 def test_the_best_paths_hold_the_most_ink():

@@ -28,6 +28,9 @@ from vidgen.evaluation.motion_fit import TOLERANCE, MotionModel, required
 from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop, likeness
 from vidgen.evaluation.scene import Scene
 
+_LEAST_IN_SIGHT = 0.25
+"""Share of the frames in which each object must not be hidden, or the clip does not show it."""
+
 _MOST_PATHS = 4
 """Of which two objects of one motion are sought."""
 
@@ -87,8 +90,9 @@ class PairVerdicts:
 
     @property
     def both_objects(self) -> np.ndarray:
-        """bool [N], exactly two objects in enough frames."""
-        return self._enough(self.count == 2)
+        """bool [N], exactly two objects in enough frames, neither of them hidden nearly always."""
+        visible = (~self.hidden).mean(1) >= _LEAST_IN_SIGHT
+        return self._enough(self.count == 2) & visible.all(1)
 
     @property
     def success(self) -> np.ndarray:
@@ -181,7 +185,9 @@ def examine_pairs(
             for m in motions
         ]
         # Two objects of one motion are two of its best paths, in either order.
-        pairs = list(itertools.permutations(best[0], 2)) if alike else [(best[0][0], best[1][0])]
+        pairs = [(best[0][0], best[1][0])]
+        if alike and len(best[0]) > 1:
+            pairs = list(itertools.permutations(best[0], 2))
         read = [_read(video, pair, extent, recogniser) for pair in pairs]
         # Which path is whose is decided by who is recognised on it.
         rights = [(r[1] == asked_identity[clip]).sum() for r in read]
