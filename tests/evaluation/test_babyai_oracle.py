@@ -86,8 +86,10 @@ def test_real_clips_succeed_and_broken_ones_do_not(oracle, real):
 def test_broken_clips_fail_for_what_is_broken(oracle, real):
     seen = {kind: oracle.examine(*pair) for kind, pair in oracle.broken(real, seed=0).items()}
     for kind in ("vanishes", "second-object", "swapped"):
-        assert not seen[kind].conserved.all(1).any()
         assert seen[kind].begins.all()
+        # What vanishes before the agent's eyes may have been picked up.
+        assert seen[kind].conserved.all(1).mean() <= (0.2 if kind == "vanishes" else 0.0)
+        assert not seen[kind].success.any()
     assert seen["freezes"].legal.all()
     assert seen["freezes"].conserved.all()
     assert not seen["freezes"].fulfilled.any()

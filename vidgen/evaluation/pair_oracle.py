@@ -174,7 +174,7 @@ def examine_pairs(
     distance = np.full((n, frames, 2), np.nan)
     identity = np.full((n, frames, 2), UNKNOWN)
     stability = np.full(n, np.nan)
-    for clip in np.flatnonzero(~clips.failed):
+    for clip in np.flatnonzero(~clips.failed).tolist():
         video = clips.video[clip]
         ink = grown(video.max(3) >= extent.level)
         motions = asked_motion[clip]
