@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from vidgen.cli import COMMANDS, main
+from vidgen.data import babyai_episode
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -85,6 +86,7 @@ def test_data_check_proves_the_splits_disjoint(capsys):
 
 
 def test_data_check_of_all_goes_on_where_an_extra_is_missing(capsys, monkeypatch):
+    babyai_episode.minigrid.cache_clear()  # another test may have imported it
     monkeypatch.setitem(sys.modules, "minigrid", None)
     monkeypatch.setattr("vidgen.data.sources", lambda: ["babyai", "shapes"])
     assert main(["data", "check", "--most", "2"]) == 0

@@ -8,21 +8,32 @@ from vidgen.evaluation.anchors import anchors
 from vidgen.evaluation.broken import broken
 from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
+from vidgen.evaluation.clip_oracle import (
+    ClipOracle,
+    ClipVerdicts,
+    Confusion,
+    Measure,
+    UnjudgeableError,
+)
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.judge import Judge
 from vidgen.evaluation.metrics import METRICS, Metric
-from vidgen.evaluation.oracle import Confusion, Oracle, UnjudgeableError, Verdicts, oracle_success
+from vidgen.evaluation.oracle import Oracle, Verdicts
+from vidgen.evaluation.oracles import oracle_for, oracle_success, register_oracle
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.protocol import answer, protocol, reconstruct
 
 __all__ = [
     "METRICS",
     "CameraVerdicts",
+    "ClipOracle",
     "ClipSet",
+    "ClipVerdicts",
     "Confusion",
     "Judge",
+    "Measure",
     "Metric",
     "Oracle",
     "TruthSet",
@@ -36,9 +47,11 @@ __all__ = [
     "drift",
     "examine_camera",
     "lpips",
+    "oracle_for",
     "oracle_success",
     "protocol",
     "psnr",
     "reconstruct",
+    "register_oracle",
     "ssim",
 ]

@@ -101,6 +101,33 @@ _TABLE = (
         definition="as trajectory_error_px, in the last frame alone",
     ),
     Metric(
+        name="bounce_error_frames",
+        better="lower",
+        definition="frames between a bounce and when it should be, on clips that should show one",
+    ),
+    Metric(
+        name="shape_stability",
+        better="higher",
+        definition="mean likeness (cosine of the centred crops) of an object to itself one frame "
+        "before",
+    ),
+    Metric(
+        name="legal_rate",
+        better="higher",
+        definition="share of steps that MiniGrid's rules allow, between two frames of a grid world",
+    ),
+    Metric(
+        name="mission",
+        better="higher",
+        definition="share of clips in which the agent fulfils its mission by legal steps alone",
+    ),
+    Metric(
+        name="conserved",
+        better="higher",
+        definition="share of clips whose grid world neither loses nor gains nor changes an object, "
+        "but for the one that is carried",
+    ),
+    Metric(
         name="psnr",
         better="higher",
         definition="peak signal-to-noise ratio against the real clip in dB, mean over the frames "
