@@ -29,4 +29,5 @@ experiment = Experiment(
     seeds=(0, 1, 2),
     curve=(0.1, 0.3),
     prompts=512,
+    metrics=("oracle", "pixel", "in-domain", "temporal"),
 )

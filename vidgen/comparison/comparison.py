@@ -30,7 +30,7 @@ from vidgen.comparison.jobs import (
     run_anchors,
     run_job,
 )
-from vidgen.comparison.results import Results, as_json, collect
+from vidgen.comparison.results import Results, agreement, as_json, collect
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
 from vidgen.training import Budget
@@ -97,6 +97,7 @@ def compare(
     resolved = resolve(experiment, seeds, budget, generators, changes)
     folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
     setting = open_folder(resolved, folder)
+    setting.console = console
     failed: dict[str, str] = {}
 
     def run(job: Job) -> None:
@@ -216,6 +217,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "verdict": dataclasses.asdict(words),
             "rows": as_json(results.rows),
             "summary": as_json(results.summary),
+            "agreement": [dataclasses.asdict(pair) for pair in agreement(results)],
         },
     )
     write_text(folder.report, render(folder, record, results, words))

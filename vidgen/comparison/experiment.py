@@ -10,6 +10,7 @@ from vidgen import registry
 from vidgen.comparison import records
 from vidgen.comparison.sampler import sampler_class
 from vidgen.data import Augment
+from vidgen.evaluation import GROUPS, USUAL_GROUPS, Group, InDomainConfig
 from vidgen.training import Budget, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
@@ -46,6 +47,9 @@ class Experiment:
         training: the training loop's settings.
         judge_seed: of the judge's recogniser.
         augment: how training clips are changed; by default not at all.
+        metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
+            time and some need the extra ``metrics``.
+        in_domain: how the networks of the group "in-domain" are built and trained.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -73,6 +77,8 @@ class Experiment:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     judge_seed: int = 0
     augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
+    metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
+    in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -86,6 +92,9 @@ class Experiment:
         for field in ("prompts", "answer_batch", "latency_repeats"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        for group in self.metrics:
+            if group not in GROUPS:
+                raise registry.suggest(group, GROUPS, "group of metrics")
         strangers = sorted(set(self.samplers) - set(self.generators))
         if strangers:
             raise ValueError(f"sampler settings for {strangers[0]!r}, which does not take part")
@@ -138,6 +147,7 @@ class Experiment:
             prompts=8,
             answer_batch=4,
             latency_repeats=1,
+            in_domain=InDomainConfig.tiny(),
         )
 
     @property

@@ -16,6 +16,8 @@ from typing import Any, Literal
 from etils import epath
 
 from vidgen.comparison.folder import ANCHORS, ComparisonFolder, RunFolder, of_run, read_json
+from vidgen.evaluation.agreement import Agreement, rank_agreement
+from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
 from vidgen.evaluation.statistics import over_seeds
 from vidgen.training.cost import Cost
 from vidgen.types import Better, Score
@@ -32,6 +34,10 @@ PROPORTIONS = frozenset(
         "one_object",
         "missing_rate",
         "extra_rate",
+        "precision",
+        "recall",
+        "coverage",
+        "memorisation",
     }
 )
 """Metrics that lie in [0, 1], where an interval is cut at the ends."""
@@ -141,6 +147,16 @@ def rows_of(
         )
         for (metric, prompts), score in scores.items()
     ]
+
+
+def agreement(results: Results) -> list[Agreement]:
+    """How far the in-domain networks rank generators and anchors alike, by kernel distance."""
+    return rank_agreement(
+        {
+            metric: {r.generator: r.value for r in results.pick(metric) if r.value is not None}
+            for metric in KERNEL_DISTANCES.values()
+        }
+    )
 
 
 def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -10,17 +10,28 @@ from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
+from vidgen.evaluation.feature_judge import FeatureJudge
+from vidgen.evaluation.features.in_domain import InDomainConfig
+from vidgen.evaluation.frechet import frechet_distance, frechet_video_distance
 from vidgen.evaluation.judge import Judge
-from vidgen.evaluation.metrics import METRICS, Metric
+from vidgen.evaluation.kernel import kernel_distance, kernel_video_distance
+from vidgen.evaluation.metrics import GROUPS, METRICS, USUAL_GROUPS, Group, Metric
 from vidgen.evaluation.oracle import Confusion, Oracle, UnjudgeableError, Verdicts, oracle_success
 from vidgen.evaluation.pixel import psnr, ssim
+from vidgen.evaluation.prdc import PRDC, prdc
 from vidgen.evaluation.protocol import answer, protocol, reconstruct
 
 __all__ = [
+    "GROUPS",
     "METRICS",
+    "PRDC",
+    "USUAL_GROUPS",
     "CameraVerdicts",
     "ClipSet",
     "Confusion",
+    "FeatureJudge",
+    "Group",
+    "InDomainConfig",
     "Judge",
     "Metric",
     "Oracle",
@@ -34,7 +45,12 @@ __all__ = [
     "camera_success",
     "drift",
     "examine_camera",
+    "frechet_distance",
+    "frechet_video_distance",
+    "kernel_distance",
+    "kernel_video_distance",
     "oracle_success",
+    "prdc",
     "protocol",
     "psnr",
     "reconstruct",

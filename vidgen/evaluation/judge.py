@@ -6,7 +6,8 @@ that set and the prompts it answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, examine_camera
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
-from vidgen.evaluation.metrics import METRICS, STRATA, Metric, Stratum
+from vidgen.evaluation.feature_judge import FeatureJudge, Measured
+from vidgen.evaluation.frame_judge import perceptual_scores, temporal_scores
+from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Metric, Stratum
 from vidgen.evaluation.oracle import Oracle, UnjudgeableError, Verdicts, oracle_success
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.statistics import average, proportion, rate
@@ -46,12 +49,25 @@ class Judge:
             its exemplars alone. Clips of the source ``"camera"`` are judged by `camera_oracle`,
             which learns nothing.
         seed: of the recogniser's augmentation.
+        groups: of metrics, see `metrics.GROUPS`, that are computed; the others are there without a
+            value.
+        features: who judges sets of clips; by default one that keeps everything in memory.
 
     Attributes:
+        groups: as given.
         oracle: the oracle of objects, or None for a source without any.
     """
 
-    def __init__(self, train: Source, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        train: Source,
+        *,
+        seed: int = 0,
+        groups: Sequence[Group] = USUAL_GROUPS,
+        features: FeatureJudge | None = None,
+    ) -> None:
+        self.groups = tuple(groups)
+        self._features = features or FeatureJudge(train, seed=seed)
         self.oracle: Oracle | None = None
         self._why = ""
         self._camera = train.name == "camera"
@@ -80,6 +96,7 @@ class Judge:
         verdicts, why = self._examine(clips, real)
         context = real.context_frames
         per_frame, too_small = _against_real(clips, real)
+        further = self._further(clips, real)
         scores: dict[tuple[str, Stratum], Score] = {}
         for stratum in STRATA:
             rows = _rows(real, stratum)
@@ -89,7 +106,11 @@ class Judge:
             for metric in METRICS.values():
                 if stratum not in metric.strata:
                     continue
-                if metric.name == "failed_rate":
+                if metric.group not in self.groups:
+                    score = _not_asked(metric)
+                elif metric.group in further:
+                    score = _noted(further[metric.group](rows, stratum)[metric.name], note)
+                elif metric.name == "failed_rate":
                     score = proportion(clips.failed[rows], better="lower")
                 elif metric.needs_truth and verdicts is None:
                     score = Score.missing(why, better=metric.better)
@@ -133,6 +154,17 @@ class Judge:
             kind: oracle_success(clips, real, oracle=self.oracle) for kind, clips in sets.items()
         }
 
+    def _further(self, clips: ClipSet, real: ClipSet) -> dict[Group, Measured]:
+        """The groups that are measured once for all strata."""
+        groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
+            "in-domain": self._features.in_domain,
+            "temporal": temporal_scores,
+            "i3d": self._features.i3d,
+            "lpips": perceptual_scores,
+        }
+        asked = {group: of for group, of in groups.items() if group in self.groups}
+        return {group: _once(measure(clips, real)) for group, measure in asked.items()}
+
     def _examine(
         self, clips: ClipSet, real: ClipSet
     ) -> tuple[Verdicts | CameraVerdicts | None, str]:
@@ -144,6 +176,27 @@ class Judge:
         except (UnjudgeableError, ImportError) as reason:
             return None, str(reason)
         return None, self._why
+
+
+def _once(measured: Measured) -> Measured:
+    """The same, computed once a stratum, although it is asked for metric by metric."""
+    known: dict[Stratum, Mapping[str, Score]] = {}
+
+    def remembered(rows: np.ndarray, stratum: Stratum) -> Mapping[str, Score]:
+        if stratum not in known:
+            known[stratum] = measured(rows, stratum)
+        return known[stratum]
+
+    return remembered
+
+
+def _noted(score: Score, note: str) -> Score:
+    return dataclasses.replace(score, note=f"{note}; {score.note}") if note else score
+
+
+def _not_asked(metric: Metric) -> Score:
+    why = f"not computed: the experiment's metrics do not name the group {metric.group!r}"
+    return Score.missing(why, better=metric.better)
 
 
 def _camera_score(metric: Metric, verdicts: CameraVerdicts, rows: np.ndarray, note: str) -> Score:
