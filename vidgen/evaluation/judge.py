@@ -6,7 +6,8 @@ that set and the prompts it answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from vidgen.evaluation.clip_oracle import (
 )
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
-from vidgen.evaluation.metrics import METRICS, STRATA, Metric, Stratum
+from vidgen.evaluation.feature_judge import FeatureJudge, Measured
+from vidgen.evaluation.frame_judge import perceptual_scores, temporal_scores
+from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Metric, Stratum
 from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.evaluation.oracles import oracle_for
 from vidgen.evaluation.pixel import psnr, ssim
@@ -38,12 +41,25 @@ class Judge:
         train: the training split of the source that the prompts come from. The judge learns from
             its exemplars alone, if at all.
         seed: of the recogniser's augmentation.
+        groups: of metrics, see `metrics.GROUPS`, that are computed; the others are there without a
+            value.
+        features: who judges sets of clips; by default one that keeps everything in memory.
 
     Attributes:
+        groups: as given.
         oracle: the oracle of the source, or None for a source without any.
     """
 
-    def __init__(self, train: Source, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        train: Source,
+        *,
+        seed: int = 0,
+        groups: Sequence[Group] = USUAL_GROUPS,
+        features: FeatureJudge | None = None,
+    ) -> None:
+        self.groups = tuple(groups)
+        self._features = features or FeatureJudge(train, seed=seed)
         self.oracle: ClipOracle | None = None
         self._why = ""
         try:
@@ -70,6 +86,7 @@ class Judge:
         measures = {} if verdicts is None else verdicts.measures()
         context = real.context_frames
         per_frame, too_small = _against_real(clips, real)
+        further = self._further(clips, real)
         scores: dict[tuple[str, Stratum], Score] = {}
         for stratum in STRATA:
             rows = _rows(real, stratum)
@@ -79,7 +96,11 @@ class Judge:
             for metric in METRICS.values():
                 if stratum not in metric.strata:
                     continue
-                if metric.name == "failed_rate":
+                if metric.group not in self.groups:
+                    score = _not_asked(metric)
+                elif metric.group in further:
+                    score = _noted(further[metric.group](rows, stratum)[metric.name], note)
+                elif metric.name == "failed_rate":
                     score = proportion(clips.failed[rows], better="lower")
                 elif metric.needs_truth:
                     score = (
@@ -149,6 +170,17 @@ class Judge:
             raise UnjudgeableError(self._why)
         return own_error(self.oracle, real, seed=seed)
 
+    def _further(self, clips: ClipSet, real: ClipSet) -> dict[Group, Measured]:
+        """The groups that are measured once for all strata."""
+        groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
+            "in-domain": self._features.in_domain,
+            "temporal": temporal_scores,
+            "i3d": self._features.i3d,
+            "lpips": perceptual_scores,
+        }
+        asked = {group: of for group, of in groups.items() if group in self.groups}
+        return {group: _once(measure(clips, real)) for group, measure in asked.items()}
+
     def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[ClipVerdicts | None, str]:
         """What the oracle says, and why it does not say the rest."""
         if self.oracle is None:
@@ -158,6 +190,27 @@ class Judge:
         except (UnjudgeableError, ImportError) as reason:
             return None, str(reason)
         return verdicts, verdicts.silence
+
+
+def _once(measured: Measured) -> Measured:
+    """The same, computed once a stratum, although it is asked for metric by metric."""
+    known: dict[Stratum, Mapping[str, Score]] = {}
+
+    def remembered(rows: np.ndarray, stratum: Stratum) -> Mapping[str, Score]:
+        if stratum not in known:
+            known[stratum] = measured(rows, stratum)
+        return known[stratum]
+
+    return remembered
+
+
+def _noted(score: Score, note: str) -> Score:
+    return dataclasses.replace(score, note=f"{note}; {score.note}") if note else score
+
+
+def _not_asked(metric: Metric) -> Score:
+    why = f"not computed: the experiment's metrics do not name the group {metric.group!r}"
+    return Score.missing(why, better=metric.better)
 
 
 def _pixel_score(
