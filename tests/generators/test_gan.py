@@ -26,6 +26,7 @@ from vidgen.generators.gan.objectives import (
     mismatched,
 )
 from vidgen.generators.gan.phase import AdversarialPhase
+from vidgen.motion import photometric_error
 from vidgen.nn import warp
 from vidgen.optim import Optimizer, Schedule
 from vidgen.types import Batch, Condition, Task
