@@ -32,7 +32,7 @@ from vidgen.comparison.jobs import (
     run_job,
 )
 from vidgen.comparison.pairs import PRIMARY_METRICS
-from vidgen.comparison.results import Results, agreement, as_json, collect
+from vidgen.comparison.results import Results, agreement, collect
 from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
@@ -104,8 +104,6 @@ def compare(
         questions.append((resolved.held_out(), folder.compositional))
         Setting(*questions[-1]).check()  # before anything is written for the first question
     settings = [open_folder(*question) for question in questions]
-    setting = open_folder(resolved, folder)
-    setting.console = console
     failed: dict[str, str] = {}
 
     def run(job: Job, setting: Setting) -> None:
@@ -122,6 +120,7 @@ def compare(
             console.print(f"{name} failed: {failed[name]}", style="bold red", markup=False)
 
     for setting in settings:
+        setting.console = console
         run_anchors(setting)
         executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
     return dataclasses.replace(report(folder.path), failed=failed)
