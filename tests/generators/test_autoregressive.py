@@ -300,12 +300,17 @@ def test_given_codes_are_those_of_the_clip_and_what_follows_hangs_on_them(world)
     still = jnp.repeat(world.video[:, :1], TASK.frames, axis=1)
     # Whatever follows, the codes of the first frame are the same.
     np.testing.assert_array_equal(world.encode(still)[mask], world.codes[mask])
-    sampler = Sampler(temperature=1.0)
-    codes = world.draw(world.params["prior"], world.condition, world.keys, sampler, world.given)
-    np.testing.assert_array_equal(codes[mask], world.codes[mask])
     other = ((world.codes + 1) % world.tokenizer.size, mask)
-    moved = world.draw(world.params["prior"], world.condition, world.keys, sampler, other)
-    later = np.asarray(codes != moved) & ~np.asarray(mask)
+    later = np.zeros(mask.shape, bool)
+    for seed in range(8):
+        keys = jax.random.split(jax.random.key(seed), B)
+        sampler = Sampler(temperature=1.0)
+        codes, moved = (
+            world.draw(world.params["prior"], world.condition, keys, sampler, given)
+            for given in (world.given, other)
+        )
+        np.testing.assert_array_equal(codes[mask], world.codes[mask])
+        later |= np.asarray(codes != moved) & ~np.asarray(mask)
     assert later[::2].any()
     assert not later[1].any()
 
@@ -351,9 +356,9 @@ def test_a_masked_condition_leaves_no_trace(world):
     assert np.nanmax(np.abs(told - a)) > 1e-3
 
 
-def test_the_loss_asks_for_codes_that_are_not_given(world):
+def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
     config = dataclasses.replace(
-        world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B
+        world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B, continued=2
     )
     phase = PriorPhase(config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75)
     params = world.params["prior"]
@@ -363,14 +368,24 @@ def test_the_loss_asks_for_codes_that_are_not_given(world):
     _, metrics = jax.jit(phase.step)(state, batch, jax.random.key(0), jnp.float32(0.5))
 
     digits = np.asarray(digits_of(world.codes, world.levels))[..., None]
-    logits = np.asarray(jax.nn.log_softmax(world.logits(world.codes, world.condition)))
-    nats = -np.take_along_axis(logits, digits, axis=-1)[..., 0].sum(axis=-1)
-    right = (logits.argmax(axis=-1)[..., None] == digits).all(axis=(2, 3))
-    asked = ~np.asarray(world.given[1])
-    # Two of the three clips give the first of three token frames.
-    assert (~asked).sum() == 2 * asked.shape[1] // 3
-    np.testing.assert_allclose(metrics["loss"], nats[asked].mean(), rtol=1e-4)
-    np.testing.assert_allclose(metrics["accuracy"], right[asked].mean(), rtol=1e-5)
+
+    def examined(condition):
+        logits = np.asarray(jax.nn.log_softmax(world.logits(world.codes, condition)))
+        nats = -np.take_along_axis(logits, digits, axis=-1)[..., 0].sum(axis=-1)
+        return nats, (logits.argmax(axis=-1)[..., None] == digits).all(axis=(2, 3))
+
+    # A frame that is given decides its opening: openings are asked for without it, and of the
+    # first two clips all that follows.
+    opening = world.opening
+    parts = [
+        (values[:, :opening].ravel(), whole[:2, opening:].ravel())
+        for values, whole in zip(
+            examined(world.condition.keep(context=False)), examined(world.condition), strict=True
+        )
+    ]
+    nats, right = (np.concatenate(part) for part in parts)
+    np.testing.assert_allclose(metrics["loss"], nats.mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["accuracy"], right.mean(), rtol=1e-5)
 
 
 def test_filters_by_hand():

@@ -27,7 +27,7 @@ from vidgen.generators.gan.objectives import (
 )
 from vidgen.generators.gan.phase import AdversarialPhase
 from vidgen.motion import photometric_error
-from vidgen.nn import warp
+from vidgen.nn import Network, warp
 from vidgen.optim import Optimizer, Schedule
 from vidgen.types import Batch, Condition, Task
 

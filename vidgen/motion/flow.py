@@ -30,7 +30,7 @@ class Motion(nnx.Module):
         context_frames: K, how many frames a condition may give.
         told: E, features of what tells the motion.
         width: features of a state.
-        features: features of the canvas.
+        features: half of the features in which the canvas is seen.
         grid: g, cells of a flow along each side.
         rngs: source of the initial weights.
 
@@ -55,7 +55,6 @@ class Motion(nnx.Module):
         inputs = channels * PATCH**2 * (1 + context_frames) + 1
         self.moves, self.context_frames, self.grid = frames - 1, context_frames, grid
         self.encode = Conv(inputs, 2 * features, (3, 3), rngs=rngs)
-        self.features = Conv(2 * features, features, (3, 3), rngs=rngs)
         self.shrink = Conv(2 * features, 3 * features, (3, 3), strides=(2, 2), rngs=rngs)
         cells = math.prod(math.ceil(side / (2 * PATCH)) for side in (height, breadth))
         self.scene = nnx.Linear(cells * 3 * features, width, rngs=rngs)
@@ -73,7 +72,7 @@ class Motion(nnx.Module):
         told: Float[Array, "B E"],
         history: Float[Array, "B K H W C"],
         given: Float[Array, "B"],
-    ) -> tuple[Float[Array, "B M g g 2"], Float[Array, "B M D"], Float[Array, "B h w F"]]:
+    ) -> tuple[Float[Array, "B M g g 2"], Float[Array, "B M D"], Float[Array, "B h w F2"]]:
         """Flows in pixels from each of the frames but the first to the canvas.
 
         Args:
@@ -83,13 +82,12 @@ class Motion(nnx.Module):
             given: 1 where the context is given, else 0.
 
         Returns:
-            M = T - 1 flows, as many states, and features of the canvas.
+            M = T - 1 flows, as many states, and what is seen of the canvas, twice `features` wide.
         """
         pictures = jnp.concatenate([canvas[:, None], history], axis=1)
         seen = patchify(pictures, (pictures.shape[1], PATCH, PATCH))[:, 0]
         flag = jnp.broadcast_to(given[:, None, None, None], (*seen.shape[:-1], 1))
         x = jax.nn.leaky_relu(self.encode(jnp.concatenate([seen, flag], axis=-1)), 0.2)
-        features = self.features(x)
         scene = jax.nn.leaky_relu(self.shrink(x), 0.2).reshape(x.shape[0], -1)
         known = [jax.nn.leaky_relu(self.scene(scene), 0.2), told]
         inputs = self.begin(jnp.concatenate(known, -1))[:, None] + self.time.get_value()[None]
@@ -100,7 +98,7 @@ class Motion(nnx.Module):
         begin = jnp.where(given > 0.0, self.context_frames, 1)
         moves = jnp.arange(1, 1 + self.moves)[None] >= begin[:, None]
         velocity = jnp.where(moves[..., None, None, None], velocity, 0.0)
-        return jnp.cumsum(velocity, axis=1), states, features
+        return jnp.cumsum(velocity, axis=1), states, x
 
 
 def travel(

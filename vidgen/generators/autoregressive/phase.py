@@ -154,8 +154,7 @@ class PriorPhase:
             rest = _examine(
                 network, whole, prompt, jnp.pad(later, [(0, 0), (expectation.opening, 0)])
             )
-            # Each in the share of codes that it has in a clip that is drawn from the sentence.
-            nats, right, count = first / self.batch_size + rest / self.config.continued
+            nats, right, count = first + rest
             return nats / count, right / count
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)

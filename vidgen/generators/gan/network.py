@@ -132,6 +132,7 @@ class VideoGenerator(nnx.Module):
             rngs=rngs,
         )
         hidden = 2 * config.feature_width
+        self.features = Conv(hidden, config.feature_width, (3, 3), rngs=rngs)
         self.repair = Stage(patch + config.feature_width, hidden, width, rngs=rngs)
         self.head = Conv(hidden, patch, (3, 3), zero=True, rngs=rngs)
 
@@ -164,8 +165,8 @@ class VideoGenerator(nnx.Module):
         if known:
             given = _context_given(condition)[:, None, None, None]
             canvas = jnp.where(given > 0.0, condition.context[:, -1], canvas)
-        flow, states, features = self._flow(canvas, caption, latent, condition)
-        moved = self._move(canvas, features, flow)
+        flow, states, seen = self._flow(canvas, caption, latent, condition)
+        moved = self._move(canvas, self.features(seen), flow)
         seen = moved.reshape(-1, *moved.shape[2:])
         change = self.head(self.repair(seen, states.reshape(seen.shape[0], -1)))
         pixels = canvas.shape[-1] * PATCH**2
