@@ -72,6 +72,10 @@ def test_a_resolved_experiment_survives_json(experiment):
         {"context_rate": 2.0},
         {"prompts": 0},
         {"samplers": {"gan": None}},
+        {"sweeps": {"gan": {"content_truncation": (1.0,)}}},
+        {"sweeps": {"diffusion": {"guidance": ()}}},
+        {"sweep_prompts": 0},
+        {"compositional": True, "train_split": "clips"},
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(experiment, change):
@@ -143,3 +147,43 @@ def test_overrides_that_cannot_be_applied_say_why(experiment, assignment, messag
 def test_an_override_said_twice_is_refused():
     with pytest.raises(overrides.OverrideError, match="set twice"):
         overrides.parse(["a=1", "a=2"])
+
+
+def test_a_sweep_is_recorded_with_one_type_a_setting_and_shrinks_with_who_takes_part(experiment):
+    swept = dataclasses.replace(
+        experiment, sweeps={"diffusion": {"guidance": (1, 2.5), "steps": (5, 10)}}
+    )
+    sweep = swept.resolve().sweeps["diffusion"]
+    assert [type(value) for value in sweep["guidance"]] == [float, float]
+    assert [type(value) for value in sweep["steps"]] == [int, int]  # static: it counts a loop
+    data = json.loads(json.dumps(experiments.to_json(swept)))
+    assert experiments.from_json(data) == swept.resolve()
+    assert swept.select(generators=["frozen-prior"]).sweeps is None
+    wrong = dataclasses.replace(experiment, sweeps={"diffusion": {"guidence": (1.0,)}})
+    with pytest.raises(UnknownNameError, match="did you mean 'guidance'"):
+        wrong.resolve()
+    with pytest.raises(ValueError, match="no sampler settings"):
+        dataclasses.replace(experiment, sweeps={"frozen-prior": {"x": (1,)}}).resolve()
+
+
+def test_combinations_of_a_sweep_keep_what_it_leaves_alone():
+    from vidgen.comparison.sampler import combinations
+    from vidgen.generators.diffusion import DiffusionSampler
+
+    base = DiffusionSampler(curve=1.0)
+    sweep = {"guidance": (1.0, 2.0), "steps": (5, 10)}
+    found = combinations("diffusion", DiffusionSampler, base, sweep)
+    assert [(s.guidance, s.steps) for s in found] == [(1.0, 5), (1.0, 10), (2.0, 5), (2.0, 10)]
+    assert {s.curve for s in found} == {1.0}
+
+
+def test_what_was_recorded_before_there_were_sweeps_still_asks_the_same(experiment):
+    data = experiments.to_json(experiment)
+    assert not {"sweeps", "sweep_prompts", "compositional"} & set(data)
+
+
+def test_the_held_out_question_has_splits_of_its_own(experiment):
+    found = dataclasses.replace(experiment, compositional=True, curve=(0.5,)).held_out()
+    splits = (found.train_split, found.validation_split, found.test_split)
+    assert splits == tuple(f"compositional-{part}" for part in ("train", "validation", "test"))
+    assert (found.compositional, found.curve) == (False, ())

@@ -92,7 +92,7 @@ def test_a_pair_that_lacks_seeds_still_counts_in_its_family():
     pairs = pairs_of(rows, FAMILIES)
     tested = [pair for pair in pairs if pair.p is not None]
     assert [(pair.a, pair.b) for pair in tested] == [("autoregressive", "diffusion")]
-    assert tested[0].p_adjusted == pytest.approx(holm([2 / 252, 1, 1])[0])
+    assert tested[0].p_adjusted == pytest.approx(holm([2 / 252, 1.0, 1.0])[0])
     assert supported_best(pairs) is None
 
 

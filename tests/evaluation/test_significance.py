@@ -79,6 +79,8 @@ def test_the_difference_of_seeds_is_welchs_and_one_seed_has_no_test():
     assert (single.low, single.high, single.p) == (None, None, None)
     same = between_seeds([0.5, 0.5], [0.0, 0.0])
     assert (same.value, same.low, same.p) == (0.5, None, pytest.approx(1 / 3))
+    nearly = between_seeds([0.1 + 0.2, 0.3], [0.3, 0.3])  # the same but for the last bit
+    assert (nearly.low, nearly.note) == (None, "no spread between seeds, no interval")
     with pytest.raises(ValueError, match="both generators"):
         between_seeds([], [0.1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,23 +99,29 @@ def compare(
     console = console or Console(quiet=True)
     resolved = resolve(experiment, seeds, budget, generators, changes)
     folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
-    setting = open_folder(resolved, folder)
+    questions = [(resolved, folder)]
+    if resolved.compositional:
+        questions.append((resolved.held_out(), folder.compositional))
+        Setting(*questions[-1]).check()  # before anything is written for the first question
+    settings = [open_folder(*question) for question in questions]
     failed: dict[str, str] = {}
 
-    def run(job: Job) -> None:
-        failure = folder.run(job.generator, job.seed, job.share).path / "failure.json"
+    def run(job: Job, setting: Setting) -> None:
+        failure = setting.folder.run(job.generator, job.seed, job.share).path / "failure.json"
         failure.unlink(missing_ok=True)
         try:
             run_job(job, setting, console)
         except FolderError:
             raise
         except Exception as error:  # one family's fault must not cost the others their numbers
-            failed[str(job)] = f"{type(error).__name__}: {error}"
-            write_json(failure, {"error": failed[str(job)]})
-            console.print(f"{job} failed: {failed[str(job)]}", style="bold red", markup=False)
+            name = str(job) if setting is settings[0] else f"{job} (compositional)"
+            failed[name] = f"{type(error).__name__}: {error}"
+            write_json(failure, {"error": failed[name]})
+            console.print(f"{name} failed: {failed[name]}", style="bold red", markup=False)
 
-    run_anchors(setting)
-    executor(jobs_of(resolved), run)
+    for setting in settings:
+        run_anchors(setting)
+        executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
     return dataclasses.replace(report(folder.path), failed=failed)
 
 
@@ -238,6 +245,8 @@ def evaluate(folder: ComparisonFolder) -> None:
             run = dataclasses.replace(folder.anchor("-"), path=path)
             if run.scores.exists():
                 judge_again(run, setting)
+    if folder.compositional.experiment.exists():
+        evaluate(folder.compositional)
 
 
 def _joined(before: records.Json, now: records.Json) -> records.Json:
@@ -245,6 +254,10 @@ def _joined(before: records.Json, now: records.Json) -> records.Json:
     joined = dict(now)
     for key in ("generators", "samplers"):
         joined[key] = {**before[key], **now[key]}
+    if before.get("sweeps") or now.get("sweeps"):
+        joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
+    if before.get("compositional"):
+        joined["compositional"] = True
     for key in ("seeds", "curve"):
         joined[key] = sorted({*before[key], *now[key]})
     joined["name"] = before["name"]

@@ -8,8 +8,9 @@ from typing import Any
 
 from vidgen import registry
 from vidgen.comparison import records
-from vidgen.comparison.sampler import sampler_class
+from vidgen.comparison.sampler import grid, sampler_class
 from vidgen.data import Augment
+from vidgen.data.splits import PARTS
 from vidgen.training import Budget, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
@@ -46,6 +47,12 @@ class Experiment:
         training: the training loop's settings.
         judge_seed: of the judge's recogniser.
         augment: how training clips are changed; by default not at all.
+        compositional: whether every generator is also trained without some combinations of
+            identity and motion, and asked for those (see `held_out`). It costs one more training
+            a generator and seed.
+        sweeps: by generator, sampler settings to try, e.g. ``{"diffusion": {"guidance": (1, 2,
+            3)}}``; all combinations are tried on validation prompts, and the best one answers.
+        sweep_prompts: validation prompts that each setting answers.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -73,6 +80,11 @@ class Experiment:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     judge_seed: int = 0
     augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
+    compositional: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
+    sweeps: Mapping[str, Mapping[str, tuple[Any, ...]]] | None = dataclasses.field(
+        default=None, metadata=ADDED_LATER
+    )
+    sweep_prompts: int = dataclasses.field(default=128, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -83,12 +95,23 @@ class Experiment:
             raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
         if not 0 <= self.context_rate <= 1:
             raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
-        for field in ("prompts", "answer_batch", "latency_repeats"):
+        for field in ("prompts", "answer_batch", "latency_repeats", "sweep_prompts"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         strangers = sorted(set(self.samplers) - set(self.generators))
         if strangers:
             raise ValueError(f"sampler settings for {strangers[0]!r}, which does not take part")
+        for name, sweep in (self.sweeps or {}).items():
+            if name not in self.generators:
+                raise ValueError(f"a sweep for {name!r}, which does not take part")
+            if not sweep or not all(sweep.values()):
+                raise ValueError(f"the sweep of {name!r} has a setting without values")
+        splits = (self.train_split, self.validation_split, self.test_split)
+        if self.compositional and splits != PARTS:
+            raise ValueError(
+                f"compositional trains on the compositional counterparts of {', '.join(PARTS)}; "
+                f"this experiment names the splits {', '.join(splits)}"
+            )
 
     def resolve(self) -> Experiment:
         """The same with every default written out, so that it can be recorded."""
@@ -105,7 +128,31 @@ class Experiment:
             sampler = self.samplers.get(name)
             if sampler is not None or kind is not None:
                 samplers[name] = kind() if sampler is None and kind is not None else sampler
-        return dataclasses.replace(self, generators=configs, samplers=samplers)
+        sweeps = {
+            name: grid(name, sampler_class(registry.entry(name).generator), sweep)
+            for name, sweep in (self.sweeps or {}).items()
+        }
+        return dataclasses.replace(
+            self, generators=configs, samplers=samplers, sweeps=sweeps or None
+        )
+
+    def held_out(self) -> Experiment:
+        """The same question about combinations that training left out.
+
+        A generator that was trained on all combinations cannot say anything about new ones, so
+        this is an experiment of its own: trained on ``compositional-train``, selected on
+        ``compositional-validation``, and asked for ``compositional-test``, whose pairs of identity
+        and motion are in neither, while every identity and every motion is (`vidgen.data.splits`).
+        """
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-compositional",
+            train_split=f"compositional-{self.train_split}",
+            validation_split=f"compositional-{self.validation_split}",
+            test_split=f"compositional-{self.test_split}",
+            compositional=False,
+            curve=(),
+        )
 
     def select(
         self,
@@ -121,6 +168,8 @@ class Experiment:
                 registry.entry(name)
             changes["generators"] = {name: self.generators.get(name) for name in generators}
             changes["samplers"] = {n: s for n, s in self.samplers.items() if n in generators}
+            sweeps = {n: s for n, s in (self.sweeps or {}).items() if n in generators}
+            changes["sweeps"] = sweeps or None
         if seeds is not None:
             changes["seeds"] = tuple(seeds)
         if budget is not None:
@@ -136,6 +185,7 @@ class Experiment:
             budget=Budget(8, "steps"),
             curve=(),
             prompts=8,
+            sweep_prompts=4,
             answer_batch=4,
             latency_repeats=1,
         )
@@ -144,6 +194,11 @@ class Experiment:
     def protocol(self) -> str:
         """Name of the list of prompts, which tells lists of one folder apart."""
         return f"{self.test_split}-{self.prompts}"
+
+    @property
+    def validation_protocol(self) -> str:
+        """Name of the list of prompts that sampler settings are chosen on."""
+        return f"{self.validation_split}-{self.sweep_prompts}"
 
 
 def to_json(experiment: Experiment) -> records.Json:
@@ -160,13 +215,20 @@ def from_json(data: records.Json) -> Experiment:
     """
     data = dict(data)
     configs, samplers = data.pop("generators"), data.pop("samplers")
+    sweeps = data.pop("sweeps", None) or {}
     experiment: Experiment = records.decode(Experiment, {**data, "generators": {"": None}})
     built = {n: records.decode(registry.entry(n).config, c) for n, c in configs.items()}
     settings = {
         name: records.decode(sampler_class(registry.entry(name).generator) or Any, sampler)
         for name, sampler in samplers.items()
     }
-    return dataclasses.replace(experiment, generators=built, samplers=settings)
+    tried = {
+        name: {field: tuple(values) for field, values in sweep.items()}
+        for name, sweep in sweeps.items()
+    }
+    return dataclasses.replace(
+        experiment, generators=built, samplers=settings, sweeps=tried or None
+    )
 
 
 def decisive(data: records.Json) -> records.Json:
@@ -176,5 +238,6 @@ def decisive(data: records.Json) -> records.Json:
 
 def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
-    free = ("generators", "samplers", "seeds", "curve", "name", "expectation")
+    free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
+    free += ("sweeps", "sweep_prompts")
     return {key: value for key, value in decisive(data).items() if key not in free}

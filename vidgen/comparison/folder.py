@@ -8,8 +8,10 @@
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  scores.json
+                                      selection.json  where sampler settings were tried
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
+      compositional/                  the same for trainings without the combinations asked for
       results.json                    tidy rows, pairs with their tests, trust in the metrics
       report.html                     one self-contained page
       figures/*.svg  tables/*.csv|.tex         its figures and tables as files
@@ -78,6 +80,11 @@ class RunFolder:
         """Parameters and sampling speed."""
         return self.path / "price.json"
 
+    @property
+    def selection(self) -> epath.Path:
+        """Which sampler settings were tried on validation prompts, and which was chosen."""
+        return self.path / "selection.json"
+
     def samples(self, protocol: str) -> epath.Path:
         """The answers to a protocol, a ClipSet."""
         return self.path / "samples" / f"{protocol}.npz"
@@ -126,6 +133,11 @@ class ComparisonFolder:
     def oracle(self) -> epath.Path:
         """The oracle's own error."""
         return self.path / "oracle.json"
+
+    @property
+    def compositional(self) -> ComparisonFolder:
+        """The comparison of trainings without some combinations, which were then asked for."""
+        return ComparisonFolder(self.path / "compositional")
 
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""

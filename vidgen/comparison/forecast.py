@@ -64,7 +64,8 @@ def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forec
     for name, config in experiment.generators.items():
         generator = registry.entry(name).build(experiment.task, config)
         phases = tuple(estimate(generator, experiment.task, experiment.budget))
-        shares = (1.0, *experiment.curve)
+        # Once more where some combinations are left out of training.
+        shares = (1.0, *experiment.curve, *((1.0,) if experiment.compositional else ()))
         trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)
         cast = Forecast(generator=name, phases=phases, trainings=trainings, seconds=0.0)
         if phases:

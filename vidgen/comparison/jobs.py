@@ -20,6 +20,7 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
 from vidgen.comparison.rows import as_json, rows_of
+from vidgen.comparison.selection import select_sampler
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
@@ -127,8 +128,9 @@ def sample_answers(
     path = run.samples(experiment.protocol)
     if not (path.exists() and run.price.exists()):
         console.print(f"{name}: answering {len(prompts)} prompts", highlight=False)
-        sampler = experiment.samplers.get(name)
-        watch = Stopwatch(jax.jit(generator.sample), params, sampler)
+        sample = jax.jit(generator.sample)
+        sampler = select_sampler(run, setting, name, sample, params, console)
+        watch = Stopwatch(sample, params, sampler)
         batch = min(experiment.answer_batch, len(prompts))
         answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)

@@ -18,7 +18,16 @@ from vidgen.comparison.folder import (
     read_json,
 )
 from vidgen.comparison.pairs import ClipKey, Pair, pairs_of, supported_best
-from vidgen.comparison.rows import PRICES, TEST, Kind, Row, as_json, rows_of, summarise
+from vidgen.comparison.rows import (
+    COMPOSITIONAL,
+    PRICES,
+    TEST,
+    Kind,
+    Row,
+    as_json,
+    rows_of,
+    summarise,
+)
 from vidgen.comparison.trust import Trust, trust_of
 from vidgen.training.cost import Cost
 
@@ -97,7 +106,10 @@ def collect(folder: ComparisonFolder) -> Results:
         FolderError: if a file is damaged or of a newer schema.
     """
     record = read_json(folder.experiment)
-    rows, clips = _read(folder)
+    rows, clips = _read(folder, TEST)
+    if folder.compositional.experiment.exists():
+        more, more_clips = _read(folder.compositional, COMPOSITIONAL)
+        rows, clips = rows + more, clips | more_clips
     order = {name: i for i, name in enumerate(record["order"])}
     rows.sort(
         key=lambda r: (r.kind == "anchor", order.get(r.generator, len(order)), r.share != 1.0)
@@ -137,7 +149,9 @@ def read(folder: ComparisonFolder) -> Results:
         raise FolderError(f"{folder.results} does not hold results: {error}") from error
 
 
-def _read(folder: ComparisonFolder) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
+def _read(
+    folder: ComparisonFolder, protocol: str
+) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
     """The rows of one folder, and the values of single clips where they were kept."""
     rows: list[Row] = []
     clips: dict[ClipKey, list[float | None]] = {}
@@ -150,9 +164,9 @@ def _read(folder: ComparisonFolder) -> tuple[list[Row], dict[ClipKey, list[float
         if scores["share"] == 1.0:
             for kept in scores.get("clips", []):
                 who = (scores["generator"], scores["seed"])
-                clips[*who, kept["metric"], kept["prompts"], TEST] = kept["values"]
+                clips[*who, kept["metric"], kept["prompts"], protocol] = kept["values"]
     rows += _failures(folder.path, {(row.generator, row.seed, row.share) for row in rows})
-    return rows, clips
+    return [dataclasses.replace(row, protocol=protocol) for row in rows], clips
 
 
 def _score_files(root: epath.Path) -> list[epath.Path]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 from vidgen.registry import suggest
@@ -45,3 +47,46 @@ def turned(name: str, kind: type[Any] | None, sampler: Any, changes: dict[str, A
         if field not in fields:
             raise suggest(field, fields, f"sampler setting of {name}")
     return dataclasses.replace(kind() if sampler is None else sampler, **changes)
+
+
+def grid(
+    name: str, kind: type[Any] | None, sweep: Mapping[str, Sequence[Any]]
+) -> dict[str, tuple[Any, ...]]:
+    """A sweep whose values are of one type a setting, so that traced ones compile once.
+
+    Args:
+        name: of the generator, for messages.
+        kind: its sampler class.
+        sweep: values by field.
+
+    Raises:
+        ValueError: if this generator has nothing to turn.
+        vidgen.registry.UnknownNameError: for a field that the settings do not have.
+    """
+    turned(name, kind, None, {field: values[0] for field, values in sweep.items()})
+    assert kind is not None  # or `turned` would have refused
+    static = {f.name for f in dataclasses.fields(kind) if f.metadata.get("static")}
+
+    def plain(field: str, value: Any) -> Any:
+        # A traced 2 and a traced 2.0 are two programs.
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return float(value) if whole and field not in static else value
+
+    return {field: tuple(plain(field, v) for v in values) for field, values in sweep.items()}
+
+
+def combinations(
+    name: str, kind: type[Any] | None, sampler: Any, sweep: Mapping[str, Sequence[Any]]
+) -> list[Any]:
+    """Sampler settings for every combination of a sweep's values, in its order.
+
+    Args:
+        name: of the generator, for messages.
+        kind: its sampler class.
+        sampler: settings of all that the sweep leaves alone; None for the defaults.
+        sweep: values by field.
+    """
+    return [
+        turned(name, kind, sampler, dict(zip(sweep, values, strict=True)))
+        for values in itertools.product(*sweep.values())
+    ]

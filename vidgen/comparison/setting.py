@@ -54,11 +54,23 @@ class Setting:
         return ClipSet.load(path)
 
     @functools.cached_property
+    def validation_prompts(self) -> ClipSet:
+        """The list that sampler settings are chosen on; kept on disk likewise."""
+        experiment = self.experiment
+        path = self.folder.prompts(experiment.validation_protocol)
+        if not path.exists():
+            self._draw(experiment.validation_split, experiment.sweep_prompts).save(path)
+        return ClipSet.load(path)
+
+    @functools.cached_property
     def _drawn(self) -> ClipSet:
+        return self._draw(self.experiment.test_split, self.experiment.prompts)
+
+    def _draw(self, split: str, n: int) -> ClipSet:
         experiment = self.experiment
         return protocol(
-            self.source(experiment.test_split),
-            n=experiment.prompts,
+            self.source(split),
+            n=n,
             seed=experiment.prompt_seed,
             context_frames=experiment.task.context_frames,
             context_rate=experiment.context_rate,
@@ -130,10 +142,16 @@ class Setting:
         if name is None:
             common.pop("budget")
             return common
+        swept = (self.experiment.sweeps or {}).get(name)
         return common | {
             "generator": name,
             "config": whole["generators"][name],
             "sampler": whole["samplers"].get(name),
             "seed": seed,
             "share": share,
+            **(
+                {"sweep": records.encode(swept), "sweep_prompts": self.experiment.sweep_prompts}
+                if swept
+                else {}
+            ),
         }

@@ -158,7 +158,7 @@ def minimum_detectable_effect(
     highest = critical
     while missing_power(highest) < 0:
         highest *= 2
-    shift = optimize.brentq(missing_power, 0.0, highest)
+    shift = optimize.root_scalar(missing_power, bracket=(0.0, highest)).root
     return float(shift) * spread * math.sqrt((1 if paired else 2) / n)
 
 

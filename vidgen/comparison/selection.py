@@ -1,0 +1,113 @@
+"""Selection: which sampler settings a trained generator answers with, chosen on validation prompts.
+
+Every seed chooses for itself: tuning is a part of what is repeated, so that the spread between
+seeds holds the luck of the choice as well. The test prompts are answered once, as was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from vidgen import registry
+from vidgen.comparison import records
+from vidgen.comparison.folder import RunFolder, read_json, write_json
+from vidgen.comparison.rows import as_json, rows_of
+from vidgen.comparison.sampler import combinations, sampler_class
+from vidgen.comparison.setting import Setting
+from vidgen.evaluation import answer
+from vidgen.types import Params, Score
+
+CHOSEN_BY = (("oracle_success", "all"), ("kvd_in_domain", "all"), ("psnr", "text+image"))
+"""Metric and prompts that decide: the first that has a value for every setting."""
+
+
+def chosen_sampler(run: RunFolder, setting: Setting, name: str) -> Any:
+    """The sampler settings of a run: the chosen ones, or the experiment's where none were tried."""
+    if run.selection.exists():
+        kind = sampler_class(registry.entry(name).generator)
+        return records.decode(kind or Any, read_json(run.selection)["chosen"])
+    return setting.experiment.samplers.get(name)
+
+
+def select_sampler(
+    run: RunFolder,
+    setting: Setting,
+    name: str,
+    sample: Callable[..., Any],
+    params: Mapping[str, Params],
+    console: Console,
+) -> Any:
+    """Try a sweep's settings on the validation prompts, unless that is done; returns the best.
+
+    Leaves ``selection.json`` and each setting's answers in the run folder, so that the choice can
+    be followed from disk. The first of equally good settings is taken.
+
+    Args:
+        run: of the trained generator.
+        setting: of its comparison.
+        name: of the generator.
+        sample: jitted `Generator.sample`, the same for all settings: traced ones compile once.
+        params: what each phase exported.
+        console: where progress is shown.
+
+    Raises:
+        ValueError: if no metric of `CHOSEN_BY` has a value for every setting.
+    """
+    experiment = setting.experiment
+    sweep = (experiment.sweeps or {}).get(name)
+    if sweep is None or run.selection.exists():
+        return chosen_sampler(run, setting, name)
+    kind = sampler_class(registry.entry(name).generator)
+    settings = combinations(name, kind, experiment.samplers.get(name), sweep)
+    prompts, protocol = setting.validation_prompts, experiment.validation_protocol
+    console.print(
+        f"{name}: {len(settings)} sampler settings on {len(prompts)} validation prompts",
+        highlight=False,
+    )
+    scores = []
+    for place, sampler in enumerate(settings):
+
+        def draw(condition: Any, keys: Any, sampler: Any = sampler) -> Any:
+            return sample(params, condition, keys, sampler)
+
+        batch = min(experiment.answer_batch, len(prompts))
+        answers = answer(prompts, setting.encoder, experiment.task, draw, batch_size=batch)
+        answers.save(run.samples(f"{protocol}-setting-{place}"))
+        scores.append(setting.judge.judge(answers, prompts))
+    metric, best = _best(scores)
+    write_json(
+        run.selection,
+        {
+            "protocol": protocol,
+            "metric": metric[0],
+            "prompts": metric[1],
+            "chosen": records.encode(settings[best]),
+            "chosen_setting": best,
+            "tried": [
+                {
+                    "sampler": records.encode(sampler),
+                    "rows": as_json(rows_of(score, generator=name, kind="generator", seed=None)),
+                }
+                for sampler, score in zip(settings, scores, strict=True)
+            ],
+        },
+    )
+    return settings[best]
+
+
+def _best(scores: Sequence[Mapping[Any, Score]]) -> tuple[tuple[str, str], int]:
+    """The deciding metric, and the place of the setting that it prefers."""
+    for key in CHOSEN_BY:
+        found = [score.get(key) for score in scores]
+        values = [s.value for s in found if s is not None and s.value is not None]
+        if len(values) == len(scores):
+            higher = found[0] is not None and found[0].better == "higher"
+            return key, values.index(max(values) if higher else min(values))
+    raise ValueError(
+        "no sampler setting can be chosen: none of "
+        f"{', '.join(metric for metric, _ in CHOSEN_BY)} has a value on the validation prompts; "
+        "leave the sweep out"
+    )
