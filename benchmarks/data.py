@@ -128,7 +128,7 @@ def cases(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
     from vidgen.comparison import overrides
     from vidgen.data import sources
 
-    given = overrides.guessed(overrides.parse(settings.set))
+    given = overrides.parse(settings.set)
     return [
         (name, options)
         for name in settings.sources or sources()

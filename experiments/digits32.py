@@ -37,4 +37,5 @@ experiment = Experiment(
         "autoregressive": {"temperature": (0.3, 0.5, 0.7, 1.0)},
         "diffusion": {"guidance": (1.5, 3.0, 5.0)},
     },
+    metrics=("oracle", "pixel", "in-domain", "temporal"),
 )

@@ -27,4 +27,5 @@ experiment = Experiment(
     },
     budget=Budget(150, "seconds"),
     prompts=256,
+    metrics=("oracle", "pixel", "in-domain", "temporal"),
 )

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from vidgen.cli import COMMANDS, main
+from vidgen.data import babyai_episode
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -31,6 +32,11 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["list", "generatrs"], "did you mean 'generators'"),
         (["data", "check", "digit"], "did you mean 'digits'"),
         (["data", "check", "folder"], "folder:PATH"),
+        (["data", "check", "digits:5"], "'digits' takes nothing behind a colon"),
+        (["data", "check", "shapes", "--set", "sizes=maybe"], "is true or false, got 'maybe'"),
+        (["data", "preview", "digits", "--set", "speed=inf"], "is none or a finite number"),
+        (["data", "preview", "digits", "--set", "split=test"], "chosen by --split"),
+        (["compare", "quick", "--tiny", "--set", "options.split=test"], "set train_split"),
         (["data", "preview", "digits", "--out", "sheet.jpg"], "must be one of .png, .html"),
         (["report", "nowhere"], "does not exist"),
         (["sample", "nowhere/gan/seed-0"], "is no run"),
@@ -74,10 +80,13 @@ def test_list_shows_cards_and_why_a_plug_in_is_broken(capsys, monkeypatch):
 
 def test_data_check_proves_the_splits_disjoint(capsys):
     assert main(["data", "check", "digits"]) == 0
-    assert "no object is in two parts" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "no object is in two parts" in out
+    assert out.startswith("digits\n")
 
 
 def test_data_check_of_all_goes_on_where_an_extra_is_missing(capsys, monkeypatch):
+    babyai_episode.minigrid.cache_clear()  # another test may have imported it
     monkeypatch.setitem(sys.modules, "minigrid", None)
     monkeypatch.setattr("vidgen.data.sources", lambda: ["babyai", "shapes"])
     assert main(["data", "check", "--most", "2"]) == 0
@@ -92,6 +101,20 @@ def test_data_check_fails_where_a_file_is_corrupt(capsys, tmp_path):
     (tmp_path / "torn.mp4").write_bytes(b"")
     assert main(["data", "check", f"folder:{tmp_path}", "--set", "size=16"]) == 1
     assert "torn.mp4 is empty" in capsys.readouterr().out
+
+
+def test_what_the_system_refuses_is_said_without_a_traceback(capsys, monkeypatch):
+    for error, said in (
+        (PermissionError(13, "Permission denied", "clips"), "Permission denied: 'clips'"),
+        (MemoryError("Unable to allocate 8.77 TiB"), "out of memory: Unable to allocate 8.77 TiB"),
+    ):
+
+        def refuse(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr("vidgen.data.survey", refuse)
+        assert main(["data", "check", "digits"]) == 1
+        assert said in capsys.readouterr().err
 
 
 def test_data_preview_writes_a_sheet(capsys, tmp_path):

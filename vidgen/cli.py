@@ -243,7 +243,7 @@ class Data:
     source: Positional[str] = "all"
     """A source of clips (see `vidgen list data`), such as digits or folder:PATH; for check, all."""
     set: tuple[str, ...] = ()
-    """Options of the source, e.g. motion=mage."""
+    """Options of the source, e.g. motion=mage size=48,64."""
     most: int | None = None
     """check: clips of a split that are read; by default all, of simulated sources 1024."""
     split: str = "train"
@@ -256,7 +256,9 @@ class Data:
     def run(self, console: Console) -> int:
         from vidgen.comparison import overrides
 
-        options = overrides.guessed(overrides.parse(self.set))
+        options = overrides.parse(self.set)
+        if "split" in options:
+            raise ValueError("a split is chosen by --split: a check reads every one of them")
         return (self._check if self.action == "check" else self._preview)(options, console)
 
     def _check(self, options: dict[str, Any], console: Console) -> int:
@@ -342,6 +344,10 @@ def _explain(error: Exception) -> int:
         return _refuse(str(error))
     if isinstance(error, ValueError | FileNotFoundError | ImportError):
         return _refuse(f"{error} (VIDGEN_TRACEBACK=1 shows where)")
+    if isinstance(error, OSError):
+        return _refuse(f"{error} (VIDGEN_TRACEBACK=1 shows where)", code=1)
+    if isinstance(error, MemoryError):
+        return _refuse(f"out of memory: {error or 'ask for less at once'}", code=1)
     raise error
 
 

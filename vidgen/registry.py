@@ -124,6 +124,12 @@ def suggest(name: str, known: Iterable[str], what: str) -> UnknownNameError:
     """The error for a name that is not known, with the near misses."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    if not near:
+        by_lower = {other.lower(): other for other in known}
+        near = [
+            by_lower[other]
+            for other in difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.5)
+        ]
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "known: " + ", ".join(known)
     return UnknownNameError(f"no {what} is called {name!r}; {hint}")
 

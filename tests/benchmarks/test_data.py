@@ -165,7 +165,7 @@ def test_main_covers_the_catalogue_and_says_what_it_skips(script, few, here, mon
 
 def test_options_are_those_given_or_those_of_the_script(script, few):
     given = dataclasses.replace(few, sources=("shapes",), set=("size=16", "objects=2"))
-    assert script.cases(given) == [("shapes", {"size": 16, "objects": 2})]
+    assert script.cases(given) == [("shapes", {"size": "16", "objects": "2"})]
     named = {name for name, _ in script.cases(few)}
     assert named == set(data.sources())
     ours = [options for name, options in script.cases(few) if name in ("digits", "shapes")]

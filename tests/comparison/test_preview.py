@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from vidgen.comparison.overlay import overlaid
-from vidgen.comparison.preview import preview
+from vidgen.comparison.preview import _selection, preview
 from vidgen.data import CorruptFileError, source
 
 
@@ -46,6 +46,11 @@ def test_a_sheet_shows_clips_from_the_first_to_the_last(shapes, tmp_path):
         ]
         assert len(rows) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_a_sheet_says_which_frames_it_shows():
+    assert _selection(10, [0, 1, 3, 4, 5, 6, 8, 9]) == "; frames 0, 1, 3, 4, 5, 6, 8, 9 are shown"
+    assert _selection(2, [0, 1]) == ""
 
 
 def test_a_page_needs_no_other_file_and_trusts_no_caption(tmp_path, write_clip, rising):

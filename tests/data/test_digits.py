@@ -20,6 +20,14 @@ MAGE_TABLE = [
 TURNS = r"(up then down|down then up|left then right|right then left)"
 
 
+SYNC_DRAW_TABLE = [
+    *"0123456789",
+    *("the", "digits", "and", "is", "bouncing", "moving", "here", "there", "around", "jumping"),
+    *("up", "down", ".", "left", "right"),
+]
+"""The 25 words of Sync-DRAW's published table."""
+
+
 @pytest.fixture(scope="module")
 def double():
     return source("digits", motion="mage-double")
@@ -67,6 +75,26 @@ def test_the_words_are_of_the_published_table():
     assert set(double) - set(mage) == {"and"}
     never = {"are", "bouncing", "here", "there", "around", "jumping"}
     assert set(MAGE_TABLE) - set(double) == never
+
+
+def test_mages_table_is_sync_draws_with_three_changes():
+    assert len(SYNC_DRAW_TABLE) == 25
+    assert set(MAGE_TABLE) - set(SYNC_DRAW_TABLE) == {"digit", "are", "then"}
+    assert set(SYNC_DRAW_TABLE) - set(MAGE_TABLE) == {"digits"}
+
+
+@pytest.mark.parametrize(
+    ("motion", "table", "length"),
+    [("sync-draw", SYNC_DRAW_TABLE, 9), ("mage", MAGE_TABLE, 9), ("mage-double", MAGE_TABLE, 18)],
+)
+def test_captions_fall_into_the_published_tokens(motion, table, length):
+    """The published scripts split a sentence at its blanks and look each part up in the table."""
+    made = source("digits", motion=motion)
+    for index in range(200):
+        tokens = made[index].caption.split()
+        assert set(tokens) <= set(table)
+        assert len(tokens) == length == made.max_words
+        assert tokens == words(made[index].caption)
 
 
 def test_defaults_are_the_published_ones():

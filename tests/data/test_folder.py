@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -345,9 +346,56 @@ def test_links_and_hidden_files_never_lead_out(clips, train, tmp_path, write_cli
     (train / "door").symlink_to(outside.parent, target_is_directory=True)
     found = clips()
     assert [name for name, _ in found.recordings()] == ["train/good.mp4"]
-    assert set(found.left_out) == {"train/link.mp4", "train/broken.mp4"}
+    assert found.left_out == {
+        "train/link.mp4": "it leads out of the folder",
+        "train/broken.mp4": "it is no file, or a link to nothing",
+    }
     with pytest.raises(KeyError):
         found._recordings[0]._files.open("../secret.mp4")
+
+
+def test_what_the_system_does_not_let_us_read_is_named(
+    clips, train, write_clip, rising, monkeypatch
+):
+    for name in ("a", "b"):
+        write_clip(train / f"{name}.mp4", rising[0](4))
+    (train / "closed").mkdir()
+    write_clip(train / "closed" / "c.mp4", rising[0](4))
+    whole = clips().fingerprint
+    opened, scanned = Path.open, os.scandir
+
+    def refuse(path, *args, **options):
+        if path.name == "b.mp4":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    def scan(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scanned(path)
+
+    # As root no file is refused, so that the system is played.
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "scandir", scan)
+    found = clips()
+    assert found.left_out == {"train/closed": "it cannot be listed: Permission denied"}
+    assert found[0].video.shape == (4, 16, 24, 3)
+    with pytest.raises(CorruptFileError, match=r"train/b\.mp4 cannot be read: Permission denied"):
+        found[1]
+    assert found.fingerprint != whole
+
+
+def test_names_that_are_not_utf_8_are_left_out(clips, train, write_clip, rising):
+    file = write_clip(train / "a.mp4", rising[0](4))
+    try:
+        (train / os.fsdecode(b"caf\xe9.mp4")).write_bytes(file.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = clips()
+    assert [name for name, _ in found.recordings()] == ["train/a.mp4"]
+    (why,) = found.left_out.values()
+    assert why == "its name is not UTF-8: rename it"
+    assert found.fingerprint
 
 
 def test_splits_by_folder_by_table_and_by_a_hash_that_stays(tmp_path, rising, write_clip):
@@ -425,7 +473,7 @@ def test_the_fingerprint_follows_pixels_captions_and_options_and_not_the_place(
         ("folder:", {}, ValueError, "folder:PATH"),
         ("folder", {}, ValueError, "folder:PATH"),
         ("foldr:/x", {}, UnknownNameError, "did you mean 'folder'"),
-        ("digits:/x", {}, UnknownNameError, "source of clips"),
+        ("digits:/x", {}, ValueError, "'digits' takes nothing behind a colon"),
         ("folder:/no/such/place", {}, FileNotFoundError, "no folder '/no/such/place'"),
         ("folder:{}", {}, FileNotFoundError, "holds no .mp4"),
         ("folder:{}", {"fsp": 3}, ValueError, "did you mean 'fps'"),

@@ -78,7 +78,7 @@ def test_a_ground_changes_nothing_but_what_is_behind():
         assert inside.any()
         np.testing.assert_array_equal(first.video[inside], second.video[inside])
     assert len(looks) == 12
-    assert textured.physics is None
+    assert textured.physics == source("shapes").physics
 
 
 def test_edges_are_mixed_of_shape_and_ground():

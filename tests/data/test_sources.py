@@ -158,6 +158,7 @@ def test_small_worlds_have_sensible_defaults():
     ("name", "options", "error", "message"),
     [
         ("digit", {}, UnknownNameError, "did you mean 'digits'"),
+        ("DIGITS", {}, UnknownNameError, "did you mean 'digits'"),
         ("digits", {"split": "tset"}, UnknownNameError, "did you mean 'test'"),
         ("digits", {"motion": "diagnal"}, UnknownNameError, "did you mean 'diagonal'"),
         ("digits", {"spede": 2}, ValueError, "option of the source 'digits'.*'speed'"),

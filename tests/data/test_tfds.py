@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vidgen.data import CorruptFileError, Source, batches, source
+from vidgen.data.layout import layout
 from vidgen.data.literature import PROTOCOLS
 from vidgen.registry import UnknownNameError
 from vidgen.text import WordVectors
@@ -189,6 +190,11 @@ def test_clips_reach_a_batch(clips):
     ("name", "options", "error", "message"),
     [
         ("small_ucf1", {}, UnknownNameError, "no data set 'small_ucf1'"),
+        ("moving_mnst", {}, UnknownNameError, "did you mean 'moving_mnist'"),
+        ("small_ucf101", {"template": "{x}"}, ValueError, "no place {} for the caption"),
+        ("small_ucf101", {"template": "{"}, ValueError, "no place {} for the caption"),
+        ("small_ucf101", {"fps": 1001}, ValueError, "fps must be at most 1000"),
+        ("small_moving_mnist", {"caption": "label"}, UnknownNameError, "caption of the data set"),
         ("small_ucf101", {"stride": 0}, ValueError, "stride must be at least 1"),
         ("small_ucf101", {"view": "vide"}, UnknownNameError, "did you mean 'video'"),
         ("small_ucf101", {"template": "a person"}, ValueError, "no place {} for the caption"),
@@ -200,6 +206,50 @@ def test_clips_reach_a_batch(clips):
 def test_bad_requests_are_refused(clips, name, options, error, message):
     with pytest.raises(error, match=message):
         clips(name, **options)
+
+
+def laid_out(features, **options):
+    import tensorflow_datasets as tfds
+
+    made = tfds.features.FeaturesDict(features(tfds.features))
+    return layout(made, **{"view": None, "caption": None, "template": "{}"} | options)
+
+
+def test_the_name_of_a_file_is_no_caption():
+    # As robonet's features are.
+    def features(kinds):
+        return {
+            "video": kinds.Video(shape=(None, 64, 64, 3)),
+            "filename": kinds.Text(),
+            "actions": kinds.Tensor(shape=(None, 5), dtype=np.float32),
+        }
+
+    assert laid_out(features).caption is None
+    assert laid_out(features, caption="filename").caption == ("filename",)
+
+    def labelled(kinds):
+        return features(kinds) | {"label": kinds.ClassLabel(names=["Push"])}
+
+    assert laid_out(labelled).caption == ("label",)
+
+
+def test_steps_that_are_a_data_set_are_refused_before_anything_is_read():
+    def features(kinds):
+        return {"steps": kinds.Dataset({"image": kinds.Image(shape=(8, 8, 3))})}
+
+    with pytest.raises(ValueError, match="as in RLDS, are not read"):
+        laid_out(features)
+
+
+def test_what_tfds_cannot_open_is_said(clips, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def refuse(*_, **__):
+        raise RuntimeError("Could not resolve host: www.googleapis.com")
+
+    monkeypatch.setattr(tfds, "builder", refuse)
+    with pytest.raises(FileNotFoundError, match="cannot open 'bridge': Could not resolve host"):
+        clips("bridge")
 
 
 def test_the_literatures_protocols_name_options_that_the_sources_have(clips):

@@ -157,9 +157,11 @@ def toys(_toys, monkeypatch):
 _JUDGES = {}
 
 
-def _judge(train, *, seed):
-    """One judge a source and seed, for all comparisons here."""
+def _judge(train, *, seed, groups, features):
+    """One judge a source and seed, for all comparisons here that need no features."""
     key = (train.fingerprint, seed)
+    if "in-domain" in groups:
+        return Judge(train, seed=seed, groups=groups, features=features)
     if key not in _JUDGES:
         _JUDGES[key] = Judge(train, seed=seed)
     return _JUDGES[key]

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 PHASES = {
     "gan": ("adversarial",),
-    "autoregressive": ("tokenizer", "prior"),
-    "diffusion": ("denoiser",),
+    "autoregressive": ("tokenizer", "motion", "prior"),
+    "diffusion": ("motion", "opening", "denoiser"),
 }
 # What the installed script does.
 VIDGEN = (sys.executable, "-c", "import sys; from vidgen.cli import main; sys.exit(main())")
@@ -169,14 +169,14 @@ def test_ctrl_c_and_sigkill_in_every_phase_change_no_bit(family, tmp_path, envir
 
 def test_seconds_go_on_from_what_was_used(tmp_path, environment):
     budget = 5.0
-    command = Command("diffusion", tmp_path, f"{budget:g}s", environment)
-    a_fifth_is_saved = lambda: bool(command.checkpoints("denoiser"))  # noqa: E731
+    command = Command("gan", tmp_path, f"{budget:g}s", environment)
+    a_fifth_is_saved = lambda: bool(command.checkpoints("adversarial"))  # noqa: E731
     assert command.struck(signal.SIGINT, a_fifth_is_saved)[0] == 130
-    used = Cost.read(command.run).phases["denoiser"]
+    used = Cost.read(command.run).phases["adversarial"]
     assert 0.2 * budget <= used.seconds["train"] < budget
-    assert command.struck(signal.SIGKILL, command.loses_work("denoiser"))[0] == -signal.SIGKILL
+    assert command.struck(signal.SIGKILL, command.loses_work("adversarial"))[0] == -signal.SIGKILL
     command.to_the_end()
-    cost = Cost.read(command.run).phases["denoiser"]
+    cost = Cost.read(command.run).phases["adversarial"]
     assert cost.resumed == 2
     assert cost.steps > used.steps
     # Had either process begun anew, at least the first fifth would have been trained twice.

@@ -9,6 +9,7 @@ def test_broken_clips_are_the_same_for_the_same_seed(prompts):
     one, two = broken(few, seed=4), broken(few, seed=4)
     assert all((one[kind].video == two[kind].video).all() for kind in one)
     assert all((one[kind].video != few.video).any((1, 2, 3, 4)).all() for kind in one)
+    assert len(one) == 9
 
 
 def test_the_first_half_is_left_alone_where_only_the_second_is_broken(prompts):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vidgen.evaluation.components import INK_LEVEL, Extent, find_objects
+from vidgen.evaluation.components import INK_LEVEL, Extent, cut_exemplars, find_objects
 
 EXTENT = Extent(size=8, least_area=12.0, most_side=12)
 
@@ -60,3 +60,23 @@ def test_the_extent_comes_from_the_slightest_exemplar():
     assert (extent.size, extent.least_area) == (8, 10.0)
     with pytest.raises(ValueError, match="exemplar 2 has no pixel"):
         Extent.of(np.concatenate([exemplars, np.zeros_like(exemplars[:1])]))
+
+
+def test_over_a_ground_ink_outshines_all_of_it():
+    exemplars = np.zeros((2, 8, 8, 3), np.uint8)
+    exemplars[:, 1:7, 1:7] = (0, 200, 60)
+    grounds = np.full((3, 40, 40, 3), 100, np.uint8)
+    extent = Extent.of(exemplars, grounds)
+    assert extent.level == 150
+    assert Extent.of(exemplars).level == INK_LEVEL
+    frame = np.full((1, 32, 32, 3), 100, np.uint8)
+    frame[:, 4:10, 4:10] = (0, 200, 60)
+    seen = find_objects(frame, extent)
+    assert seen.count.tolist() == [1]
+    np.testing.assert_allclose(seen.centroid, [[7.0, 7.0]], atol=1e-9)
+    assert find_objects(frame, Extent.of(exemplars)).count.tolist() == [2]
+    cut = cut_exemplars(exemplars, extent, grounds)
+    assert (cut[:, 6:10, 6:10] == (0, 200, 60)).all()
+    assert (cut[:, 4] == np.where(cut[:, 4].any(-1, keepdims=True), 100, 0)).all()
+    with pytest.raises(ValueError, match="cannot be told apart by their light"):
+        Extent.of(exemplars, np.full_like(grounds, 210))

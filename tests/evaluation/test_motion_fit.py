@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vidgen.data import Physics, starts, trajectory
-from vidgen.evaluation.motion_fit import MotionModel, required
+from vidgen.evaluation.motion_fit import MotionModel, bounce_error, required
 
 WORLD = Physics(
     height=32,
@@ -88,3 +88,29 @@ def test_a_given_first_frame_fixes_where_the_path_starts():
 
 def test_seven_of_eight_is_rounded_up():
     assert [required(t, 7 / 8) for t in (1, 4, 8, 9, 16, 20)] == [1, 4, 7, 8, 14, 18]
+
+
+def test_where_the_object_should_be_is_the_best_path_of_the_motion_asked():
+    path = paths("up", (1.0, -1.0))
+    np.testing.assert_allclose(fit(path).expected, path)
+    wrong = fit(path, asked="down")
+    gap = np.linalg.norm(wrong.expected - path, axis=-1)
+    np.testing.assert_allclose(gap, wrong.residual)
+    assert gap.max() > WORLD.speed
+
+
+def test_a_late_bounce_is_late_by_its_frames_and_no_bounce_has_no_error():
+    up = np.array([[10.0, 8, 6, 4, 6, 8, 10, 12], [16, 14, 12, 10, 8, 6, 4, 2]])
+    due = np.stack([up, np.full_like(up, 9.0)], axis=-1)
+    heading = np.array([[-1, 0], [-1, 0]])
+    late = due.copy()
+    late[0, :, 0] = [10, 8, 6, 5, 4.5, 4, 6, 8]
+    np.testing.assert_array_equal(bounce_error(due, due, heading), [0.0, np.nan])
+    np.testing.assert_array_equal(bounce_error(late, due, heading), [2.0, np.nan])
+    unseen = np.full_like(due, np.nan)
+    assert np.isnan(bounce_error(unseen, due, heading)).all()
+    # Both axes of a diagonal count, and the one that does not bounce does not dilute.
+    both = np.stack([up[0], up[1]], axis=-1)[None]
+    off = both.copy()
+    off[0, :, 0] = [10, 8, 6, 6, 4, 6, 8, 10]
+    np.testing.assert_array_equal(bounce_error(off, both, np.array([[-1, -1]])), [1.0])

@@ -15,6 +15,8 @@ def verdicts(identity, count=None, motion=0):
         motion=np.array([motion]),
         asked_motion=np.array([0]),
         distance=np.zeros(identity.shape),
+        bounce=np.zeros(1),
+        stability=np.ones(1),
         identities=("0", "1", "2"),
         motions=("up", "static", "none"),
     )
@@ -64,6 +66,9 @@ def test_every_kind_of_broken_clip_fails(judge, prompts):
         "swapped",
         "freezes",
         "mirrored",
+        "reversed",
+        "shuffled-frames",
+        "wrong-caption",
         "faint",
     }
     assert scores.pop("real").value >= 0.98
@@ -146,7 +151,7 @@ def test_oracle_success_finds_its_oracle_by_the_name_of_the_source(judge, prompt
         asked.append(name)
         return judge.oracle
 
-    monkeypatch.setattr("vidgen.evaluation.oracle._default_oracle", build)
+    monkeypatch.setattr("vidgen.evaluation.oracles._default_oracle", build)
     assert oracle_success(prompts[:8], prompts[:8]).n == 8
     assert asked == ["digits"]
 

@@ -32,9 +32,10 @@ B = 3
 
 def weights_of(generator):
     """Fresh weights by phase, without the optimisers' states."""
-    tokenizer, prior = generator.phases()
+    tokenizer, motion, prior = generator.phases()
     return {
         tokenizer.name: tokenizer.tokenizer.init(jax.random.key(0)),
+        motion.name: motion.network.init(jax.random.key(2)),
         prior.name: prior.network.init(jax.random.key(1)),
     }
 
@@ -44,7 +45,7 @@ class World:
 
     def __init__(self):
         self.generator = Autoregressive(AutoregressiveConfig.tiny(), TASK)
-        self.tokenizer_phase, self.prior_phase = self.generator.phases()
+        self.tokenizer_phase, _, self.prior_phase = self.generator.phases()
         self.tokenizer = self.tokenizer_phase.tokenizer
         self.levels = self.tokenizer.config.quantizer.levels
         self.params = jax.jit(lambda: jax.tree.map(self.shaken, weights_of(self.generator)))()
@@ -67,6 +68,13 @@ class World:
     def shaken(value):
         return value + 0.2 * jax.random.normal(jax.random.key(value.size), value.shape)
 
+    def expect(self, condition, first):
+        return self.prior_phase.expectation(self.params, first, condition)
+
+    @property
+    def opening(self):
+        return self.prior_phase.expectation.opening
+
     @property
     def prior(self):
         return self.prior_phase.network.bind(self.params["prior"])
@@ -78,13 +86,24 @@ class World:
     def tell(self, codes):
         return self.tokenizer.tell(self.params["tokenizer"], codes)
 
-    def _logits(self, codes, condition):
-        digits = digits_of(codes, self.levels)
-        return self.prior(self.tell(codes), digits, self.prior.encode(condition))
+    def _logits(self, codes, condition, first=None):
+        """Of given codes, after what is expected of the real first frames or of others."""
+        expected = self.expect(condition, self.video[:, :1] if first is None else first)
+        prompt = self.prior.expecting(self.prior.encode(condition), expected, self.opening)
+        return self.prior(self.tell(codes), digits_of(codes, self.levels), prompt)
 
     def _draw(self, prior, condition, keys, sampler, given):
         bound = self.prior_phase.network.bind(prior)
-        return sample_codes(bound, self.tell, condition, keys, sampler, given)
+
+        def expect(condition, opening):
+            # Of the real first frames, whatever was drawn: as training tells it.
+            copies = len(opening) // B
+            return self.expect(condition, jnp.tile(self.video[:, :1], (copies, 1, 1, 1, 1)))
+
+        opening = self.opening
+        return sample_codes(
+            bound, self.tell, expect, condition, keys, sampler, opening=opening, given=given
+        )
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +200,8 @@ def test_cached_steps_equal_teacher_forcing(world):
     digits = digits_of(codes, world.levels)
 
     def cached():
-        prompt = prior.encode(world.condition)
+        expected = world.expect(world.condition, world.video[:, :1])
+        prompt = prior.expecting(prior.encode(world.condition), expected, world.opening)
         read = jnp.concatenate([prior.read(world.tell(codes)), prior.nowhere(B, 1)], axis=1)
         memory = prior.decoder.memory(prompt.source)
 
@@ -202,9 +222,19 @@ def test_greedy_samples_are_the_likeliest_digit_by_digit(world):
     known, (first, mask) = TASK.height // 4 * (TASK.width // 4), world.given
     codes = jnp.where(mask, first, 0)
     digits = digits_of(codes, world.levels)
+
+    @jax.jit
+    def begin(codes):
+        """The given first frames, and those that the codes so far stand for."""
+        opening = codes[:, : world.opening].reshape(B, 1, *world.tokenizer.grid[1:])
+        begun = world.tokenizer.decode(world.params["tokenizer"], opening)[:, :1]
+        given = world.condition.context_mask[..., None, None, None]
+        return jnp.where(given, world.condition.context, begun)
+
     for place in range(world.prior.length):
         for digit in range(len(world.levels)):
-            logits = world.logits(codes_of(digits, world.levels), world.condition)
+            codes = codes_of(digits, world.levels)
+            logits = world.logits(codes, world.condition, begin(codes))
             likeliest = jnp.argmax(logits[:, place, digit], axis=-1)
             # Of the rows that give their first frame, the codes of that frame are not drawn.
             drawn = ~mask[:, place]
@@ -241,6 +271,28 @@ def test_a_context_decides_the_codes_that_see_nothing_else(world):
         assert mask[0, : expected * cells].all()
         assert not mask[0, expected * cells :].any()
         assert not mask[1:].any()
+
+
+def test_openings_cover_the_first_frames(world):
+    # Of this tokenizer the first of the token frames is the first frame, each later one two more.
+    assert [world.tokenizer.covering(frames) for frames in (1, 2, 3, 4)] == [1, 2, 2, 3]
+    _, h, w = world.tokenizer.grid
+    assert world.opening == h * w
+
+
+def test_what_is_expected_is_told_after_the_opening_alone(world):
+    codes = world.codes
+
+    def logits(first):
+        expected = world.expect(world.condition, first)
+        prompt = world.prior.expecting(world.prior.encode(world.condition), expected, world.opening)
+        return world.prior(world.tell(codes), digits_of(codes, world.levels), prompt)
+
+    logits = jax.jit(logits)
+    moved = np.abs(np.nan_to_num(logits(world.video[:, :1]) - logits(-world.video[:, :1])))
+    moved = moved.max(axis=(0, 2, 3)) > 1e-5
+    assert not moved[: world.opening].any()
+    assert moved[world.opening :].any()
 
 
 def test_given_codes_are_those_of_the_clip_and_what_follows_hangs_on_them(world):
@@ -303,11 +355,10 @@ def test_the_loss_asks_for_codes_that_are_not_given(world):
     config = dataclasses.replace(
         world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B
     )
-    phase = PriorPhase(config, TASK, world.tokenizer, earlier="tokenizer", share=0.75)
+    phase = PriorPhase(config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75)
     params = world.params["prior"]
-    state = TrainState.create(
-        params, config.optimizer.init(params), rest={"tokenizer": world.params["tokenizer"]}
-    )
+    frozen = {name: world.params[name] for name in ("tokenizer", "motion")}
+    state = TrainState.create(params, config.optimizer.init(params), rest=frozen)
     batch = Batch(video=world.video, condition=world.condition)
     _, metrics = jax.jit(phase.step)(state, batch, jax.random.key(0), jnp.float32(0.5))
 
@@ -373,7 +424,7 @@ def test_any_number_of_context_frames(context_frames):
         lambda: Sampler(top_k=0),
         lambda: PriorConfig(width=30, heads=4),
         lambda: PriorConfig(batch_size=0),
-        lambda: AutoregressiveConfig(tokenizer_share=1.0),
+        lambda: AutoregressiveConfig(tokenizer_share=0.9),
     ],
 )
 def test_configs_that_cannot_be_are_refused(build):

@@ -16,12 +16,10 @@ from vidgen.generators.diffusion.denoiser import (
     ConvBlock,
     Denoiser,
     TimeMixing,
-    _merge,
-    _unmerge,
 )
 from vidgen.generators.diffusion.process import Flow, Gaussian, process_of
 from vidgen.generators.diffusion.sampling import draw, guided
-from vidgen.types import Batch, Condition
+from vidgen.types import Condition
 
 PATHS = [Flow(1.4, 1.2), Gaussian("cosine", 1000), Gaussian("linear", 1000)]
 
@@ -80,7 +78,7 @@ def test_training_times_are_spread_as_said():
     ],
 )
 def test_samplers_with_a_perfect_network_find_the_clip(process, method, task, clip):
-    def perfect(x, t, condition):
+    def perfect(x, t):
         wide, target = t[:, None, None, None, None], jnp.concatenate([clip, clip])
         a, b = process.level(wide)
         noise = (x - a * target) / jnp.maximum(b, 1e-3)
@@ -89,45 +87,39 @@ def test_samplers_with_a_perfect_network_find_the_clip(process, method, task, cl
     keys = jax.random.split(jax.random.key(2), 2)
     sampler = DiffusionSampler(method=method, steps=8, guidance=2.0)
     condition = prompts(task)
-    video = draw(perfect, process, task, condition, keys, sampler)
+    video = draw(lambda _: perfect, process, task.video_shape, condition, keys, sampler)
     np.testing.assert_allclose(video[:, 1:], clip[:, 1:], atol=2e-3)
     np.testing.assert_array_equal(video[0, :1], condition.context[0])
     np.testing.assert_allclose(video[1, :1], clip[1, :1], atol=2e-3)
 
 
 def test_ancestral_steps_add_noise_of_the_clips_own_key(task):
-    def silent(x, t, condition):
-        return jnp.zeros_like(x)
+    def silent(condition):
+        return lambda x, t: jnp.zeros_like(x)
 
     keys = jax.random.split(jax.random.key(2), 2)
     told = prompts(task)
     sampler = DiffusionSampler(method="ddpm", steps=3)
-    both = draw(silent, PATHS[1], task, told, keys, sampler)
-    swapped = draw(silent, PATHS[1], task, told, keys[::-1], sampler)
+    both = draw(silent, PATHS[1], task.video_shape, told, keys, sampler)
+    swapped = draw(silent, PATHS[1], task.video_shape, told, keys[::-1], sampler)
     np.testing.assert_allclose(both[1, 1:], swapped[0, 1:], atol=1e-6)
     assert not np.allclose(both[0, 1:], both[1, 1:])
 
 
 def test_a_method_of_the_other_path_is_refused(task):
     keys = jax.random.split(jax.random.key(2), 2)
+    sampler = DiffusionSampler(method="ddpm")
     with pytest.raises(ValueError, match="walked by"):
-        draw(lambda *a: a[0], PATHS[0], task, prompts(task), keys, DiffusionSampler(method="ddpm"))
+        draw(lambda _: jnp.add, PATHS[0], task.video_shape, prompts(task), keys, sampler)
 
 
 def test_guidance_weighs_the_sentence_and_keeps_the_frame(task, clip):
-    def network(x, t, condition):
+    def told(condition):
         said = condition.text.mean(axis=(1, 2)) + 10.0 * condition.context_mask[:, 0]
-        return jnp.broadcast_to(said[:, None, None, None, None], x.shape)
+        return lambda x, t: jnp.broadcast_to(said[:, None, None, None, None], x.shape)
 
-    velocity = guided(network, prompts(task), jnp.float32(3.0))(clip, jnp.ones(2))
+    velocity = guided(told, prompts(task), jnp.float32(3.0))(clip, jnp.ones(2))
     np.testing.assert_allclose(velocity[:, 0, 0, 0, 0], [13.0, 3.0], rtol=1e-5)
-
-
-def test_merge_is_undone(clip):
-    merged = _merge(clip, (2, 4, 4))
-    assert merged.shape == (2, 2, 4, 4, 32)
-    np.testing.assert_array_equal(_unmerge(merged, (2, 4, 4)), clip)
-    np.testing.assert_array_equal(merged[0, 0, 0, 0, :4], clip[0, 0, 0, :4, 0])
 
 
 def shaken(weights, scale=0.2):
@@ -180,7 +172,7 @@ def denoiser(task):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_the_last_given_frame_is_shown_beside_every_later_one(denoiser, clip, task, count):
+def test_the_moved_frame_is_shown_where_frames_are_given(denoiser, clip, task, count):
     network, weights = denoiser
     condition = Condition.of(
         jnp.zeros((2, task.text_length, task.text_width)),
@@ -188,17 +180,15 @@ def test_the_last_given_frame_is_shown_beside_every_later_one(denoiser, clip, ta
         clip[:, :count],
         jnp.broadcast_to(jnp.array([[True], [False]]), (2, count)),
     )
-    seen = np.asarray(network.bind(weights)._with_context(-clip, condition))
+    moved = jnp.concatenate([clip[:, :count], -0.5 * clip[:, count:]], axis=1) if count else None
+    seen = np.asarray(network.bind(weights)._with_context(-clip, condition, moved))
     assert seen.shape == (*clip.shape[:-1], 3)
     np.testing.assert_array_equal(seen[..., :1], -clip)
     # Nothing is given to the second clip, and to none where the task has no context.
     np.testing.assert_array_equal(seen[1, ..., 1:], 0.0)
-    if not count:
-        np.testing.assert_array_equal(seen[..., 1:], 0.0)
-        return
+    if count:
+        np.testing.assert_array_equal(seen[0, ..., 1:2], moved[0])
     for frame in range(task.frames):
-        shown = clip[0, min(frame, count - 1)]
-        np.testing.assert_array_equal(seen[0, frame, ..., 1:2], shown)
         np.testing.assert_array_equal(seen[0, frame, ..., 2], float(frame < count))
 
 
@@ -209,7 +199,7 @@ def test_each_frame_is_steered_by_its_place(denoiser, clip, task):
     for name in ("into.0.time.mixing", "out.0.time.mixing"):
         eye = jnp.eye(task.frames)[None]
         weights[name] = jnp.broadcast_to(eye, weights[name].shape)
-    predict = jax.jit(lambda weights, x, t: network.bind(weights)(x, t, prompts(task)))
+    predict = jax.jit(lambda weights, x, t: network.bind(weights)(x, t, prompts(task), clip))
     t = jnp.full((2,), 0.5)
     before = predict(weights, clip, t)
     places = weights["frame_embed"]
@@ -230,11 +220,13 @@ def test_any_number_of_context_frames(task, clip, count):
     given = jnp.broadcast_to(jnp.array([[True], [False]]), (2, count))
     text = jnp.ones((2, task.text_length, task.text_width))
     condition = Condition.of(text, jnp.ones(text.shape[:2]), context, given)
-    network = nn.Network(lambda rngs: Denoiser(DiffusionConfig.tiny(), task, rngs=rngs))
 
     @jax.jit
     def sample(condition):
-        params = {"denoiser": shaken(network.init(jax.random.key(0)))}
+        params: dict = {}
+        for phase in diffusion.phases():
+            state = phase.init(jax.random.key(0), params)
+            params[phase.name] = shaken(phase.export(state))
         keys = jax.random.split(jax.random.key(1), 2)
         return diffusion.sample(params, condition, keys, DiffusionSampler(steps=1))
 
@@ -248,6 +240,25 @@ def test_any_number_of_context_frames(task, clip, count):
         np.testing.assert_array_equal(moved, [[False, True, True, True], [False] * 4])
 
 
+def test_a_clip_goes_on_from_the_opening_that_was_drawn(task):
+    diffusion = Diffusion(DiffusionConfig.tiny(), task)
+    motion, opening, denoiser = (phase.name for phase in diffusion.phases())
+    assert (motion, opening, denoiser) == ("motion", "opening", "denoiser")
+
+    @jax.jit
+    def sample(scale):
+        params: dict = {}
+        for phase in diffusion.phases():
+            params[phase.name] = shaken(phase.export(phase.init(jax.random.key(0), params)))
+        params[opening] = jax.tree.map(lambda leaf: scale * leaf, params[opening])
+        keys = jax.random.split(jax.random.key(1), 2)
+        return diffusion.sample(params, prompts(task), keys, DiffusionSampler(steps=2))
+
+    moved = np.abs(sample(1.0) - sample(0.5)).max(axis=(2, 3, 4)) > 1e-4
+    # The first clip is given its first frame; of the second another opening changes everything.
+    np.testing.assert_array_equal(moved, [[False] * task.frames, [True] * task.frames])
+
+
 @pytest.mark.parametrize("prediction", ["velocity", "x"])
 @pytest.mark.parametrize("process", ["flow", "gaussian"])
 def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, prediction):
@@ -255,12 +266,13 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, 
     config = dataclasses.replace(
         DiffusionConfig.tiny(), process=process, prediction=prediction, attention="factorised"
     )
-    (phase,) = Diffusion(config, task).phases()
-    state = jax.eval_shape(phase.init, jax.random.key(0), {})
+    phase = Diffusion(config, task).phases()[-1]
+    earlier = {"motion": Diffusion(config, task).phases()[0].network.init(jax.random.key(0))}
+    state = jax.eval_shape(phase.init, jax.random.key(0), earlier)
     params = {name: jnp.zeros(leaf.shape) for name, leaf in state.params.items()}
     key, condition = jax.random.key(3), prompts(task)
-    loss = phase._loss(params, Batch(video=clip, condition=condition), key)
-    for_time, for_noise, for_drop = jax.random.split(key, 3)
+    loss = phase._loss(params, clip, condition, clip, key)
+    for_time, for_noise = jax.random.split(key)
     path = process_of(config)
     t = path.draw(for_time, 2)[:, None, None, None, None]
     noise = jax.random.normal(for_noise, clip.shape)
@@ -269,9 +281,8 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, 
     if prediction == "x":
         answer = path.velocity(a * clip + b * noise, answer, t)
     error = np.asarray(jnp.square(answer - path.target(clip, noise, t)).mean(axis=(2, 3, 4)))
-    dropped = condition.drop(for_drop, text=config.drop_text, both=config.drop_both)
     asked = np.ones((2, task.frames), bool)
-    asked[:, :1] = ~np.asarray(dropped.context_mask)
+    asked[:, :1] = ~np.asarray(condition.context_mask)
     np.testing.assert_allclose(loss, error[asked].mean(), rtol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""The GAN: losses by hand, the warp, the placement, and two players that stay apart."""
+"""The GAN: losses by hand, the placement, and two players that stay apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from vidgen.generators.gan import Gan, GanConfig, GanSampler
 from vidgen.generators.gan.discriminators import Discriminators, Merge
 from vidgen.generators.gan.losses import (
     discriminator_loss,
-    flow_error,
     generator_loss,
     gradient_penalty,
 )
@@ -27,8 +26,8 @@ from vidgen.generators.gan.objectives import (
     mismatched,
 )
 from vidgen.generators.gan.phase import AdversarialPhase
-from vidgen.generators.gan.warp import refine_flow, warp
-from vidgen.nn import Network
+from vidgen.motion import photometric_error
+from vidgen.nn import warp
 from vidgen.optim import Optimizer, Schedule
 from vidgen.types import Batch, Condition, Task
 
@@ -57,70 +56,6 @@ def test_gradient_penalty_is_the_squared_slope_of_each_row():
     np.testing.assert_allclose(linear, [15.0, 15.0])
     quadratic = gradient_penalty(lambda y: jnp.sum(jnp.square(y), axis=(1, 2)), x)
     np.testing.assert_allclose(quadratic, 4 * jnp.sum(jnp.square(x), axis=(1, 2)))
-
-
-def test_warp_fetches_from_where_the_flow_points():
-    image = jax.random.normal(jax.random.key(0), (1, 5, 6, 2))
-    flow = jnp.broadcast_to(jnp.array([1.0, -2.0]), (1, 5, 6, 2))
-    out = warp(image, flow)
-    np.testing.assert_array_equal(out[:, :4, 2:], image[:, 1:, :4])
-    # Beyond the border its pixels go on.
-    np.testing.assert_array_equal(out[:, 4, 2:], image[:, 4, :4])
-    np.testing.assert_array_equal(out[:, :4, :2], jnp.repeat(image[:, 1:, :1], 2, axis=2))
-
-
-def test_warp_interpolates_between_pixels():
-    image = jnp.array([[0.0, 1.0], [2.0, 4.0]])[None, :, :, None]
-    flow = jnp.zeros((1, 2, 2, 2)).at[0, 0, 0].set(jnp.array([0.25, 0.5]))
-    expected = 0.75 * (0.0 + 1.0) / 2 + 0.25 * (2.0 + 4.0) / 2
-    np.testing.assert_allclose(warp(image, flow)[0, 0, 0, 0], expected)
-
-
-def test_warp_gradients_are_those_of_finite_differences():
-    keys = jax.random.split(jax.random.key(0), 4)
-    image, weight = (jax.random.normal(key, (1, 4, 4, 1)) for key in keys[:2])
-    # Between pixels, where bilinear interpolation has a derivative.
-    flow = jax.random.uniform(keys[2], (1, 4, 4, 2), minval=0.2, maxval=0.8) - 1.0
-
-    def total(image, flow):
-        return jnp.sum(weight * warp(image, flow))
-
-    step = 1e-2
-    for place, x in enumerate((image, flow)):
-        direction = jax.random.normal(keys[3], x.shape)
-        up, down = ([image, flow] for _ in range(2))
-        up[place], down[place] = x + step * direction, x - step * direction
-        numeric = (total(*up) - total(*down)) / (2 * step)
-        analytic = jnp.sum(jax.grad(total, place)(image, flow) * direction)
-        np.testing.assert_allclose(analytic, numeric, atol=2e-3)
-
-
-def test_a_finer_flow_keeps_its_vectors():
-    coarse = jnp.broadcast_to(jnp.array([3.0, -1.0]), (1, 2, 2, 2))
-    expected = np.broadcast_to([3.0, -1.0], (1, 8, 4, 2))
-    np.testing.assert_allclose(refine_flow(coarse, 8, 4), expected, rtol=1e-6)
-
-
-def test_flow_error_averages_over_a_pyramid():
-    real = jnp.zeros((2, 1, 8, 8, 1))
-    moved = real.at[0, 0, :4].set(1.0)
-    # Half of the picture is wrong by 1 at sides of 8, 4 and 2; at 1 the mean is wrong by a half.
-    np.testing.assert_allclose(flow_error(moved, real), [0.5 + 0.5 + 0.5 + 0.5, 0.0])
-    stripes = real.at[0, 0, ::2].set(1.0).at[0, 0, 1::2].set(-1.0)
-    # Averages of two rows see no stripes.
-    np.testing.assert_allclose(flow_error(stripes, real), [1.0, 0.0])
-
-
-def test_flow_error_points_to_where_a_far_object_belongs():
-    real = jnp.zeros((1, 1, 16, 16, 1)).at[0, 0, 4:6, 4:6].set(1.0)
-    away = jnp.zeros((1, 16, 16, 1)).at[0, 4:6, 8:10].set(1.0)
-
-    def error(shift):
-        flow = jnp.broadcast_to(jnp.array([0.0, 1.0]) * shift, (1, 16, 16, 2))
-        return flow_error(warp(away, flow)[:, None], real)[0]
-
-    # 4 px apart they do not overlap, and only the averages tell which way is nearer.
-    assert jax.grad(error)(0.5) < -0.005
 
 
 def test_patches_are_squares_and_come_back():
@@ -394,10 +329,12 @@ def test_the_flow_starts_from_the_real_first_frame_of_every_clip(followed, state
     np.testing.assert_allclose(jax.jit(followed)(still), first, atol=1e-6)
 
 
-def test_the_flow_error_reaches_the_motion_path_alone(followed, state, batch):
+def test_the_photometric_error_reaches_the_motion_path_alone(followed, state, batch):
     @jax.jit
     def slopes(weights):
-        return jax.grad(lambda w: flow_error(followed(w), batch.video[:, 1:]).mean())(weights)
+        return jax.grad(lambda w: photometric_error(followed(w), batch.video[:, 1:]).mean())(
+            weights
+        )
 
     reached = {name for name, grad in slopes(state.params["generator"]).items() if grad.any()}
     assert {name.split(".")[0] for name in reached} == {"motion", "caption"}

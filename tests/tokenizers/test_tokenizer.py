@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vidgen.contract import Phase
-from vidgen.nn import VQ
+from vidgen.nn import VQ, patchify, unpatchify
 from vidgen.optim import Optimizer
-from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase, patchify, unpatchify
+from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase
 from vidgen.types import Batch, Condition, Task
 
 # Six frames with the past of the first, and ten rows, are no multiples of the patch, so padding is

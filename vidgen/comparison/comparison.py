@@ -32,7 +32,7 @@ from vidgen.comparison.jobs import (
     run_job,
 )
 from vidgen.comparison.pairs import PRIMARY_METRICS
-from vidgen.comparison.results import Results, collect
+from vidgen.comparison.results import Results, agreement, as_json, collect
 from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
@@ -104,6 +104,8 @@ def compare(
         questions.append((resolved.held_out(), folder.compositional))
         Setting(*questions[-1]).check()  # before anything is written for the first question
     settings = [open_folder(*question) for question in questions]
+    setting = open_folder(resolved, folder)
+    setting.console = console
     failed: dict[str, str] = {}
 
     def run(job: Job, setting: Setting) -> None:
@@ -230,6 +232,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "pairs": as_json(results.pairs),
             "trust": as_json(results.trust),
             "primary_metrics": list(PRIMARY_METRICS),
+            "agreement": [dataclasses.asdict(pair) for pair in agreement(results)],
         },
     )
     write_page(folder, record, results, words)

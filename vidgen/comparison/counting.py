@@ -13,7 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 def counting(name: str, console: Console) -> Iterator[Callable[[], None]]:
     """What is to be called after each thing that was read; the count vanishes in the end."""
     columns = SpinnerColumn(), TextColumn("{task.description}: {task.completed} read")
-    progress = Progress(*columns, console=console, transient=True)
+    # A pipe would get an empty line for it.
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = progress.add_task(name, total=None)
 
     def tick() -> None:

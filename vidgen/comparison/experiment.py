@@ -11,6 +11,7 @@ from vidgen.comparison import records
 from vidgen.comparison.sampler import grid, sampler_class
 from vidgen.data import Augment
 from vidgen.data.splits import PARTS
+from vidgen.evaluation import GROUPS, USUAL_GROUPS, Group, InDomainConfig
 from vidgen.training import Budget, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
@@ -53,6 +54,9 @@ class Experiment:
         sweeps: by generator, sampler settings to try, e.g. ``{"diffusion": {"guidance": (1, 2,
             3)}}``; all combinations are tried on validation prompts, and the best one answers.
         sweep_prompts: validation prompts that each setting answers.
+        metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
+            time and some need the extra ``metrics``.
+        in_domain: how the networks of the group "in-domain" are built and trained.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -85,6 +89,8 @@ class Experiment:
         default=None, metadata=ADDED_LATER
     )
     sweep_prompts: int = dataclasses.field(default=128, metadata=ADDED_LATER)
+    metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
+    in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -98,6 +104,9 @@ class Experiment:
         for field in ("prompts", "answer_batch", "latency_repeats", "sweep_prompts"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        for group in self.metrics:
+            if group not in GROUPS:
+                raise registry.suggest(group, GROUPS, "group of metrics")
         strangers = sorted(set(self.samplers) - set(self.generators))
         if strangers:
             raise ValueError(f"sampler settings for {strangers[0]!r}, which does not take part")
@@ -188,6 +197,7 @@ class Experiment:
             sweep_prompts=4,
             answer_batch=4,
             latency_repeats=1,
+            in_domain=InDomainConfig.tiny(),
         )
 
     @property

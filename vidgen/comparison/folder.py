@@ -5,6 +5,8 @@
     runs/<experiment>/
       experiment.json                 resolved configuration, its hash, versions, device, revision
       prompts/<protocol>.npz          the real clips whose captions, first frames and keys are asked
+      judge/networks/<kind>.npz       in-domain networks, frozen before any generator is judged
+      judge/features/<network>/       features of clips, by the content of their pixels
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  scores.json
@@ -138,6 +140,11 @@ class ComparisonFolder:
     def compositional(self) -> ComparisonFolder:
         """The comparison of trainings without some combinations, which were then asked for."""
         return ComparisonFolder(self.path / "compositional")
+
+    @property
+    def judge(self) -> epath.Path:
+        """Networks and features that the judge keeps."""
+        return self.path / "judge"
 
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""

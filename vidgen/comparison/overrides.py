@@ -59,6 +59,8 @@ def apply(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
         if rest and head in experiment.generators:
             experiment = _set_generator(experiment, head, rest, value, path)
         elif rest and head == "options":
+            if rest == ["split"]:
+                raise OverrideError(f"{path}: set train_split, validation_split or test_split")
             options = {**experiment.options, ".".join(rest): _guess(value)}
             experiment = dataclasses.replace(experiment, options=options)
         else:
@@ -83,11 +85,6 @@ def sampler_changes(generator: Any, changes: Mapping[str, str]) -> dict[str, Any
     for name, value in changes.items():
         settings = _set(settings, [name], value, name)
     return {name: getattr(settings, name) for name in changes}
-
-
-def guessed(changes: Mapping[str, str]) -> dict[str, Any]:
-    """Values whose type nobody declares, each in its plainest reading: 3, 0.5, true, none, word."""
-    return {name: _guess(value) for name, value in changes.items()}
 
 
 def _set_generator(

@@ -106,7 +106,7 @@ def _sheet(source: Source, entries: list[_Entry]) -> bytes:
     high, wide = source.height * scale, source.width * scale
     font, small = ImageFont.load_default(16), ImageFont.load_default(13)
     width = 2 * _MARGIN + len(chosen) * (wide + 4) - 4
-    headline = _headline(source)
+    headline = _headline(source) + _selection(source.frames, chosen.tolist())
     width = max(width, 2 * _MARGIN + int(font.getlength(headline)))
     heights = [
         _LINE * (1 + len(entry.notes)) + (high if entry.clip is not None else 0) + _MARGIN
@@ -131,6 +131,13 @@ def _sheet(source: Source, entries: list[_Entry]) -> bytes:
                 image.paste(Image.fromarray(frame), (_MARGIN + place * (wide + 4), at))
         top += height
     return video.png(np.asarray(image))
+
+
+def _selection(frames: int, chosen: list[int]) -> str:
+    """Which frames of a clip a sheet shows: uneven gaps must not be taken for uneven motion."""
+    if len(chosen) == frames:
+        return ""
+    return f"; frames {', '.join(map(str, chosen))} are shown"
 
 
 def _fitting(text: str, font: Any, width: int) -> str:
@@ -168,7 +175,7 @@ def _page(source: Source, entries: list[_Entry]) -> bytes:
             )
         kind = "" if entry.clip is not None else ' class="broken"'
         figures.append(
-            f"<figure{kind}>{pictures}<figcaption>{'<br>'.join(words)}</figcaption></figure>"
+            f"<figure{kind}><div>{pictures}</div><figcaption>{'<br>'.join(words)}</figcaption></figure>"
         )
     return _PAGE.format(headline=headline, figures="\n".join(figures)).encode()
 
@@ -187,7 +194,9 @@ _PAGE = """<!doctype html>
 body {{ margin: 1.5rem; background: #18181b; color: #e4e4e7; font: 15px/1.4 system-ui, sans-serif }}
 h1 {{ font-size: 1.1rem; font-weight: 600 }}
 main {{ display: flex; flex-wrap: wrap; gap: 1.2rem }}
-figure {{ margin: 0; padding: .7rem; background: #27272a; border-radius: 8px; max-width: 42rem }}
+figure {{ margin: 0; padding: .7rem; background: #27272a; border-radius: 8px;
+          width: min-content; min-width: 17rem }}
+figure div {{ white-space: nowrap }}
 img {{ image-rendering: pixelated; margin-right: .4rem; border-radius: 3px }}
 figcaption {{ margin-top: .4rem; color: #a1a1aa; overflow-wrap: anywhere }}
 figcaption b {{ color: #f4f4f5; font-weight: 500 }}

@@ -29,6 +29,8 @@ from vidgen.comparison.rows import (
     summarise,
 )
 from vidgen.comparison.trust import Trust, trust_of
+from vidgen.evaluation.agreement import Agreement, rank_agreement
+from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
 from vidgen.training.cost import Cost
 
 _T = TypeVar("_T")
@@ -94,6 +96,16 @@ class Results:
         """Whether a metric orders the anchors; None where it has none."""
         wanted = (metric, prompts, protocol)
         return next((t for t in self.trust if (t.metric, t.prompts, t.protocol) == wanted), None)
+
+
+def agreement(results: Results) -> list[Agreement]:
+    """How far the in-domain networks rank generators and anchors alike, by kernel distance."""
+    return rank_agreement(
+        {
+            metric: {r.generator: r.value for r in results.pick(metric) if r.value is not None}
+            for metric in KERNEL_DISTANCES.values()
+        }
+    )
 
 
 def collect(folder: ComparisonFolder) -> Results:

@@ -6,12 +6,14 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.console import Console
+
 from vidgen import data, registry
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment, shared, to_json
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
-from vidgen.evaluation import ClipSet, Judge, protocol
+from vidgen.evaluation import ClipSet, FeatureJudge, Judge, protocol
 from vidgen.text import TextEncoder, WordVectors
 from vidgen.types import HostBatch
 
@@ -25,10 +27,14 @@ class Setting:
     Args:
         experiment: resolved.
         folder: of the comparison; the prompts lie there.
+
+    Attributes:
+        console: where the judge shows its progress; None, until somebody sets it, shows none.
     """
 
     def __init__(self, experiment: Experiment, folder: ComparisonFolder) -> None:
         self.experiment, self.folder = experiment, folder
+        self.console: Console | None = None
 
     def source(self, split: str) -> data.Source:
         """The experiment's source of clips, of one split."""
@@ -79,7 +85,18 @@ class Setting:
     @functools.cached_property
     def judge(self) -> Judge:
         """The judge, who learns from the training split alone."""
-        return Judge(self.train, seed=self.experiment.judge_seed)
+        experiment = self.experiment
+        features = FeatureJudge(
+            self.train,
+            config=experiment.in_domain,
+            validation=self.source(experiment.validation_split),
+            seed=experiment.judge_seed,
+            folder=self.folder.judge,
+            console=self.console,
+        )
+        return Judge(
+            self.train, seed=experiment.judge_seed, groups=experiment.metrics, features=features
+        )
 
     def check(self) -> None:
         """Refuse what does not fit together, before anything is written or trained.

@@ -16,6 +16,7 @@ import numpy as np
 from vidgen.data import babyai_words
 from vidgen.data.babyai_cache import Record, RecordCache
 from vidgen.data.babyai_episode import initial_hash, make_level, play, start
+from vidgen.data.source import check_size
 from vidgen.data.splits import LENGTHS, Part, part_named
 from vidgen.registry import suggest
 from vidgen.types import Clip, Episode, Truth
@@ -137,6 +138,7 @@ class BabyAI:
                 f"clips of one source have one size, and these levels do not: {sizes or 'none'}"
             )
         rows, columns = next(iter(grids.values()))
+        check_size(frames, rows * tile, columns * tile, self.channels)
         self.split, self.levels, self.fps = split, levels, fps
         self.frames, self.height, self.width = frames, rows * tile, columns * tile
         self._part: Part = split

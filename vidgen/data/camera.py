@@ -17,6 +17,7 @@ from vidgen.data.camera_motion import JITTER, RATES, SPEEDS, Script, camera_path
 from vidgen.data.camera_photographs import Photograph
 from vidgen.data.camera_render import picture, render
 from vidgen.data.camera_texture import Texture
+from vidgen.data.source import check_size
 from vidgen.data.splits import LENGTHS, part_named
 from vidgen.text import words
 from vidgen.types import Clip, Truth
@@ -78,6 +79,7 @@ def camera(
     ):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
+    check_size(frames, height, width, 3)
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels}")
     return CameraMoves(

@@ -21,7 +21,9 @@ LONGEST = 4096
 _LARGEST = 2**30
 
 
-def captions(files: Files, clips: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def captions(
+    files: Files, clips: Iterable[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """What each clip is called: the rows of a table, or else the ``.txt`` of the same stem.
 
     A clip of several rows has several captions; one that no table names and that has no text file
@@ -30,6 +32,9 @@ def captions(files: Files, clips: Iterable[str]) -> dict[str, tuple[str, ...]]:
     Args:
         files: where clips, tables and text files lie.
         clips: their names.
+
+    Returns:
+        The captions of every clip, and what tables name that is no clip, with the reason.
 
     Raises:
         CorruptFileError: for a table or a text that cannot be read as such, with its line.
@@ -50,7 +55,10 @@ def captions(files: Files, clips: Iterable[str]) -> dict[str, tuple[str, ...]]:
                 sentence = _sentence(_text(files, name), name)
                 told = [sentence] if sentence else []
         found[clip] = tuple(dict.fromkeys(told))
-    return found
+    strangers = rows.keys() - {same(clip) for clip in found}
+    return found, dict.fromkeys(
+        sorted(strangers), "a table has its caption, and it is no clip here"
+    )
 
 
 def table(files: Files, names: Iterable[str], column: str) -> Iterator[tuple[str, str]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable
 from typing import Any
 
+from vidgen.data.options import read
 from vidgen.data.source import Source
 from vidgen.registry import suggest
 
@@ -51,23 +51,22 @@ def source(name: str, *, split: str = "train", **options: Any) -> Source:
         name: one of `sources()`, or one of `kinds()` with its argument, such as
             ``"folder:/data/clips"`` or ``"tfds:moving_mnist"``.
         split: one of `vidgen.data.splits.SPLITS`.
-        **options: the source's own; see the function of its name in its module.
+        **options: the source's own; see the function of its name in its module. Strings are read
+            as the types that it declares.
 
     Raises:
         UnknownNameError: for a name, split or motion that does not exist, with the near misses.
-        ValueError: for an option that the source does not have, or values that do not fit.
+        ValueError: for an option that the source does not have, and for values that do not fit or
+            are of another type than it declares.
     """
     kind, colon, argument = name.partition(":")
     if kind not in (_KINDS if colon else _SOURCES):
         if kind in _KINDS:
             raise ValueError(f"{kind!r} must be told where: {_KINDS[kind][1]}")
+        if kind in _SOURCES:
+            raise ValueError(f"{kind!r} takes nothing behind a colon, got {name!r}")
         raise suggest(kind, [*_SOURCES, *_KINDS], "source of clips")
     if colon and not argument:
         raise ValueError(f"{name!r} must be told where: {_KINDS[kind][1]}")
     build = builder(kind)
-    parameters = inspect.signature(build).parameters.values()
-    known = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    for option in options:
-        if option not in known:
-            raise ValueError(str(suggest(option, known, f"option of the source {kind!r}")))
-    return build(split, *([argument] if colon else []), **options)
+    return build(split, *([argument] if colon else []), **read(build, kind, options))

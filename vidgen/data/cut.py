@@ -15,12 +15,17 @@ from jaxtyping import UInt8
 from vidgen.data.errors import CorruptFileError
 from vidgen.data.framing import check_fit, fitted, sides
 from vidgen.data.recording import Facts, Recording
+from vidgen.data.source import check_size
 from vidgen.data.windows import Windows
 from vidgen.text import words
 from vidgen.types import Clip
 
 _RENDERING = 1
 """Part of the fingerprint: to be raised whenever the same options give other clips."""
+
+
+FASTEST = 1000
+"""Frames a second above which `fps` is a slip: a recording would fall into windows without end."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,8 @@ class Look:
         height, width = sides(size)
         if crops < 1 or fps < 1:
             raise ValueError(f"crops and fps must be at least 1, got {crops} and {fps}")
+        if fps > FASTEST:
+            raise ValueError(f"fps must be at most {FASTEST}, got {fps}")
         crops = crops if fit == "crop" else 1
         return cls(height=height, width=width, channels=channels, fit=fit, crops=crops, fps=fps)
 
@@ -85,7 +92,7 @@ class CutClips:
         left_out: why what lies at the address is no clip of any split.
 
     Raises:
-        ValueError: if `windows` refuses every recording for being too short.
+        ValueError: if `windows` refuses every recording as too short, or a clip is too large.
     """
 
     def __init__(
@@ -101,6 +108,7 @@ class CutClips:
         identity: Callable[[], str],
         left_out: dict[str, str],
     ) -> None:
+        check_size(windows.frames, look.height, look.width, look.channels)
         self.name, self.split, self.physics, self.fps = name, split, None, look.fps
         self.frames, self.height, self.width = windows.frames, look.height, look.width
         self.channels = look.channels

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,7 +81,7 @@ class VideoFile:
         )
 
     def examine(self) -> Facts:
-        """Its facts, after every frame was decoded.
+        """Its facts and digest, after every frame was decoded.
 
         Raises:
             CorruptFileError: as `facts`, and if a frame cannot be decoded.
@@ -88,7 +90,8 @@ class VideoFile:
         with self._container() as (container, stream):
             for _ in self._decoded(container, stream):
                 pass
-        return facts
+        with self._files.open(self.name) as file:
+            return dataclasses.replace(facts, digest=hashlib.file_digest(file, "sha256").digest())
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame.

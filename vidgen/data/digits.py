@@ -24,17 +24,20 @@ overlap, and in Double Moving MNIST two different digits in order. What is not t
   that a digit that starts at a border shows only half of its caption. Here starts leave room for
   both halves, see `motion.starts`; they are whole pixels, and frame 0 shows the start itself, where
   the scripts move once before. Positions are rounded where the scripts cut off.
-- Sync-DRAW's script moves a digit along the rows of the image where its sentence says "left and
-  right", and the other way round. Here sentences are true; a model judged on the published files
-  needs them exchanged.
+- Sync-DRAW's script moves a digit up and down where its sentence says "left and right", and the
+  other way round. Here sentences are true; a model judged on the published files needs them
+  exchanged.
 - The scripts draw from all of MNIST and hold out, at random, one axis of each digit (two of the
   four pairs of axes of each ordered pair of digits). Here a fixed rule holds out as many, see
   `splits`, and the handwriting of test is never seen in training besides.
 
-MAGE's table of 27 words comes from Sync-DRAW's: the ten digits, the words of these captions (the,
-digit, and, is, moving, up, down, left, right, then and the full stop) and six that no caption of
-either data set says (are, bouncing, here, there, around, jumping). ``vocabulary`` holds what is
-said: 20 words for ``mage`` and, with "and", 21 for ``mage-double``.
+MAGE's table of 27 words is Sync-DRAW's 25 with "digit" for "digits", and with "are" and "then": the
+ten digits, the words of these captions (the, digit, and, is, moving, up, down, left, right, then
+and the full stop) and six that no caption of either data set says (are, bouncing, here, there,
+around, jumping). ``vocabulary`` holds what is said: 20 words for ``mage`` and, with "and", 21 for
+``mage-double``. Both scripts cut a sentence at its blanks, which gives the same words as
+`vidgen.text.words`: 9 for one digit, 18 for two. MAGE's loader puts [CLS] and [SEP] round them and
+fills up with [PAD], so that its model's table has 30 rows; here the mask says where a caption ends.
 
 References:
     Mittal, Marwah & Balasubramanian, "Sync-DRAW: automatic video generation using deep recurrent

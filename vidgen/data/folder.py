@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -95,7 +96,7 @@ def folder(
     if not groups:
         kinds = ", ".join(decode.SUFFIXES)
         raise FileNotFoundError(f"{os.fspath(path)!r} holds no {kinds} and no folder of frames")
-    told = captions(found, groups)
+    told, strangers = captions(found, groups)
     parts, left_out = _parts(found, groups)
     names = sorted(name for name, of in parts.items() if of == part)
     rate = float(frame_rate or fps)
@@ -114,7 +115,7 @@ def folder(
         windows=cut,
         look=look,
         identity=lambda: _identity(found, names, groups, rate),
-        left_out=left_out | dict.fromkeys(found.strays, "it leads out of the folder"),
+        left_out=strangers | left_out | found.strays,
     )
 
 
@@ -174,7 +175,8 @@ def _identity(found: Files, names: Iterable[str], groups: dict[str, list[str]], 
         for part in groups[name]:
             size = found.sizes[part]
             digest.update(f"{same(part)} {size}\n".encode())
-            with found.open(part) as file:
+            # What cannot be read is the matter of whoever looks at its clip.
+            with contextlib.suppress(CorruptFileError), found.open(part) as file:
                 digest.update(file.read(_SAMPLED))
                 file.seek(max(0, size - _SAMPLED))
                 digest.update(file.read(_SAMPLED))

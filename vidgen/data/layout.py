@@ -12,6 +12,10 @@ from vidgen.registry import suggest
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-\s]+")
 
 
+_FILING = frozenset({"filename", "file_name", "filepath", "file_path", "path", "url", "id", "name"})
+"""Texts by which an example is filed, as robonet's are: nobody says them of what is seen."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
     """What is read of an example.
@@ -78,8 +82,8 @@ def layout(features: Any, *, view: str | None, caption: str | None, template: st
     Args:
         features: of a TFDS builder's info.
         view: path of the video, with slashes; None for the only one.
-        caption: path of the text or label; None for the only text, or else the only label; "" for
-            none.
+        caption: path of the text or label; None for the only text that is no name of a file (see
+            `_FILING`), or else the only label; "" for none.
         template: of the caption.
 
     Raises:
@@ -105,13 +109,25 @@ def layout(features: Any, *, view: str | None, caption: str | None, template: st
         for kind in (kinds.Text, kinds.ClassLabel)
     )
     if not videos:
-        raise ValueError("the data set has no feature that is a video or a sequence of images")
+        raise ValueError(
+            "the data set has no feature that is a video or a sequence of images; steps that are a "
+            "data set within it, as in RLDS, are not read"
+        )
     watched = _chosen(view, videos, "view")
     told = None
-    if caption != "" and (texts or labels):
-        told = _chosen(caption, {**texts, **labels} if caption else texts or labels, "caption")
-    if template.format("x") == template.format("y"):
-        raise ValueError(f"the template {template!r} has no place {{}} for the caption")
+    spoken = {path: leaf for path, leaf in texts.items() if leaf.path[-1] not in _FILING}
+    if caption is not None and caption != "":
+        told = _chosen(caption, {**texts, **labels}, "caption")
+    elif caption is None and (spoken or labels):
+        told = _chosen(None, spoken or labels, "caption")
+    try:
+        told_apart = template.format("x") != template.format("y")
+    except (KeyError, IndexError, ValueError):
+        told_apart = False
+    if not told_apart:
+        raise ValueError(
+            f"the template {template!r} has no place {{}} for the caption, or other braces"
+        )
     named = told is not None and isinstance(told.feature, kinds.ClassLabel)
     height, width = (*(watched.feature.shape or ()), None, None)[:2]
     return Layout(
@@ -142,8 +158,10 @@ def _leaves(
     if isinstance(feature, kinds.FeaturesDict):
         for name, inner in sorted(feature.items()):
             yield from _leaves(inner, kinds, (*path, name), lengths)
+    elif isinstance(feature, kinds.Dataset):
+        # No array and of no length: what is in it cannot be read in one go.
+        return
     elif isinstance(feature, kinds.Sequence):
-        # A nested data set is no array and has no length; what is in it cannot be read in one go.
         yield from _leaves(feature.feature, kinds, path, (*lengths, feature._length))
     else:
         yield _Leaf(path, feature, lengths)

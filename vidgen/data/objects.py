@@ -54,7 +54,7 @@ class MovingObjects:
         seed: another seed is another sequence of clips of the same objects.
 
     Attributes:
-        physics: None over a ground, since who judges by physics looks for ink on black.
+        physics: how the objects move, over a ground too.
 
     Raises:
         ValueError: if `objects`, `clips` or `fps` is out of range.
@@ -81,7 +81,7 @@ class MovingObjects:
         if objects not in (1, 2):
             raise ValueError(f"a clip has 1 or 2 objects, got {objects}")
         self.name, self.split, self.fps = name, split.name, fps
-        self.physics: Physics | None = physics if ground is None else None
+        self.physics: Physics = physics
         self.frames, self.height, self.width = physics.frames, physics.height, physics.width
         self.channels: int = sprites.images.shape[-1]
         self._world, self._sprites, self._wordings = physics, sprites, tuple(wordings)

@@ -24,12 +24,15 @@ class Facts:
         seconds: how long it lasts.
         height: as shown, after rotation, pixels.
         width: as shown, pixels.
+        digest: SHA-256 of what it is made of, by which a copy is known; empty where it was not read
+            whole.
     """
 
     frames: int
     seconds: float
     height: int
     width: int
+    digest: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Recording(Protocol):
         ...
 
     def examine(self) -> Facts:
-        """Its facts, after every frame was decoded.
+        """Its facts and digest, after every frame was decoded.
 
         Raises:
             CorruptFileError: if anything in it is damaged.

@@ -10,6 +10,23 @@ from jaxtyping import UInt8
 from vidgen.data.motion import Physics
 from vidgen.types import Clip
 
+LARGEST = 2**30
+"""Bytes of a clip above which it is refused before anything is made: no task here is near."""
+
+
+def check_size(frames: int, height: int, width: int, channels: int) -> None:
+    """Refuse clips that no memory holds.
+
+    Raises:
+        ValueError: with what to change.
+    """
+    size = frames * height * width * channels
+    if size > LARGEST:
+        raise ValueError(
+            f"a clip of {frames} frames of {height}x{width} pixels takes {size / 2**30:,.1f} GiB, "
+            f"and at most {LARGEST / 2**30:.0f} GiB is made: ask for fewer frames or a smaller size"
+        )
+
 
 @runtime_checkable
 class Source(Protocol):

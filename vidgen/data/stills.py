@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import re
 import warnings
@@ -44,7 +46,7 @@ class FrameFolder:
         return Facts(frames=count, seconds=count / self._rate, height=height, width=width)
 
     def examine(self) -> Facts:
-        """Its facts, after every frame was decoded.
+        """Its facts and digest, after every frame was decoded.
 
         Raises:
             CorruptFileError: if a frame is damaged, or they differ in size.
@@ -52,7 +54,11 @@ class FrameFolder:
         sizes = {self._image(name).size for name in self._frames}
         if len(sizes) > 1:
             raise CorruptFileError(f"{self.name} has frames of different sizes: {sorted(sizes)}")
-        return self.facts()
+        digest = hashlib.sha256()
+        for name in self._frames:
+            with self._files.open(name) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return dataclasses.replace(self.facts(), digest=digest.digest())
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame.

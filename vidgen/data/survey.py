@@ -35,6 +35,7 @@ class PartSurvey:
         corrupt: what is wrong with each recording or clip that cannot be read, by name.
         left_out: why what lies at the address is no clip of any split, by name.
         silent: clips without a caption, by index.
+        silent_recordings: what the first of them are cut out of, by name.
         words: the most words of a caption among those read.
         recordings: how many were looked at; 0 where clips are simulated.
         seconds: of the shortest, the median and the longest recording.
@@ -48,6 +49,7 @@ class PartSurvey:
     corrupt: dict[str, str]
     left_out: dict[str, str]
     silent: tuple[int, ...]
+    silent_recordings: tuple[str, ...]
     words: int
     recordings: int
     seconds: tuple[float, float, float] | None
@@ -60,7 +62,8 @@ class PartSurvey:
             f"without"
         ]
         if self.silent:
-            lines[0] += f" ({_some([str(index) for index in self.silent])})"
+            names = list(self.silent_recordings) or [str(index) for index in self.silent]
+            lines[0] += f" ({_some(names, len(self.silent) - len(names))})"
         if self.seconds is not None:
             low, middle, high = self.seconds
             sizes = [f"{w}x{h} ({n:,})" for (h, w), n in sorted(self.sizes.items())]
@@ -68,14 +71,7 @@ class PartSurvey:
                 f"{_many(self.recordings, 'recording')} of {low:.2f} to {high:.2f} s, median "
                 f"{middle:.2f} s, of {_some(sizes)} pixels"
             )
-        for what, found in (("corrupt", self.corrupt), ("left out", self.left_out)):
-            if found:
-                lines.append(f"{len(found):,} {what}:")
-                named = list(found.items())[:_NAMED]
-                lines += [f"  {name}: {why}" for name, why in named]
-                if len(found) > len(named):
-                    lines.append(f"  and {len(found) - len(named):,} more")
-        return "\n  ".join(lines)
+        return "\n  ".join(lines + _reasons("corrupt", self.corrupt))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +81,9 @@ class Survey:
     Attributes:
         name: of the source.
         parts: one for each of train, validation and test.
-        duplicates: pairs of clips of two parts that are equal to the pixel.
+        duplicates: recordings of two parts that are equal to the byte, and clips of two parts that
+            are equal to the pixel and not cut out of such recordings. What was encoded anew is
+            another recording.
         proof: that objects of the parts are disjoint, for sources that know their objects.
     """
 
@@ -101,15 +99,17 @@ class Survey:
 
     def __str__(self) -> str:
         lines = [self.name, *(f"  {part}".replace("\n", "\n  ") for part in self.parts)]
+        left_out = {name: why for part in self.parts for name, why in part.left_out.items()}
+        lines += [f"  {line}" for line in _reasons("left out", left_out)]
         if self.proof is not None:
             lines.append(f"  {self.proof}")
         else:
             count = len(self.duplicates)
             colon = ":" if count else ""
-            lines.append(
-                f"  clips of one part that are a clip of another: {count or 'none'}{colon}"
-            )
+            lines.append(f"  clips of one part that are in another: {count or 'none'}{colon}")
             lines += [f"    {a} is {b}" for a, b in self.duplicates[:_NAMED]]
+            if count > _NAMED:
+                lines.append(f"    and {count - _NAMED:,} more")
         return "\n".join(lines)
 
 
@@ -144,43 +144,65 @@ def survey(
     known = all(found.exemplars() is not None for found in sources.values())
     if most is None and not any(isinstance(found, Recorded) for found in sources.values()):
         most = _SIMULATED
-    owner: dict[bytes, str] = {}
-    duplicates: list[tuple[str, str]] = []
-    parts = []
+    recordings, clips, parts = _Owners(), _Owners(), []
     for found in sources.values():
-        seen: dict[bytes, str] = {}
-        parts.append(_part(found, most, seen, tick))
-        duplicates += [(mine, owner[key]) for key, mine in seen.items() if key in owner]
-        owner |= {key: mine for key, mine in seen.items() if key not in owner}
+        parts.append(_part(found, most, recordings, clips, tick))
     return Survey(
         name=name,
         parts=tuple(parts),
-        duplicates=() if known else tuple(duplicates),
+        duplicates=() if known else (*recordings.twins, *clips.twins),
         proof=check_splits(name, **options) if known else None,
     )
 
 
+class _Owners:
+    """Which part has what, by its hash.
+
+    Attributes:
+        twins: what is in two parts, by name: the one met later first.
+    """
+
+    def __init__(self) -> None:
+        self.twins: list[tuple[str, str]] = []
+        self._owner: dict[bytes, tuple[str, str]] = {}
+        self._met: set[tuple[str, bytes]] = set()
+
+    def add(self, part: str, name: str, content: bytes) -> bool:
+        """Whether another part has it; within a part it counts once."""
+        owner, theirs = self._owner.setdefault(content, (part, name))
+        if owner != part and (part, content) not in self._met:
+            self.twins.append((name, theirs))
+        self._met.add((part, content))
+        return owner != part
+
+
 def _part(
-    found: Source, most: int | None, seen: dict[bytes, str], tick: Callable[[], Any]
+    found: Source,
+    most: int | None,
+    recordings: _Owners,
+    clips: _Owners,
+    tick: Callable[[], Any],
 ) -> PartSurvey:
     corrupt: dict[str, str] = {}
     seconds: list[float] = []
     sizes: collections.Counter[tuple[int, int]] = collections.Counter()
-    recordings = 0
-    if isinstance(found, Recorded):
-        for name, facts in found.recordings():
-            if most is not None and recordings >= most:
-                break
-            recordings += 1
-            if isinstance(facts, CorruptFileError):
-                corrupt[name] = str(facts)
-            else:
-                seconds.append(facts.seconds)
-                sizes[facts.height, facts.width] += 1
-            tick()
+    copies: set[str] = set()
+    count = 0
+    for name, facts in found.recordings() if isinstance(found, Recorded) else ():
+        if most is not None and count >= most:
+            break
+        count += 1
+        if isinstance(facts, CorruptFileError):
+            corrupt[name] = str(facts)
+        else:
+            seconds.append(facts.seconds)
+            sizes[facts.height, facts.width] += 1
+            if facts.digest and recordings.add(found.split, f"{found.split} {name}", facts.digest):
+                copies.add(name)
+        tick()
     silent, longest = [], 0
-    count = len(found) if most is None else min(most, len(found))
-    for index in range(count):
+    read = len(found) if most is None else min(most, len(found))
+    for index in range(read):
         try:
             clip = found[index]
         except CorruptFileError as error:
@@ -192,18 +214,24 @@ def _part(
         if not clip.caption:
             silent.append(index)
         longest = max(longest, len(words(clip.caption)))
-        seen.setdefault(hashlib.sha256(clip.video.tobytes()).digest(), f"{found.split} {index}")
+        # What is cut out of a copy is a copy, and was reported as such.
+        if not (copies and isinstance(found, Recorded) and found.origin(index)[0] in copies):
+            content = hashlib.sha256(clip.video.tobytes()).digest()
+            clips.add(found.split, f"{found.split} {index}", content)
     ranked = sorted(seconds)
     return PartSurvey(
         split=found.split,
         clips=len(found),
-        read=count,
+        read=read,
         shape=f"{found.frames}x{found.height}x{found.width}x{found.channels} at {found.fps} fps",
         corrupt=corrupt,
         left_out=dict(found.left_out) if isinstance(found, Recorded) else {},
         silent=tuple(silent),
+        silent_recordings=tuple(found.origin(index)[0] for index in silent[:_NAMED])
+        if isinstance(found, Recorded)
+        else (),
         words=longest,
-        recordings=recordings,
+        recordings=count,
         seconds=(ranked[0], ranked[len(ranked) // 2], ranked[-1]) if ranked else None,
         sizes=dict(sizes),
     )
@@ -213,6 +241,16 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _some(names: list[str], unnamed: int = 0) -> str:
+    more = len(names[_NAMED:]) + unnamed
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more else "")
+
+
+def _reasons(what: str, found: dict[str, str]) -> list[str]:
+    """A heading and a line for each of the first names, with the reason."""
+    if not found:
+        return []
+    lines = [f"{len(found):,} {what}:"]
+    lines += [f"  {name}: {why}" for name, why in list(found.items())[:_NAMED]]
+    more = len(found) - _NAMED
+    return lines + ([f"  and {more:,} more"] if more > 0 else [])

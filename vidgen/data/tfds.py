@@ -7,6 +7,8 @@ TensorFlow is imported here and nowhere else, since TFDS's features want it; exa
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import difflib
 import functools
 import hashlib
 import json
@@ -76,8 +78,8 @@ def tfds(
         short: "hold", "loop" or "refuse" for recordings that end before the clip does.
         view: the feature to watch, such as "image_main"; needed where there are several.
         caption: the text or class label that becomes the caption; by default the only one there
-            is, a text before a label; "" for none. A label is said in words: "ApplyEyeMakeup" is
-            "apply eye makeup".
+            is, a text before a label and no name of a file; "" for none. A label is said in words:
+            "ApplyEyeMakeup" is "apply eye makeup".
         template: of the caption, such as "a person is doing {}".
         data_dir: where TFDS keeps its files; by default its own.
         download: whether to download and prepare what is not there yet.
@@ -191,10 +193,12 @@ class _Record:
         return Facts(frames=count, seconds=count / self._rate, height=height, width=width)
 
     def examine(self) -> Facts:
-        """Its facts, after every frame was decoded."""
-        for frame in range(len(self._reader.frames(self._row))):
+        """Its facts and digest, after every frame was decoded."""
+        digest = hashlib.sha256()
+        for frame, encoded in enumerate(self._reader.frames(self._row)):
             self._image(frame)
-        return self.facts()
+            digest.update(hashlib.sha256(encoded).digest())
+        return dataclasses.replace(self.facts(), digest=digest.digest())
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame."""
@@ -218,7 +222,16 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None, download: bool)
     try:
         builder = tensorflow_datasets.builder(name, data_dir=place)
     except tensorflow_datasets.core.DatasetNotFoundError as error:
-        raise UnknownNameError(f"TFDS knows no data set {name!r}: {error}") from error
+        known = tensorflow_datasets.list_builders(with_community_datasets=False)
+        near = difflib.get_close_matches(name.partition("/")[0], known, n=2, cutoff=0.6)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise UnknownNameError(
+            f"TFDS knows no data set {name!r}, and none of that name is prepared in "
+            f"{place or 'its own folder'}{hint}"
+        ) from error
+    except (RuntimeError, OSError) as error:
+        # Some are described in Google's bucket alone, and TFDS wraps whatever the network says.
+        raise FileNotFoundError(f"TFDS cannot open {name!r}: {error}") from error
     if download:
         builder.download_and_prepare(file_format="array_record")
     if not builder.info.splits:

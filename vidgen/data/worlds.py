@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from vidgen.data.motion import FAMILIES, Physics
+from vidgen.data.source import check_size
 from vidgen.registry import suggest
 
 
@@ -79,6 +80,7 @@ def world(
     size = size if size is not None else default.size
     height, width = (size, size) if isinstance(size, int) else size
     frames = frames if frames is not None else default.frames
+    check_size(frames, height, width, 3)
     if object_size is None:
         object_size = max(1, round(7 / 16 * min(height, width)))
     free = max(0, min(height, width) - object_size)

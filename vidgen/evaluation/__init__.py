@@ -8,20 +8,43 @@ from vidgen.evaluation.anchors import anchors
 from vidgen.evaluation.broken import broken
 from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
+from vidgen.evaluation.clip_oracle import (
+    ClipOracle,
+    ClipVerdicts,
+    Confusion,
+    Measure,
+    UnjudgeableError,
+)
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
+from vidgen.evaluation.feature_judge import FeatureJudge
+from vidgen.evaluation.features.in_domain import InDomainConfig
+from vidgen.evaluation.features.perceptual import lpips
+from vidgen.evaluation.frechet import frechet_distance, frechet_video_distance
 from vidgen.evaluation.judge import Judge
-from vidgen.evaluation.metrics import METRICS, Metric
-from vidgen.evaluation.oracle import Confusion, Oracle, UnjudgeableError, Verdicts, oracle_success
+from vidgen.evaluation.kernel import kernel_distance, kernel_video_distance
+from vidgen.evaluation.metrics import GROUPS, METRICS, USUAL_GROUPS, Group, Metric
+from vidgen.evaluation.oracle import Oracle, Verdicts
+from vidgen.evaluation.oracles import oracle_for, oracle_success, register_oracle
 from vidgen.evaluation.pixel import psnr, ssim
+from vidgen.evaluation.prdc import PRDC, prdc
 from vidgen.evaluation.protocol import answer, protocol, reconstruct
 
 __all__ = [
+    "GROUPS",
     "METRICS",
+    "PRDC",
+    "USUAL_GROUPS",
     "CameraVerdicts",
+    "ClipOracle",
     "ClipSet",
+    "ClipVerdicts",
     "Confusion",
+    "FeatureJudge",
+    "Group",
+    "InDomainConfig",
     "Judge",
+    "Measure",
     "Metric",
     "Oracle",
     "TruthSet",
@@ -34,9 +57,17 @@ __all__ = [
     "camera_success",
     "drift",
     "examine_camera",
+    "frechet_distance",
+    "frechet_video_distance",
+    "kernel_distance",
+    "kernel_video_distance",
+    "lpips",
+    "oracle_for",
     "oracle_success",
+    "prdc",
     "protocol",
     "psnr",
     "reconstruct",
+    "register_oracle",
     "ssim",
 ]

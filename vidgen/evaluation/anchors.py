@@ -17,6 +17,8 @@ from vidgen.evaluation.clipset import ClipSet
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "held-out-real": "other real clips under the same caption: the ceiling",
+        "real-against-real": "other real clips for all prompts, first frames too: the floor of "
+        "what compares sets of clips",
         "copy-first-frame": "the given first frame repeated, black where none is given: chance",
         "frozen-real": "the real first frame repeated: appearance without motion",
         "shuffled-frames": "the real frames in a random order: appearance without time",
@@ -32,6 +34,8 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
 
     - ``held-out-real``: for a prompt of text, another real clip of the split under the same
       caption. Where the first frame is given, the real clip itself is the one right answer.
+    - ``real-against-real``: for every prompt another real clip of the split, under the same caption
+      while there are any. Only where the split has as many clips besides the prompts.
     - ``copy-first-frame``: the given first frame repeated; black where none is given.
     - ``frozen-real``: the real first frame repeated, for prompts of text too.
     - ``shuffled-frames``: the real frames in a random order that is not the true one.
@@ -46,8 +50,12 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
     frames = prompts.video.shape[1]
     frozen = np.repeat(prompts.video[:, :1], frames, axis=1)
     given = prompts.context_mask[:, None, None, None, None]
+    held_out = prompts.replace(video=_held_out(prompts, source, rng))
+    others = _others(prompts, source, np.random.default_rng([seed, 6]))
+    floor = {} if others is None else {"real-against-real": prompts.replace(video=others)}
     return {
-        "held-out-real": prompts.replace(video=_held_out(prompts, source, rng)),
+        "held-out-real": held_out,
+        **floor,
         "copy-first-frame": prompts.replace(video=np.where(given, frozen, np.uint8(0))),
         "frozen-real": prompts.replace(video=frozen),
         "shuffled-frames": prompts.replace(video=_shuffled_frames(prompts.video, rng)),
@@ -80,6 +88,32 @@ def _held_out(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.
             f"the split {source.split!r} holds no further clip for {short} of the captions, such "
             f"as {next(iter(wanted))!r}; draw fewer prompts or enlarge the split"
         )
+    return video
+
+
+def _others(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.ndarray | None:
+    """For every prompt another real clip, or None where the split has too few."""
+    free = np.setdiff1d(np.arange(len(source)), prompts.index)
+    if len(free) < len(prompts):
+        return None
+    video = np.empty_like(prompts.video)
+    wanted: dict[str, list[int]] = {}
+    for place, caption in enumerate(prompts.captions):
+        wanted.setdefault(caption, []).append(place)
+    spare: list[np.ndarray] = []
+    left = len(prompts)
+    for index in rng.permutation(free):
+        clip = source[int(index)]
+        places = wanted.get(clip.caption)
+        if places:
+            video[places.pop()] = clip.video
+            left -= 1
+        elif len(spare) < left:
+            spare.append(clip.video)
+        if not left:
+            break
+    for place in (place for places in wanted.values() for place in places):
+        video[place] = spare.pop()
     return video
 
 

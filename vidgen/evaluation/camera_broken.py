@@ -71,12 +71,17 @@ def camera_own_error(real: ClipSet, *, seed: int = 0) -> dict[str, Score]:
     Returns:
         Scores by kind: ``"real"``, which should be near 1, and each of `camera_broken`, near 0.
     """
-    assert real.truth is not None
-    moving = real[np.array([HOLD not in motion for motion in real.truth.motion])]
     return {"real": camera_success(real, real)} | {
         kind: camera_success(clips, moving)
-        for kind, clips in camera_broken(moving, seed=seed).items()
+        for kind, (clips, moving) in camera_broken_moving(real, seed=seed).items()
     }
+
+
+def camera_broken_moving(real: ClipSet, *, seed: int) -> dict[str, tuple[ClipSet, ClipSet]]:
+    """`camera_broken` of those clips whose camera moves, and these as the prompts, by kind."""
+    assert real.truth is not None
+    moving = real[np.array([HOLD not in motion for motion in real.truth.motion])]
+    return {kind: (clips, moving) for kind, clips in camera_broken(moving, seed=seed).items()}
 
 
 def _others(labels: list[str], rng: np.random.Generator, what: str) -> np.ndarray:

@@ -21,14 +21,16 @@ blurred from its first frame on is then not failed for that.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from vidgen.data.camera_motion import AXES, HOLD, MOVES, SPEEDS, scripts
 from vidgen.evaluation.camera_flow import flow, likeness
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.motion_fit import NONE, required
-from vidgen.evaluation.oracle import REQUIRED_SHARE, Confusion, UnjudgeableError
+from vidgen.evaluation.oracle import REQUIRED_SHARE
 from vidgen.evaluation.statistics import proportion
 from vidgen.types import Score
 
@@ -85,9 +87,23 @@ class CameraVerdicts:
 
     def confusion(self) -> Confusion:
         """Scripts asked against scripts seen."""
-        counts = np.zeros((len(self.classes) - 1, len(self.classes)), np.int64)
-        np.add.at(counts, (self.asked, self.seen), 1)
-        return Confusion(classes=self.classes[:-1], seen=self.classes, counts=counts)
+        return Confusion.of(self.asked, self.seen, self.classes[:-1], self.classes)
+
+    @property
+    def silence(self) -> str:
+        """Why other metrics have no value here."""
+        return "before a moving camera there are no objects"
+
+    def measures(self) -> Mapping[str, Measure]:
+        """By the names of `metrics.METRICS`."""
+        return {
+            "oracle_success": Measure(kind="proportion", values=self.success),
+            "motion": Measure(kind="proportion", values=self.motion_right),
+        }
+
+    def confusions(self) -> Mapping[str, Confusion]:
+        """Of scripts alone."""
+        return {"motion": self.confusion()}
 
 
 def examine_camera(clips: ClipSet, real: ClipSet) -> CameraVerdicts:

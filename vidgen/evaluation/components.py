@@ -1,7 +1,8 @@
 """Objects in frames: connected components of ink, counted, located and cut out.
 
 The threshold is an absolute level of light, never relative to the clip's own brightest pixel:
-faint or blurred output has no ink and counts as missing, however well its shadows move.
+faint or blurred output has no ink and counts as missing, however well its shadows move. Over a
+ground it lies midway between the brightest ground and the dimmest object.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vidgen.evaluation.recogniser import centroids, crop
 
 INK_LEVEL = 96
 """A pixel is ink where its brightest channel reaches this level of 255. Strokes of real clips peak
-near 255; at a third of their contrast nothing of them remains."""
+near 255; at a third of their contrast nothing of them remains. This is the level on black."""
 
 _LEAST_SHARE = 0.5
 _SIDE_SLACK = 4
@@ -29,27 +30,43 @@ class Extent:
         size: S, pixels a side of an exemplar.
         least_area: pixels of ink below which a component is a speck, and no object.
         most_side: pixels; a component longer than this is two objects that touch.
+        level: of 255, that the brightest channel of a pixel of ink reaches.
     """
 
     size: int
     least_area: float
     most_side: int
+    level: int = INK_LEVEL
 
     @classmethod
-    def of(cls, exemplars: np.ndarray) -> Extent:
-        """From uint8 [M S S C]: half the ink of the slightest exemplar is the least there can be.
+    def of(cls, exemplars: np.ndarray, grounds: np.ndarray | None = None) -> Extent:
+        """From exemplars uint8 [M S S C]: half the ink of the slightest is the least there can be.
+
+        Args:
+            exemplars: uint8 [M S S C], objects on black.
+            grounds: uint8 [G h w C], what they may move over; None for black.
 
         Raises:
-            ValueError: if an exemplar has no ink at all.
+            ValueError: if an exemplar has no ink at all, or none that outshines every ground.
         """
-        area = (exemplars.max(3) >= INK_LEVEL).sum((1, 2))
+        level = INK_LEVEL
+        if grounds is not None:
+            brightest, dimmest = int(grounds.max()), int(exemplars.max((1, 2, 3)).min())
+            if brightest >= dimmest:
+                raise ValueError(
+                    f"a ground reaches {brightest} and an object only {dimmest}: they cannot be "
+                    "told apart by their light"
+                )
+            level = (brightest + dimmest + 1) // 2
+        area = (exemplars.max(3) >= level).sum((1, 2))
         if area.min() == 0:
-            raise ValueError(f"exemplar {int(area.argmin())} has no pixel of level {INK_LEVEL}")
+            raise ValueError(f"exemplar {int(area.argmin())} has no pixel of level {level}")
         size = exemplars.shape[1]
         return cls(
             size=size,
             least_area=_LEAST_SHARE * float(area.min()),
             most_side=size + _SIDE_SLACK,
+            level=level,
         )
 
 
@@ -60,7 +77,8 @@ class Objects:
     Attributes:
         count: int64 [F], objects in a frame.
         centroid: float64 [F 2], (y, x) in pixels of the largest object; NaN where there is none.
-        crops: float32 [F G G C], the largest object alone on black; all black where there is none.
+        crops: float32 [F G G C], the largest object alone on black, with the soft edge of one pixel
+            that small shapes are told apart by; all black where there is none.
     """
 
     count: np.ndarray
@@ -74,14 +92,14 @@ def find_objects(frames: np.ndarray, extent: Extent) -> Objects:
     Strokes up to two pixels apart belong to one object, since handwriting has gaps.
 
     Args:
-        frames: uint8 [F H W C], objects on black.
+        frames: uint8 [F H W C].
         extent: how large an object is.
     """
-    ink = frames.max(3) >= INK_LEVEL
+    ink = frames.max(3) >= extent.level
     within_a_frame = np.zeros((3, 3, 3), bool)
     within_a_frame[1] = True
     labels = np.zeros(ink.shape, np.int32)
-    found = int(ndimage.label(_grown(ink), structure=within_a_frame, output=labels))  # type: ignore[arg-type]
+    found = int(ndimage.label(grown(ink), structure=within_a_frame, output=labels))  # type: ignore[arg-type]
     frame, y, x = np.nonzero(ink)
     label = labels[frame, y, x]
     area = np.bincount(label, minlength=found + 1)
@@ -104,18 +122,34 @@ def find_objects(frames: np.ndarray, extent: Extent) -> Objects:
     return Objects(count=count, centroid=centroid, crops=crops)
 
 
-def cut_exemplars(exemplars: np.ndarray, extent: Extent) -> np.ndarray:
-    """Exemplars uint8 [M S S C] on a canvas, seen as the oracle sees a frame: uint8 [M S' S' C].
+def cut_exemplars(
+    exemplars: np.ndarray, extent: Extent, grounds: np.ndarray | None = None
+) -> np.ndarray:
+    """Exemplars on a canvas, seen as the oracle sees a frame.
 
     What the recogniser learns from must have gone through the same threshold as what it judges.
+
+    Args:
+        exemplars: uint8 [M S S C], objects on black.
+        extent: how large an object is, and what is ink.
+        grounds: uint8 [G h w C], behind the exemplars in turn; None for black.
+
+    Returns:
+        uint8 [M S' S' C], the objects alone on black.
     """
     room = _SIDE_SLACK
     canvas = np.pad(exemplars, ((0, 0), (room, room), (room, room), (0, 0)))
-    ink = canvas.max(3) >= INK_LEVEL
-    return np.where(_grown(ink)[..., None], canvas, 0).astype(np.uint8)
+    if grounds is not None:
+        # Of an object of one colour, a pixel's share of the brightest is the share it covers.
+        light = canvas.max(3, keepdims=True) / exemplars.max((1, 2, 3))[:, None, None, None]
+        side = canvas.shape[1]
+        behind = np.resize(grounds[:, :side, :side], (len(canvas), side, side, grounds.shape[3]))
+        canvas = np.rint(canvas + (1 - light) * behind).astype(np.uint8)
+    ink = canvas.max(3) >= extent.level
+    return np.where(grown(ink)[..., None], canvas, 0)
 
 
-def _grown(ink: np.ndarray) -> np.ndarray:
+def grown(ink: np.ndarray) -> np.ndarray:
     """bool [F H W] dilated by one pixel in all eight directions, each frame for itself."""
     tall = ink.copy()
     tall[:, 1:] |= ink[:, :-1]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vidgen.evaluation.statistics import average
-from vidgen.types import Score
+from vidgen.types import Better, Score
 
 
 def slopes(per_frame: Float[np.ndarray, "N T"], *, first_frame: int = 0) -> Float[np.ndarray, "N"]:
@@ -35,16 +35,25 @@ def slopes(per_frame: Float[np.ndarray, "N T"], *, first_frame: int = 0) -> Floa
     return np.where(spread > 0, (t * y).sum(1) / np.where(spread > 0, spread, 1.0), np.nan)
 
 
-def drift(per_frame: Float[np.ndarray, "N T"], *, first_frame: int = 0, note: str = "") -> Score:
-    """Mean slope of a metric of which more is better, with a t interval over clips.
+def drift(
+    per_frame: Float[np.ndarray, "N T"],
+    *,
+    first_frame: int = 0,
+    better: Better = "higher",
+    note: str = "",
+) -> Score:
+    """Mean slope of a metric against the frame index, with a t interval over clips.
 
-    The clip is the cluster: its frames share one slope. Below zero the clips decay.
+    The clip is the cluster: its frames share one slope. Where more is better, the clips decay below
+    zero; where less is, above it.
 
     Args:
-        per_frame: float [N T], a metric of which higher is better; NaN where it has no value.
+        per_frame: float [N T]; NaN where the metric has no value. Any T: clips longer than those of
+            training too.
         first_frame: index of the first frame to count.
+        better: which way is good for the metric.
         note: goes before the name of the interval.
     """
     if per_frame.shape[1] - first_frame < 2:
-        return Score.missing("drift needs two frames after the context")
-    return average(slopes(per_frame, first_frame=first_frame), better="higher", note=note)
+        return Score.missing("drift needs two frames after the context", better=better)
+    return average(slopes(per_frame, first_frame=first_frame), better=better, note=note)

@@ -7,6 +7,8 @@ and the report shows it on hover.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from vidgen.types import Better
@@ -16,6 +18,25 @@ Stratum = Literal["all", "text", "text+image"]
 
 STRATA: tuple[Stratum, ...] = ("all", "text", "text+image")
 WITH_CONTEXT: tuple[Stratum, ...] = ("text+image",)
+TEXT_ALONE: tuple[Stratum, ...] = ("text",)
+
+Group = Literal["oracle", "pixel", "in-domain", "temporal", "i3d", "lpips"]
+"""Metrics that are computed together or not at all."""
+
+GROUPS: Mapping[Group, str] = MappingProxyType(
+    {
+        "oracle": "what a simulated source's own truth says",
+        "pixel": "against the real clip, pixel by pixel",
+        "in-domain": "sets of clips, by networks that learn from real clips before they judge",
+        "temporal": "flicker and optical flow; needs vidgen[metrics]",
+        "i3d": "sets of clips of 9 frames or more, by I3D; slow on a CPU, needs vidgen[metrics]",
+        "lpips": "against the real clip, by AlexNet; needs vidgen[metrics]",
+    }
+)
+"""What each group is."""
+
+USUAL_GROUPS: tuple[Group, ...] = ("oracle", "pixel")
+"""Those that cost next to nothing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +49,7 @@ class Metric:
         definition: one line.
         needs_truth: whether it needs a simulated source.
         strata: the prompts for which it is computed.
+        group: with which others it is computed.
         blind: anchors that it cannot tell from real clips by its nature, which is no fault of it.
     """
 
@@ -36,7 +58,14 @@ class Metric:
     definition: str
     needs_truth: bool = True
     strata: tuple[Stratum, ...] = STRATA
+    group: Group = "oracle"
     blind: tuple[str, ...] = ()
+
+
+_OF_SETS = ("shuffled-captions",)
+"""Sets without captions are the same in any order."""
+
+_STILL = ("copy-first-frame", "frozen-real", "shuffled-captions")
 
 
 _BROKEN = ("copy-first-frame", "shuffled-captions", "frozen-real", "shuffled-frames")
@@ -101,12 +130,40 @@ _TABLE = (
         definition="as trajectory_error_px, in the last frame alone",
     ),
     Metric(
+        name="bounce_error_frames",
+        better="lower",
+        definition="frames between a bounce and when it should be, on clips that should show one",
+    ),
+    Metric(
+        name="shape_stability",
+        better="higher",
+        definition="mean likeness (cosine of the centred crops) of an object to itself one frame "
+        "before",
+    ),
+    Metric(
+        name="legal_rate",
+        better="higher",
+        definition="share of steps that MiniGrid's rules allow, between two frames of a grid world",
+    ),
+    Metric(
+        name="mission",
+        better="higher",
+        definition="share of clips in which the agent fulfils its mission by legal steps alone",
+    ),
+    Metric(
+        name="conserved",
+        better="higher",
+        definition="share of clips whose grid world neither loses nor gains nor changes an object, "
+        "but for the one that is carried",
+    ),
+    Metric(
         name="psnr",
         better="higher",
         definition="peak signal-to-noise ratio against the real clip in dB, mean over the frames "
         "after the given ones, at most 58.9",
         needs_truth=False,
         strata=WITH_CONTEXT,
+        group="pixel",
     ),
     Metric(
         name="ssim",
@@ -115,6 +172,7 @@ _TABLE = (
         "frames after the given ones",
         needs_truth=False,
         strata=WITH_CONTEXT,
+        group="pixel",
     ),
     Metric(
         name="drift_identity",
@@ -135,6 +193,7 @@ _TABLE = (
         definition="slope of PSNR in dB a frame, after the given frames",
         needs_truth=False,
         strata=WITH_CONTEXT,
+        group="pixel",
     ),
     Metric(
         name="drift_ssim",
@@ -143,6 +202,204 @@ _TABLE = (
         definition="slope of SSIM a frame, after the given frames",
         needs_truth=False,
         strata=WITH_CONTEXT,
+        group="pixel",
+    ),
+    Metric(
+        name="kvd_in_domain",
+        better="lower",
+        definition="kernel distance of the answers' features from those of the real clips, by a "
+        "3-D ResNet trained on real clips; unbiased, 0 for equal distributions",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="kvd_in_domain_2plus1d",
+        better="lower",
+        definition="as kvd_in_domain, by a (2+1)-D ResNet: whether the ranking depends on the "
+        "network",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="kvd_in_domain_random",
+        better="lower",
+        definition="as kvd_in_domain, by a 3-D ResNet that has learned nothing",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="fvd_in_domain",
+        better="lower",
+        definition="Fréchet distance of in-domain features at this number of clips, which biases "
+        "it upwards",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="fvd_in_domain_infinity",
+        better="lower",
+        definition="fvd_in_domain on a line against 1/N, at infinitely many clips",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="precision",
+        better="higher",
+        definition="share of answers near a real clip (its 5th neighbour among the real ones)",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="recall",
+        better="higher",
+        definition="share of real clips near an answer (its 5th neighbour among the answers)",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="density",
+        better="higher",
+        definition="mean number of real clips that an answer is near to, over 5; about 1 for real "
+        "ones",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="coverage",
+        better="higher",
+        definition="share of real clips that have an answer near to them",
+        needs_truth=False,
+        group="in-domain",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="memorisation",
+        better="lower",
+        definition="share of pairs in which an answer is nearer to a training clip than a held-out "
+        "real clip is: 0.5 as real, 1 copied; below 0.5 is no merit",
+        needs_truth=False,
+        group="in-domain",
+        blind=_STILL,
+    ),
+    Metric(
+        name="diversity",
+        better="higher",
+        definition="mean distance between answers to one caption, over that between real clips: 1 "
+        "as real, 0 all the same",
+        needs_truth=False,
+        strata=TEXT_ALONE,
+        group="in-domain",
+        blind=_STILL,
+    ),
+    Metric(
+        name="caption_swap",
+        better="higher",
+        definition="how much better the answers fit their captions than those of other prompts, as "
+        "a share; 0 where the text is ignored",
+        needs_truth=False,
+        strata=TEXT_ALONE,
+        group="in-domain",
+    ),
+    Metric(
+        name="flicker",
+        better="lower",
+        definition="mean difference of a frame from the next in grey levels; read it beside "
+        "dynamic_degree, since a frozen clip has none",
+        needs_truth=False,
+        group="temporal",
+        blind=_STILL,
+    ),
+    Metric(
+        name="dynamic_degree",
+        better="higher",
+        definition="mean speed of the fastest 5% of the pixels by optical flow, pixels a frame; "
+        "right where it is as on real clips",
+        needs_truth=False,
+        group="temporal",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="warp_error",
+        better="lower",
+        definition="mean difference, in grey levels, of a frame from the next one brought back "
+        "along the optical flow, where both show the same",
+        needs_truth=False,
+        group="temporal",
+        blind=_STILL,
+    ),
+    Metric(
+        name="drift_flicker",
+        better="lower",
+        definition="slope of flicker a frame",
+        needs_truth=False,
+        group="temporal",
+        blind=_STILL,
+    ),
+    Metric(
+        name="drift_dynamic_degree",
+        better="higher",
+        definition="slope of dynamic_degree a frame; below 0 the clips come to rest",
+        needs_truth=False,
+        group="temporal",
+        blind=_STILL,
+    ),
+    Metric(
+        name="drift_warp_error",
+        better="lower",
+        definition="slope of warp_error a frame",
+        needs_truth=False,
+        group="temporal",
+        blind=_STILL,
+    ),
+    Metric(
+        name="kvd_i3d",
+        better="lower",
+        definition="kernel distance of I3D's logits, unbiased",
+        needs_truth=False,
+        group="i3d",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="fvd_i3d",
+        better="lower",
+        definition="Fréchet video distance (I3D, 400 logits) at this number of clips, which biases "
+        "it upwards",
+        needs_truth=False,
+        group="i3d",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="fvd_i3d_infinity",
+        better="lower",
+        definition="fvd_i3d on a line against 1/N, at infinitely many clips",
+        needs_truth=False,
+        group="i3d",
+        blind=_OF_SETS,
+    ),
+    Metric(
+        name="lpips_alex",
+        better="lower",
+        definition="perceptual distance (LPIPS 0.1, AlexNet) from the real clip, mean over the "
+        "frames after the given ones",
+        needs_truth=False,
+        strata=WITH_CONTEXT,
+        group="lpips",
+    ),
+    Metric(
+        name="drift_lpips_alex",
+        better="lower",
+        definition="slope of lpips_alex a frame, after the given frames",
+        needs_truth=False,
+        strata=WITH_CONTEXT,
+        group="lpips",
     ),
     Metric(
         name="failed_rate",

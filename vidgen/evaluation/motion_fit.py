@@ -32,10 +32,12 @@ class Fit:
         motion: int64 [N], index into `MotionModel.classes`; the last two are static and none.
         residual: float64 [N T], px between the object and the best path of the motion that was
             *asked*; NaN where no object was seen.
+        expected: float64 [N T 2], that path: where the object should be, (y, x) in px.
     """
 
     motion: np.ndarray
     residual: np.ndarray
+    expected: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,11 +73,14 @@ class MotionModel:
         library = self._library(frames)
         cost = np.empty((clips, len(library)))
         distance = np.empty((clips, len(library), frames))
+        best_paths = np.empty((clips, len(library), frames, 2))
         for index, axes in enumerate(library):
             squares = np.zeros((clips, frames))
             cost[:, index] = 0.0
             for axis, simulated in enumerate(axes):
-                error, total = self._fit_axis(path[..., axis], first[:, axis], simulated, axis)
+                error, total, best_paths[:, index, :, axis] = self._fit_axis(
+                    path[..., axis], first[:, axis], simulated, axis
+                )
                 squares += error**2
                 cost[:, index] += total
             distance[:, index] = np.sqrt(squares)
@@ -85,11 +90,11 @@ class MotionModel:
         near = distance[row, best] <= TOLERANCE * self.physics.speed
         lawful = near.sum(1) >= required(frames, self.share)
         motion = np.where(lawful, best, self.classes.index(NONE))
-        return Fit(motion=motion, residual=distance[row, asked])
+        return Fit(motion=motion, residual=distance[row, asked], expected=best_paths[row, asked])
 
     def _fit_axis(
         self, path: np.ndarray, first: np.ndarray, simulated: np.ndarray, axis: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Best start along one axis.
 
         Args:
@@ -99,7 +104,8 @@ class MotionModel:
             axis: 0 or 1.
 
         Returns:
-            float [N T], absolute error of the best start, and float [N], its capped mean.
+            float [N T], absolute error of the best start, float [N], its capped mean, and float
+            [N T], its path.
         """
         gap = path[:, None, :] - simulated[None, :, :]
         seen = np.isfinite(gap[:, :1])
@@ -115,7 +121,7 @@ class MotionModel:
         total = np.where(np.isfinite(given) & (np.abs(given) > reach), np.inf, total)
         best = total.argmin(1)
         row = np.arange(len(path))
-        return error[row, best], total[row, best]
+        return error[row, best], total[row, best], simulated[best] + free[row, best, None]
 
     def _library(self, frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each class but none: float [S T] paths of the cell's centre, along y and along x."""
@@ -132,6 +138,28 @@ class MotionModel:
             library.append((axes[0], axes[1]))
         still = [np.arange(free + 1)[:, None] + np.full((1, frames), half) for free in world.free]
         return [*library, (still[0], still[1])]
+
+
+def bounce_error(path: np.ndarray, expected: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """How many frames too early or too late objects bounce, mean over the axes that should.
+
+    An axis bounces where it comes furthest along its heading, unless that is its last frame.
+
+    Args:
+        path: float [N T 2], centroids (y, x) in px; NaN where no object was seen, and those frames
+            are left out.
+        expected: float [N T 2], where the objects should be.
+        heading: int [N 2], -1, 0 or 1 along (y, x).
+
+    Returns:
+        float [N]; NaN where nothing should bounce or nothing is seen.
+    """
+    last = path.shape[1] - 1
+    along = np.where(np.isfinite(path), path * heading[:, None], -np.inf)
+    found, due = along.argmax(1), (expected * heading[:, None]).argmax(1)
+    bounces = (heading != 0) & (due < last) & np.isfinite(path).any(1)
+    error = np.where(bounces, np.abs(found - due), 0).sum(1)
+    return np.where(bounces.any(1), error / np.maximum(bounces.sum(1), 1), np.nan)
 
 
 def required(frames: int, share: float) -> int:

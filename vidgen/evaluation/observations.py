@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from vidgen.evaluation.clip_oracle import Confusion
 from vidgen.evaluation.metrics import Stratum
-from vidgen.evaluation.oracle import Confusion
 from vidgen.evaluation.statistics import average, proportion
 from vidgen.types import Better, Score
 

@@ -14,26 +14,25 @@ frames than anything else.
 from __future__ import annotations
 
 import dataclasses
-import functools
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from vidgen.data import Source, source
+from vidgen.data import Source
+from vidgen.data.motion import MOTIONS
+from vidgen.evaluation.broken import broken
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.components import Extent, Objects, cut_exemplars, find_objects
-from vidgen.evaluation.motion_fit import MotionModel, required
-from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop
-from vidgen.evaluation.statistics import proportion
-from vidgen.types import Score
+from vidgen.evaluation.motion_fit import MotionModel, bounce_error, required
+from vidgen.evaluation.pair_oracle import PairVerdicts, examine_pairs
+from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop, likeness
 
 REQUIRED_SHARE = 7 / 8
 """Share of the frames in which a clip must be right."""
 
 _REACH_SLACK = 0.5
-
-
-class UnjudgeableError(ValueError):
-    """Clips that an oracle has no ground truth for; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +48,10 @@ class Verdicts:
         distance: float [N T], px from where the object should be; NaN where none was seen. With a
             first frame given that is where the real clip has it, otherwise on the best path of the
             motion that was asked.
+        bounce: float [N], frames between a bounce and when it should be, see
+            `motion_fit.bounce_error`; NaN where nothing should bounce.
+        stability: float [N], mean likeness of the object to itself one frame before, see
+            `recogniser.likeness`; NaN where it is never seen twice running.
         identities: names of the identity classes.
         motions: names of the motion classes, ``"static"`` and ``"none"`` last.
     """
@@ -59,6 +62,8 @@ class Verdicts:
     motion: np.ndarray
     asked_motion: np.ndarray
     distance: np.ndarray
+    bounce: np.ndarray
+    stability: np.ndarray
     identities: tuple[str, ...]
     motions: tuple[str, ...]
 
@@ -104,33 +109,47 @@ class Verdicts:
         """bool [N], all of it at once, with identity by majority."""
         return self.identity_majority_right & self.motion_right & self.one_object
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Confusion:
-    """How often the oracle took one class for another.
-
-    Attributes:
-        classes: names of what was asked, the rows.
-        seen: names of what was seen, the columns.
-        counts: int64 [classes seen].
-    """
-
-    classes: tuple[str, ...]
-    seen: tuple[str, ...]
-    counts: np.ndarray
-
     @property
-    def accuracy(self) -> float:
-        """Share on the diagonal; NaN where nothing was counted."""
-        total = self.counts.sum()
-        return float(np.trace(self.counts) / total) if total else float("nan")
+    def silence(self) -> str:
+        """Why other metrics have no value here."""
+        return "objects that move by themselves have no mission"
+
+    def measures(self) -> Mapping[str, Measure]:
+        """By the names of `metrics.METRICS`."""
+        return {
+            "oracle_success": Measure(kind="proportion", values=self.success),
+            "oracle_success_majority": Measure(kind="proportion", values=self.success_majority),
+            "identity": Measure(kind="proportion", values=self.identity_right),
+            "identity_majority": Measure(kind="proportion", values=self.identity_majority_right),
+            "motion": Measure(kind="proportion", values=self.motion_right),
+            "one_object": Measure(kind="proportion", values=self.one_object),
+            "missing_rate": Measure(kind="rate", values=(self.count == 0).mean(1)),
+            "extra_rate": Measure(kind="rate", values=(self.count > 1).mean(1)),
+            "trajectory_error_px": Measure(kind="average", values=self.distance),
+            "endpoint_error_px": Measure(kind="average", values=self.distance[:, -1]),
+            "bounce_error_frames": Measure(kind="average", values=self.bounce),
+            "shape_stability": Measure(kind="average", values=self.stability),
+            "drift_identity": Measure(kind="drift", values=self.identity_per_frame),
+            "drift_one_object": Measure(kind="drift", values=self.count == 1),
+        }
+
+    def confusions(self) -> Mapping[str, Confusion]:
+        """Identity asked against identity seen, a clip counted once, by majority; and motion."""
+        seen = (*self.identities, "unknown")
+        return {
+            "identity": Confusion.of(
+                self.asked_identity, self.majority_identity, self.identities, seen
+            ),
+            "motion": Confusion.of(self.asked_motion, self.motion, self.motions[:-2], self.motions),
+        }
 
 
 class Oracle:
     """Judges clips of one simulated world.
 
     Args:
-        train: the training split, whose exemplars teach the recogniser.
+        train: the training split, whose exemplars teach the recogniser, over its own grounds where
+            it has any.
         seed: of the recogniser's augmentation.
 
     Raises:
@@ -142,8 +161,9 @@ class Oracle:
         if exemplars is None or physics is None:
             raise UnjudgeableError(f"the source {train.name!r} has no exemplars or no physics")
         images, identities = exemplars
-        self.extent = Extent.of(images)
-        cut = cut_exemplars(images, self.extent)
+        grounds = train.grounds() if isinstance(train, _Grounded) else None
+        self.extent = Extent.of(images, grounds)
+        cut = cut_exemplars(images, self.extent, grounds)
         middle = np.array(cut.shape[1:3]) / 2
         offset = np.abs(centroids(cut) - middle[None, :]).max(0)
         self.motion = MotionModel(
@@ -151,7 +171,7 @@ class Oracle:
         )
         self.recogniser = Recogniser.fit(cut, identities, size=self.extent.size, seed=seed)
 
-    def examine(self, clips: ClipSet, real: ClipSet) -> Verdicts:
+    def examine(self, clips: ClipSet, real: ClipSet) -> Verdicts | PairVerdicts:
         """What the clips show, and what they were asked to show.
 
         Args:
@@ -159,10 +179,21 @@ class Oracle:
             real: the prompts they answer, clip by clip: the real clips with their truth.
 
         Raises:
-            UnjudgeableError: if the truth is absent, or not of one known object a clip.
+            UnjudgeableError: if the truth is absent, or not of one known object a clip, or of two.
             ValueError: if the two sets do not belong together.
         """
         asked_identity, asked_motion = self._asked(clips, real)
+        if asked_identity.shape[1] == 2:
+            return examine_pairs(
+                clips,
+                real,
+                extent=self.extent,
+                model=self.motion,
+                recogniser=self.recogniser,
+                asked_identity=asked_identity,
+                asked_motion=asked_motion,
+            )
+        asked_identity, asked_motion = asked_identity[:, 0], asked_motion[:, 0]
         n, frames = clips.video.shape[:2]
         seen = self._see(clips.video)
         # A clip that could not be drawn shows nothing at all, whatever stands in its place.
@@ -171,14 +202,19 @@ class Oracle:
         identity = self.recogniser(seen.crops).reshape(n, frames)
         first, real_path = self._given(real)
         fit = self.motion.fit(path, first, asked_motion)
+        given = real.context_mask[:, None]
         to_real = np.linalg.norm(path - real_path, axis=-1)
+        due = np.where(given[..., None], real_path, fit.expected)
+        heading = np.array([MOTIONS[name].heading for name in self.motion.physics.motions])
         return Verdicts(
             count=count,
             identity=np.where(count > 0, identity, UNKNOWN),
             asked_identity=asked_identity,
             motion=fit.motion,
             asked_motion=asked_motion,
-            distance=np.where(real.context_mask[:, None], to_real, fit.residual),
+            distance=np.where(given, to_real, fit.residual),
+            bounce=bounce_error(path, due, heading[asked_motion]),
+            stability=_stability(seen.crops.reshape(n, frames, *seen.crops.shape[1:]), count > 0),
             identities=self.recogniser.classes,
             motions=self.motion.classes,
         )
@@ -188,18 +224,17 @@ class Oracle:
         cut = cut_exemplars(images, self.extent)
         return self.recogniser(crop(cut, np.nan_to_num(centroids(cut)), self.extent.size))
 
+    def broken(self, real: ClipSet, *, seed: int) -> dict[str, tuple[ClipSet, ClipSet]]:
+        """Every kind of `vidgen.evaluation.broken`, and the prompts: all of them."""
+        return {kind: (clips, real) for kind, clips in broken(real, seed=seed).items()}
+
     def identity_confusion(self, verdicts: Verdicts) -> Confusion:
         """Identity asked against identity seen, a clip counted once, by majority."""
-        seen = (*verdicts.identities, "unknown")
-        return _confusion(
-            verdicts.asked_identity, verdicts.majority_identity, verdicts.identities, seen
-        )
+        return verdicts.confusions()["identity"]
 
     def motion_confusion(self, verdicts: Verdicts) -> Confusion:
         """Motion asked against motion seen."""
-        return _confusion(
-            verdicts.asked_motion, verdicts.motion, verdicts.motions[:-2], verdicts.motions
-        )
+        return verdicts.confusions()["motion"]
 
     def _see(self, video: np.ndarray) -> Objects:
         return find_objects(video.reshape(-1, *video.shape[2:]), self.extent)
@@ -217,6 +252,7 @@ class Oracle:
         return path[:, 0], path
 
     def _asked(self, clips: ClipSet, real: ClipSet) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [N O] identities and int64 [N O] motions that were asked, O being 1 or 2."""
         if clips.video.shape != real.video.shape:
             raise ValueError(
                 f"the answers are {clips.video.shape}, the prompts {real.video.shape}: "
@@ -230,40 +266,38 @@ class Oracle:
                 f"the clips are {real.video.shape[2]}x{real.video.shape[3]} px, the oracle's world "
                 f"{world.height}x{world.width}: build one from the same source and options"
             )
-        if any(len(words) != 1 for words in (*real.truth.identity, *real.truth.motion)):
-            raise UnjudgeableError("the oracle judges clips of exactly one object")
-        identity = [words[0] for words in real.truth.identity]
-        motion = [words[0] for words in real.truth.motion]
+        objects = {len(words) for words in (*real.truth.identity, *real.truth.motion)}
+        if objects not in ({1}, {2}):
+            raise UnjudgeableError("the oracle judges clips of exactly one object, or of two each")
+        shape = (len(real), objects.pop())
+        identity = [word for words in real.truth.identity for word in words]
+        motion = [word for words in real.truth.motion for word in words]
         return (
-            _indices(identity, self.recogniser.classes, "identity"),
-            _indices(motion, self.motion.physics.motions, "motion"),
+            _indices(identity, self.recogniser.classes, "identity").reshape(shape),
+            _indices(motion, self.motion.physics.motions, "motion").reshape(shape),
         )
 
 
-def oracle_success(clips: ClipSet, truth: ClipSet, *, oracle: Oracle | None = None) -> Score:
-    """Share of clips that show exactly what was asked, with Wilson's interval.
+@runtime_checkable
+class _Grounded(Protocol):
+    """A source whose objects may move over something."""
 
-    Args:
-        clips: the answers.
-        truth: the prompts they answer: the real clips with their truth.
-        oracle: the judge; None builds one from the training split of the source that `truth`
-            names, with the source's default options.
-
-    Raises:
-        UnjudgeableError: if the clips have no ground truth.
-        ValueError: if the two sets do not belong together.
-    """
-    if oracle is None:
-        oracle = _default_oracle(truth.source.partition("/")[0])
-    note = f"{clips.failed.sum()} clips failed to be drawn" if clips.failed.any() else ""
-    return proportion(oracle.examine(clips, truth).success, note=note)
+    def grounds(self) -> np.ndarray | None:
+        """uint8 [G h w C], or None for black."""
+        ...
 
 
-@functools.cache
-def _default_oracle(name: str) -> Oracle:
-    if not name:
-        raise UnjudgeableError("the prompts do not name their source; pass an oracle")
-    return Oracle(source(name, split="train"))
+def _stability(crops: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """float [N], mean likeness of crops [N T G G C] one frame apart, where both are seen [N T]."""
+    n, frames = seen.shape
+    if frames < 2:
+        return np.full(n, np.nan)
+    before = crops[:, :-1].reshape(-1, *crops.shape[2:])
+    after = crops[:, 1:].reshape(-1, *crops.shape[2:])
+    alike = likeness(before, after).reshape(n, frames - 1)
+    both = seen[:, :-1] & seen[:, 1:] & np.isfinite(alike)
+    total = np.where(both, alike, 0.0).sum(1)
+    return np.where(both.any(1), total / np.maximum(both.sum(1), 1), np.nan)
 
 
 def _in_enough_frames(right: np.ndarray) -> np.ndarray:
@@ -278,11 +312,3 @@ def _indices(names: list[str], classes: tuple[str, ...], what: str) -> np.ndarra
             f"known: {', '.join(classes)}"
         )
     return np.array([classes.index(name) for name in names], np.int64)
-
-
-def _confusion(
-    asked: np.ndarray, seen: np.ndarray, rows: tuple[str, ...], columns: tuple[str, ...]
-) -> Confusion:
-    counts = np.zeros((len(rows), len(columns)), np.int64)
-    np.add.at(counts, (asked, seen), 1)  # unknown is -1, the last column
-    return Confusion(classes=rows, seen=columns, counts=counts)

@@ -106,6 +106,16 @@ class Recogniser:
         return np.where(scores.max(1) >= _LEAST_SCORE, scores.argmax(1), UNKNOWN)
 
 
+def likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """float [n], cosine between crops [n G G C] as the recogniser sees them.
+
+    1 for the same object in the same pose, whatever its brightness; NaN where a crop is black.
+    """
+    a, b = _features(one), _features(other)
+    lit = a.any(1) & b.any(1)
+    return np.where(lit, np.einsum("nf,nf->n", a, b), np.nan)
+
+
 def centroids(images: np.ndarray) -> np.ndarray:
     """float64 [n 2], centre (y, x) of the light in images [n H W C], in pixels from the corner.
 

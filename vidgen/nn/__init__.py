@@ -1,9 +1,16 @@
 """Blocks that two or more generators use."""
 
 from vidgen.nn.attention import Attention, KeyValues, causal_mask
+from vidgen.nn.caption import Caption
 from vidgen.nn.convolution import Conv, Padding, convolve, pads
 from vidgen.nn.network import Network, Weights
 from vidgen.nn.norm import AdaptiveNorm
+from vidgen.nn.patches import (
+    Sizes,
+    patch_grid,
+    patchify,
+    unpatchify,
+)
 from vidgen.nn.positions import grid, rotary_angles, rotate, sinusoids
 from vidgen.nn.quantizer import (
     FSQ,
@@ -20,6 +27,7 @@ from vidgen.nn.quantizer import (
 from vidgen.nn.recurrent import GRU, LSTM
 from vidgen.nn.spacetime import SpaceTimeAttention
 from vidgen.nn.transformer import Block, Decoder, Encoder, FeedForward
+from vidgen.nn.warp import refine_flow, warp
 
 __all__ = [
     "FSQ",
@@ -29,6 +37,7 @@ __all__ = [
     "AdaptiveNorm",
     "Attention",
     "Block",
+    "Caption",
     "Codebook",
     "Conv",
     "Decoder",
@@ -39,6 +48,7 @@ __all__ = [
     "Padding",
     "Quantized",
     "Quantizer",
+    "Sizes",
     "SpaceTimeAttention",
     "Weights",
     "causal_mask",
@@ -48,9 +58,14 @@ __all__ = [
     "grid",
     "histogram",
     "pads",
+    "patch_grid",
+    "patchify",
     "perplexity",
+    "refine_flow",
     "rotary_angles",
     "rotate",
     "sinusoids",
+    "unpatchify",
     "usage",
+    "warp",
 ]

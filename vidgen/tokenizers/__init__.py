@@ -1,7 +1,6 @@
 """The causal video tokenizer and its training phase, shared by generators on codes or latents."""
 
 from vidgen.tokenizers.config import TokenizerConfig
-from vidgen.tokenizers.patches import patch_grid, patchify, unpatchify
 from vidgen.tokenizers.phase import TokenizerPhase
 from vidgen.tokenizers.tokenizer import Tokenizer
 
@@ -9,7 +8,4 @@ __all__ = [
     "Tokenizer",
     "TokenizerConfig",
     "TokenizerPhase",
-    "patch_grid",
-    "patchify",
-    "unpatchify",
 ]

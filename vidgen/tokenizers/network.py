@@ -10,8 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vidgen.nn import Conv
+from vidgen.nn.patches import patchify, unpatchify
 from vidgen.tokenizers.config import TokenizerConfig
-from vidgen.tokenizers.patches import patchify, unpatchify
 from vidgen.types import Task
 
 

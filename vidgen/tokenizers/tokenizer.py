@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, Int
 from vidgen.contract import Key
 from vidgen.nn import Network
 from vidgen.nn.network import Weights
+from vidgen.nn.patches import patch_grid
 from vidgen.tokenizers.config import TokenizerConfig
 from vidgen.tokenizers.network import TokenizerNetwork
-from vidgen.tokenizers.patches import patch_grid
 from vidgen.types import Task, Video
 
 _CODEBOOK = "codebook."
@@ -50,7 +50,10 @@ class Tokenizer:
         return self.network.init(key)
 
     def encode(self, params: Weights, video: Video) -> Int[Array, "B t h w"]:
-        """The codes of clips, in [0, size). Causal: no code sees a frame after its own patch."""
+        """The codes of clips, or of their first frames, in [0, size).
+
+        Causal: no code sees a frame after its own patch.
+        """
         weights, codebook = self.unpack(params)
         z = self.network.bind(weights).encode(video)
         return self.config.quantizer.quantize(codebook, z).codes
@@ -58,6 +61,14 @@ class Tokenizer:
     def known(self, frames: int) -> int:
         """How many of the t on the time axis are decided by a clip's first `frames` frames."""
         return -(-frames // self.config.patch[0]) if frames else 0
+
+    def covering(self, frames: int) -> int:
+        """How many of the t on the time axis it takes to hold a clip's first `frames` frames."""
+        return -(-(frames + self.config.patch[0] - 1) // self.config.patch[0])
+
+    def frames(self, steps: int) -> int:
+        """How many frames the first `steps` of the t on the time axis hold."""
+        return 1 + (steps - 1) * self.config.patch[0]
 
     def tell(self, params: Weights, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
         """What codes stand for, for networks that read codes: the vector of each, and the pixels
@@ -73,7 +84,10 @@ class Tokenizer:
         return jnp.concatenate([vectors, pixels.reshape(*codes.shape, -1)], axis=-1)
 
     def decode(self, params: Weights, codes: Int[Array, "B t h w"]) -> Video:
-        """The clips that codes stand for. Causal: no frame sees a code of a later patch."""
+        """The clips, or their first frames, that codes stand for.
+
+        Causal: no frame sees a code of a later patch.
+        """
         weights, codebook = self.unpack(params)
         values = self.config.quantizer.values(codebook, codes)
         return self.network.bind(weights).decode(values)

@@ -7,6 +7,7 @@ import dataclasses
 import jax
 from jaxtyping import Array, Float
 
+from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer
 from vidgen.tokenizers import TokenizerConfig
 
@@ -58,7 +59,9 @@ class PriorConfig:
         digit_width: features of each digit of a code in the head.
         drop_text: probability that a training clip loses its text, for guidance.
         drop_all: probability that it loses text and context.
-        batch_size: clips a step.
+        batch_size: clips a step whose openings, the first frames, are read.
+        continued: how many of them are read to their end. Openings hold all that the sentence says
+            of looks, and cost a fraction of a clip.
         ema: decay of the averaged weights that sample.
         optimizer: moves all weights.
 
@@ -75,7 +78,8 @@ class PriorConfig:
     digit_width: int = 64
     drop_text: float = 0.05
     drop_all: float = 0.05
-    batch_size: int = 16
+    batch_size: int = 32
+    continued: int = 8
     ema: float = 0.99
     optimizer: Optimizer = dataclasses.field(
         default=Optimizer(kind="muon", learning_rate=4e-3, adam_learning_rate=3e-3)
@@ -85,6 +89,10 @@ class PriorConfig:
         sizes = (self.width, self.heads, self.decoder_depth, self.code_width, self.digit_width)
         if min(*sizes, self.batch_size) < 1:
             raise ValueError(f"sizes of the prior must be at least 1: {self}")
+        if not 1 <= self.continued <= self.batch_size:
+            raise ValueError(
+                f"continued must lie in [1, batch_size = {self.batch_size}], got {self.continued}"
+            )
         if self.width % (2 * self.heads):
             raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
 
@@ -96,21 +104,29 @@ class AutoregressiveConfig:
     Attributes:
         tokenizer: the tokenizer.
         prior: the transformer.
+        motion: of the motion compensation that tells the prior what to expect.
+        motion_share: fraction of the budget that it is trained for.
         tokenizer_share: fraction of the budget that the tokenizer is trained for.
         sampler: how codes are drawn if the caller does not say.
 
     Raises:
-        ValueError: if the share does not lie between 0 and 1.
+        ValueError: if the shares leave nothing for a phase.
     """
 
     tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
     prior: PriorConfig = PriorConfig()
-    tokenizer_share: float = 0.2
+    motion: MotionConfig = dataclasses.field(default=MotionConfig())
+    motion_share: float = 0.1
+    tokenizer_share: float = 0.15
     sampler: Sampler = Sampler()
 
     def __post_init__(self) -> None:
-        if not 0 < self.tokenizer_share < 1:
-            raise ValueError(f"tokenizer_share must lie in (0, 1), got {self.tokenizer_share}")
+        shares = (self.tokenizer_share, self.motion_share)
+        if min(*shares, 1.0 - sum(shares)) <= 0.0:
+            raise ValueError(
+                "tokenizer_share and motion_share must be above 0 and leave something for the "
+                f"prior, got {shares[0]} and {shares[1]}"
+            )
 
     @classmethod
     def tiny(cls) -> AutoregressiveConfig:
@@ -121,7 +137,8 @@ class AutoregressiveConfig:
             decoder_depth=1,
             code_width=8,
             digit_width=8,
-            batch_size=2,
+            batch_size=3,
+            continued=2,
             expansion=2.0,
         )
-        return cls(tokenizer=TokenizerConfig.tiny(), prior=prior)
+        return cls(tokenizer=TokenizerConfig.tiny(), prior=prior, motion=MotionConfig.tiny())

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from vidgen.contract import Card, Key, Phase
 from vidgen.generators.autoregressive.config import AutoregressiveConfig, Sampler
-from vidgen.generators.autoregressive.phase import NAME, PriorPhase, decided
+from vidgen.generators.autoregressive.phase import NAME, Expectation, PriorPhase, decided
 from vidgen.generators.autoregressive.sampling import sample_codes
+from vidgen.motion import MotionPhase
 from vidgen.registry import register
 from vidgen.tokenizers import TokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
@@ -33,25 +35,33 @@ class Autoregressive:
         "one after another, each digit by digit.",
         paper="Yan et al., VideoGPT (2021); Mentzer et al., Finite scalar quantization (2023)",
         matches_reference="no: the same method at a small size; the tokenizer is causal and uses "
-        "scalar quantisation, the prior reads text, is told each code's neighbours outright and "
-        "draws a code digit by digit; a given first frame's codes are given, not drawn",
+        "scalar quantisation, the prior reads text, is told each code's neighbours and what motion "
+        "compensation expects outright, and draws a code digit by digit; what a given first frame "
+        "decides is given, not drawn",
     )
 
     def __init__(self, config: AutoregressiveConfig, task: Task) -> None:
         self.config = config
         self.task = task
         self._tokenizer = TokenizerPhase(config.tokenizer, task, share=config.tokenizer_share)
+        tokenizer = self._tokenizer.tokenizer
+        self._motion = MotionPhase(
+            config.motion, task, share=config.motion_share, drop_text=config.prior.drop_text
+        )
+        self._expectation = Expectation(
+            tokenizer, self._motion.network, max(task.context_frames, 1)
+        )
         self._prior = PriorPhase(
             config.prior,
             task,
-            self._tokenizer.tokenizer,
-            earlier=self._tokenizer.name,
-            share=1.0 - config.tokenizer_share,
+            tokenizer,
+            self._expectation,
+            share=1.0 - config.tokenizer_share - config.motion_share,
         )
 
     def phases(self) -> Sequence[Phase]:
-        """The tokenizer, then the prior over its codes."""
-        return [self._tokenizer, self._prior]
+        """The tokenizer, motion compensation, then the prior over the tokenizer's codes."""
+        return [self._tokenizer, self._motion, self._prior]
 
     def sample(
         self,
@@ -73,21 +83,33 @@ class Autoregressive:
             # Codes never look ahead, so whatever follows the context leaves its own as they are.
             still = condition.context[:, np.minimum(np.arange(T), K - 1)]
             first = tokenizer.encode(weights, still).reshape(mask.shape)
+
+        def expect(condition: Condition, opening: Int[Array, "B M"]) -> Float[Array, "B N F"]:
+            codes = opening.reshape(len(opening), -1, *tokenizer.grid[1:])
+            begun = tokenizer.decode(weights, codes)[:, : self._expectation.frames]
+            begun = jnp.concatenate([self._given(condition, begun), begun[:, K:]], axis=1)
+            return self._expectation(params, begun, condition)
+
         codes = sample_codes(
             prior,
             lambda codes: tokenizer.tell(weights, codes),
+            expect,
             condition,
             keys,
             sampler,
+            opening=self._expectation.opening,
             given=(first, mask),
         )
         video = tokenizer.decode(weights, codes.reshape(-1, *tokenizer.grid))
         video = jnp.clip(video, -1.0, 1.0)
-        given = condition.context_mask[..., None, None, None]
-        start = jnp.where(given, condition.context, video[:, :K])
-        return jnp.concatenate([start, video[:, K:]], axis=1)
+        return jnp.concatenate([self._given(condition, video), video[:, K:]], axis=1)
 
     def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
         """Through the tokenizer and back: the ceiling of this family."""
         tokenizer, weights = self._tokenizer.tokenizer, params[self._tokenizer.name]
         return jnp.clip(tokenizer.decode(weights, tokenizer.encode(weights, video)), -1.0, 1.0)
+
+    def _given(self, condition: Condition, video: Video) -> Float[Array, "B K H W C"]:
+        """The first K frames: those that are given, and the video's where they are not."""
+        mask = condition.context_mask[..., None, None, None]
+        return jnp.where(mask, condition.context, video[:, : self.task.context_frames])

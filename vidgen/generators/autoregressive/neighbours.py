@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from vidgen.tokenizers.patches import Sizes
+from vidgen.nn.patches import Sizes
 
 Cells = TypeVar("Cells", np.ndarray, jax.Array)
 

@@ -15,8 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from vidgen.generators.autoregressive.config import PriorConfig
 from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
 from vidgen.nn import Conv, Decoder, Encoder, KeyValues, grid, rotary_angles
-from vidgen.tokenizers import patchify
-from vidgen.tokenizers.patches import Sizes
+from vidgen.nn.patches import Sizes, patchify
 from vidgen.types import Condition, Task
 
 
@@ -28,12 +27,12 @@ class Prompt:
     Attributes:
         source: float [B M D], the encoder's tokens.
         mask: bool [B M], which of them are there.
-        local: float [B S D], what each of the S columns of the code grid is told of the condition.
+        local: float [B N D], what each code is told of the condition.
     """
 
     source: Float[Array, "B M D"]
     mask: Bool[Array, "B M"]
-    local: Float[Array, "B S D"]
+    local: Float[Array, "B N D"]
 
 
 class DigitHead(nnx.Module):
@@ -95,8 +94,9 @@ class Prior(nnx.Module):
 
     The encoder's tokens are a summary, the words, and for each column of the code grid one token
     that holds the context's pixels there. The decoder attends to all of them. Besides, each code is
-    told outright the summary, its own column's token and the codes around it, so that these
-    correspondences need not be discovered.
+    told outright the summary, its own column's token, the codes around it and, after the first
+    frames, what motion compensation expects in its place, so that these correspondences need not be
+    discovered.
 
     Args:
         config: sizes.
@@ -147,6 +147,7 @@ class Prior(nnx.Module):
         self.nowhere_embed = nnx.Param(draw(rngs.params(), (1, config.code_width)))
         self.join = nnx.Linear(len(NEIGHBOURS) * config.code_width, width, rngs=rngs)
         self.place_embed = nnx.Param(draw(rngs.params(), (self.length, width)))
+        self.expected_stem = nnx.Linear(told_width, width, rngs=rngs)
         self.decoder = Decoder(
             width,
             heads,
@@ -177,27 +178,40 @@ class Prior(nnx.Module):
         if self.context_out is not None:
             local = local + self.context_out(source[:, -columns:])
         local = jnp.broadcast_to(local, (B, columns, local.shape[-1]))
+        local = jnp.tile(local, (1, self.code_grid[0], 1))
         return Prompt(source=source, mask=mask, local=local)
+
+    def expecting(self, prompt: Prompt, told: Float[Array, "B N F"], opening: int) -> Prompt:
+        """The prompt with what is expected in the place of each code.
+
+        Args:
+            prompt: the condition.
+            told: what the expected codes stand for, `Tokenizer.tell`.
+            opening: how many codes come before the expectation begins, and must not be told it.
+        """
+        later = (jnp.arange(self.length) >= opening)[None, :, None]
+        local = prompt.local + jnp.where(later, self.expected_stem(told), 0.0)
+        return dataclasses.replace(prompt, local=local)
 
     def __call__(
         self,
-        told: Float[Array, "B N F"],
-        digits: Int[Array, "B N G"],
+        told: Float[Array, "B M F"],
+        digits: Int[Array, "B M G"],
         prompt: Prompt,
-    ) -> Float[Array, "B N G L"]:
+    ) -> Float[Array, "B M G L"]:
         """Logits of every digit given the codes and digits before it (teacher forcing).
 
         Args:
-            told: what the codes stand for, `Tokenizer.tell`, in raster order over (t, h, w).
+            told: what the first M codes stand for, `Tokenizer.tell`, in raster order over
+                (t, h, w); whole steps on the time axis.
             digits: of the same codes.
             prompt: the condition.
         """
-        B, N, _ = told.shape
-        grid_of_codes = self.read(told).reshape(B, *self.code_grid, -1)
+        B, M, _ = told.shape
+        grid_of_codes = self.read(told).reshape(B, -1, *self.cells, self.nowhere_embed.shape[-1])
         around = surroundings(grid_of_codes, self.nowhere_embed.get_value()[0])
-        local = jnp.tile(prompt.local, (1, self.code_grid[0], 1))
-        x = self.join(around.reshape(B, N, -1)) + local + self.place_embed[None]
-        x = self.decoder(x, prompt.source, source_mask=prompt.mask, angles=self.angles)
+        x = self.join(around.reshape(B, M, -1)) + prompt.local[:, :M] + self.place_embed[None, :M]
+        x = self.decoder(x, prompt.source, source_mask=prompt.mask, angles=self.angles[:M])
         return self.head(x, digits)
 
     def step(
@@ -218,7 +232,7 @@ class Prior(nnx.Module):
             memory: `decoder.memory` of the prompt's source.
         """
         around = read[:, jnp.asarray(neighbours(self.code_grid))[index]]
-        local = jnp.take(prompt.local, index % prompt.local.shape[1], axis=1)
+        local = jnp.take(prompt.local, index, axis=1)
         place = jnp.take(self.place_embed.get_value(), index, axis=0)
         x = self.join(around.reshape(len(read), -1)) + local + place[None]
         angles = jnp.take(self.angles, index, axis=0)[None]

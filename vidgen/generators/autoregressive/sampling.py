@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.contract import Key
 from vidgen.generators.autoregressive.config import Sampler, Scalar
-from vidgen.generators.autoregressive.network import Prior
+from vidgen.generators.autoregressive.network import Prior, Prompt
 from vidgen.nn import codes_of
 from vidgen.types import Condition
 
@@ -49,9 +49,12 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
 def sample_codes(
     prior: Prior,
     tell: Callable[[Int[Array, "B"]], Float[Array, "B F"]],
+    expect: Callable[[Condition, Int[Array, "R M"]], Float[Array, "R N F"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
+    *,
+    opening: int,
     given: tuple[Int[Array, "B N"], Bool[Array, "B N"]],
 ) -> Int[Array, "B N"]:
     """Draw the codes of one clip for each row of the condition, in raster order, digit by digit.
@@ -62,9 +65,11 @@ def sample_codes(
     Args:
         prior: with its weights.
         tell: what codes stand for, `Tokenizer.tell`.
+        expect: what is expected of clips of a condition whose first M codes are these.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to draw.
+        opening: M, how many codes are drawn before there is anything to expect.
         given: codes that are known beforehand, and which of them are.
     """
     N, levels = prior.length, prior.head.levels
@@ -75,8 +80,8 @@ def sample_codes(
             lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
         )
     rows = condition.batch_size
-    prompt = prior.encode(condition)
-    memory = prior.decoder.memory(prompt.source)
+    asked = prior.encode(condition)
+    memory = prior.decoder.memory(asked.source)
 
     def draw_digits(x: Float[Array, "R D"], key: Key) -> Int[Array, "B G"]:
         features = prior.head.features(x)
@@ -92,17 +97,23 @@ def sample_codes(
             digits = digits.at[:, place].set(digit.astype(jnp.int32))
         return digits
 
-    def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
-        read, caches = carry
-        x, caches = prior.step(read, index, prompt, caches, memory)
-        step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        drawn = codes_of(draw_digits(x, step_keys), levels)
-        codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
-        new = jnp.tile(prior.read(tell(codes)), (copies, 1))[:, None]
-        read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)
-        return (read, caches), codes
+    def drawing(prompt: Prompt) -> Callable[[Any, Int[Array, ""]], tuple[Any, Int[Array, "B"]]]:
+        def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
+            read, caches = carry
+            x, caches = prior.step(read, index, prompt, caches, memory)
+            step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
+            drawn = codes_of(draw_digits(x, step_keys), levels)
+            codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
+            new = jnp.tile(prior.read(tell(codes)), (copies, 1))[:, None]
+            read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)
+            return (read, caches), codes
+
+        return draw
 
     # The last row is never written: it stays what neighbours beyond the border are.
     start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
-    _, codes = jax.lax.scan(draw, start, jnp.arange(N))
-    return codes.T
+    carry, first = jax.lax.scan(drawing(asked), start, jnp.arange(opening))
+    expected = expect(condition, jnp.tile(first.T, (copies, 1)))
+    prompt = prior.expecting(asked, expected, opening)
+    _, later = jax.lax.scan(drawing(prompt), carry, jnp.arange(opening, N))
+    return jnp.concatenate([first, later]).T

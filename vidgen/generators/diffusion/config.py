@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import jax
 
+from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
 
 
@@ -39,6 +40,13 @@ class DiffusionConfig:
         drop_text: share of training clips whose sentence is hidden.
         drop_both: share of training clips whose sentence and first frames are hidden.
         batch_size: clips a step.
+        motion: of the motion compensation that is shown to the denoiser of clips.
+        motion_share: fraction of the budget for it.
+        opening_share: fraction of the budget for the denoiser of openings, the first frames of
+            clips: as many as a condition may give, at least one.
+        opening_batch_size: openings a step.
+        opening_time_mean: as `time_mean`, for openings: what a picture shows is decided at lower
+            noise than what a clip does.
         ema_decay: of the weights that sampling reads.
         optimizer: how the weights move.
     """
@@ -60,6 +68,11 @@ class DiffusionConfig:
     drop_text: float = 0.1
     drop_both: float = 0.05
     batch_size: int = 8
+    motion: MotionConfig = dataclasses.field(default=MotionConfig())
+    motion_share: float = 0.12
+    opening_share: float = 0.43
+    opening_batch_size: int = 64
+    opening_time_mean: float = 0.8
     ema_decay: float = 0.99
     optimizer: Optimizer = Optimizer(
         kind="muon",
@@ -77,6 +90,14 @@ class DiffusionConfig:
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        if (
+            min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
+            <= 0
+        ):
+            raise ValueError(
+                "motion_share and opening_share must be above 0 and leave something for clips, got "
+                f"{self.motion_share} and {self.opening_share}"
+            )
 
     @classmethod
     def tiny(cls) -> DiffusionConfig:
@@ -89,6 +110,8 @@ class DiffusionConfig:
             middle_depth=1,
             heads=2,
             batch_size=4,
+            opening_batch_size=4,
+            motion=MotionConfig.tiny(),
             ema_decay=0.9,
         )
 
@@ -103,6 +126,7 @@ class DiffusionSampler:
             None takes the first of the two. Static.
         steps: network passes (Heun takes two a step). Static.
         guidance: 1 follows the condition, more exaggerates it. Traced: a sweep does not recompile.
+        opening_guidance: the same for openings.
         curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
             noise. Traced.
 
@@ -113,7 +137,8 @@ class DiffusionSampler:
         default=None, metadata={"static": True}
     )
     steps: int = dataclasses.field(default=20, metadata={"static": True})
-    guidance: Any = 3.0
+    guidance: Any = 1.5
+    opening_guidance: Any = 4.0
     curve: Any = 2.0
 
     def __post_init__(self) -> None:

@@ -2,8 +2,9 @@
 
 The outer blocks see small patches: a convolution that is the same for all frames learns shapes
 quickly, and a learned mixing of frames carries them along. The middle is space-time attention on
-tokens that each cover several frames, which decides where things go. The last given frame is shown
-beside every later one, and every block is steered by another vector for each frame.
+tokens that each cover several frames, which decides where things go. What motion compensation
+makes of the first frames is shown beside every later one, and every block is steered by another
+vector for each frame.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Bool, Float
@@ -53,7 +53,7 @@ class Denoiser(nnx.Module):
                     f"diffusion needs {axis} in multiples of {unit} (patch x merge), got {size}; "
                     "choose another patch or merge"
                 )
-        self.patch, self.merge = p, (mt, mh, mw)
+        self.patch, self.merge, self.shape = (1, p, p), (mt, mh, mw), task.video_shape
         width, middle, cond = config.width, config.middle_width, _CONDITION_WIDTH
         self.stem = nnx.Linear(p * p * (2 * task.channels + 1), width, rngs=rngs)
         self.time_embed = _Embedding(64, cond, rngs=rngs)
@@ -86,9 +86,19 @@ class Denoiser(nnx.Module):
             width, p * p * task.channels, kernel_init=initializers.zeros, rngs=rngs
         )
 
-    def __call__(self, x: Video, t: Float[Array, "B"], condition: Condition) -> Video:
-        """The prediction at noisy clips `x` and times `t` in [0, 1]."""
-        tokens = self.stem(_to_patches(self._with_context(x, condition), self.patch))
+    def __call__(
+        self, x: Video, t: Float[Array, "B"], condition: Condition, moved: Video | None = None
+    ) -> Video:
+        """The prediction at noisy clips `x` and times `t` in [0, 1].
+
+        Args:
+            x: noisy clips.
+            t: their times.
+            condition: what is asked for.
+            moved: the given frames and what becomes of them, by motion compensation; needed where
+                frames may be given.
+        """
+        tokens = self.stem(nn.patchify(self._with_context(x, condition, moved), self.patch))
         words = self.words.features(condition.text, condition.text_mask)
         known = self.time_embed(t) + self.words(words, condition.text_mask)
         steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
@@ -96,28 +106,34 @@ class Denoiser(nnx.Module):
         middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
         for block in self.into:
             tokens = block(tokens, steer)
-        middle = self.down(_merge(tokens, self.merge))
+        middle = self.down(nn.patchify(tokens, self.merge))
         for block in self.middle:
             middle = block(middle, middle_steer, condition)
-        tokens = tokens + _unmerge(self.up(self.up_norm(middle)), self.merge)
+        tokens = tokens + nn.unpatchify(self.up(self.up_norm(middle)), self.merge, tokens.shape[1:])
         for block in self.out:
             tokens = block(tokens, steer)
-        return _from_patches(self.head(self.head_norm(tokens)), self.patch)
+        return nn.unpatchify(self.head(self.head_norm(tokens)), self.patch, self.shape)
 
-    def _with_context(self, x: Video, condition: Condition) -> Float[Array, "B T H W C3"]:
-        """The noisy clip, the given frames and where they stand.
+    def _with_context(
+        self, x: Video, condition: Condition, moved: Video | None
+    ) -> Float[Array, "B T H W C3"]:
+        """The noisy clip, the moved one where frames are given, and which they are.
 
-        The last given frame is shown beside every later one as well: what moves there looks like
-        it, and need not be carried across frames by the network. Where nothing is given, zeros.
+        What moves in the later frames looks like what is given, and need not be carried across
+        frames by the network. Where nothing is given, zeros.
         """
         B, T, H, W, C = x.shape
         K = condition.context.shape[1]
-        if not K:
+        if moved is None:
             return jnp.concatenate([x, jnp.zeros((B, T, H, W, C + 1), x.dtype)], axis=-1)
-        frames = condition.context[:, np.minimum(np.arange(T), K - 1)]
+        wide = lambda mask: mask[:, :, None, None, None]  # noqa: E731
+        whole = condition.context_mask.all(axis=1, keepdims=True)
+        shown = jnp.concatenate(
+            [condition.context, jnp.where(wide(whole), moved[:, K:], 0.0)], axis=1
+        )
         known = jnp.pad(condition.context_mask, [(0, 0), (0, T - K)]).astype(x.dtype)
-        known = jnp.broadcast_to(known[:, :, None, None, None], (B, T, H, W, 1))
-        return jnp.concatenate([x, frames, known], axis=-1)
+        known = jnp.broadcast_to(wide(known), (B, T, H, W, 1))
+        return jnp.concatenate([x, shown, known], axis=-1)
 
 
 class _Embedding(nnx.Module):
@@ -239,27 +255,3 @@ class MiddleBlock(nnx.Module):
         flat = x.reshape(x.shape[0], -1, x.shape[-1])
         told = self.words(self.words_norm(flat), condition.text, mask=condition.text_mask)
         return self.near(x + told.reshape(x.shape), steer)
-
-
-def _to_patches(x: Float[Array, "B T H W C"], p: int) -> Float[Array, "B T h w P"]:
-    return _merge(x, (1, p, p))
-
-
-def _from_patches(x: Float[Array, "B T h w P"], p: int) -> Video:
-    return _unmerge(x, (1, p, p))
-
-
-def _merge(x: Float[Array, "B T H W D"], by: tuple[int, int, int]) -> Float[Array, "B t h w M"]:
-    """Neighbouring cells side by side on the feature axis."""
-    B, T, H, W, D = x.shape
-    a, b, c = by
-    x = x.reshape(B, T // a, a, H // b, b, W // c, c, D)
-    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(B, T // a, H // b, W // c, a * b * c * D)
-
-
-def _unmerge(x: Float[Array, "B t h w M"], by: tuple[int, int, int]) -> Float[Array, "B T H W D"]:
-    """Inverse of `_merge`."""
-    B, T, H, W, M = x.shape
-    a, b, c = by
-    x = x.reshape(B, T, H, W, a, b, c, M // (a * b * c))
-    return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(B, T * a, H * b, W * c, -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -13,42 +13,73 @@ from vidgen.contract import Key, TrainState
 from vidgen.generators.diffusion.config import DiffusionConfig
 from vidgen.generators.diffusion.denoiser import Denoiser
 from vidgen.generators.diffusion.process import Process
+from vidgen.motion import MotionPhase
 from vidgen.optim import ema
-from vidgen.types import Batch, Metrics, Params
+from vidgen.types import Batch, Condition, Metrics, Params, Video
+
+View = Callable[[Batch], tuple[Video, Condition]]
 
 
 class DenoisingPhase:
     """Regress the velocity of a noisy clip.
 
     Args:
+        name: of the phase.
         network: the denoiser.
         process: the path it walks.
-        config: optimiser, rates and sizes.
+        config: optimiser and rates.
+        view: what it sees of a batch: a clip and its condition.
+        share: fraction of the generator's budget.
+        batch_size: clips a step.
+        motion: motion compensation, trained by an earlier phase, of the context that `view` gives;
+            None where it gives none.
+
+    References: denoising: Lipman et al., "Flow matching for generative modeling" (2023).
     """
 
-    name = "denoiser"
-    share = 1.0
-
     def __init__(
-        self, network: nn.Network[Denoiser], process: Process, config: DiffusionConfig
+        self,
+        name: str,
+        network: nn.Network[Denoiser],
+        process: Process,
+        config: DiffusionConfig,
+        *,
+        view: View,
+        share: float,
+        batch_size: int,
+        motion: MotionPhase | None = None,
     ) -> None:
-        self.batch_size = config.batch_size
-        self._network, self._process, self._config = network, process, config
+        self.name, self.share, self.batch_size = name, share, batch_size
+        self._network, self._process, self._config, self._view = network, process, config, view
+        self._motion = motion
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh weights; their average starts there."""
+        """Fresh weights, whose average starts there; the motion is carried along, frozen."""
         params = self._network.init(key)
-        return TrainState.create(params, self._config.optimizer.init(params))
+        rest = {}
+        if self._motion is not None:
+            rest["motion"] = jax.tree.map(jnp.copy, earlier[self._motion.name])
+        return TrainState.create(params, self._config.optimizer.init(params), rest=rest)
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
         """One step on the loss of `_loss`."""
-        loss, grads = jax.value_and_grad(self._loss)(state.params, batch, key)
-        params, opt_state, metrics = self._config.optimizer.update(
+        for_drop, for_noise = jax.random.split(key)
+        clip, condition = self._view(batch)
+        config = self._config
+        condition = condition.drop(for_drop, text=config.drop_text, both=config.drop_both)
+        moved = None
+        if self._motion is not None:
+            first = clip[:, : condition.context_mask.shape[1]]
+            moved = self._motion.network.bind(state.rest["motion"])(first, condition)
+        loss, grads = jax.value_and_grad(self._loss)(
+            state.params, clip, condition, moved, for_noise
+        )
+        params, opt_state, metrics = config.optimizer.update(
             grads, state.opt_state, state.params, progress
         )
-        average = ema(state.ema, params, state.step, self._config.ema_decay)
+        average = ema(state.ema, params, state.step, config.ema_decay)
         state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
         return state, {"loss": loss, **metrics}
 
@@ -56,23 +87,21 @@ class DenoisingPhase:
         """The averaged weights."""
         return state.ema
 
-    def _loss(self, params: Params, batch: Batch, key: Key) -> Float[Array, ""]:
+    def _loss(
+        self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key
+    ) -> Float[Array, ""]:
         """Mean squared error of the velocity on the frames that were not given."""
-        config, process, clip = self._config, self._process, batch.video
-        for_time, for_noise, for_drop = jax.random.split(key, 3)
+        process = self._process
+        for_time, for_noise = jax.random.split(key)
         t = process.draw(for_time, clip.shape[0])
         noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
-        condition = batch.condition.drop(for_drop, text=config.drop_text, both=config.drop_both)
         wide = t[:, None, None, None, None]
         a, b = process.level(wide)
         x = a * clip + b * noise
-        velocity = self._network.bind(params)(x, t, condition)
-        if config.prediction == "x":
+        velocity = self._network.bind(params)(x, t, condition, moved)
+        if self._config.prediction == "x":
             velocity = process.velocity(x, velocity, wide)
         error = jnp.square(velocity - process.target(clip, noise, wide)).mean(axis=(2, 3, 4))
-        asked = jnp.pad(
-            ~condition.context_mask,
-            [(0, 0), (0, clip.shape[1] - condition.context_mask.shape[1])],
-            constant_values=True,
-        )
+        later = clip.shape[1] - condition.context_mask.shape[1]
+        asked = jnp.pad(~condition.context_mask, [(0, 0), (0, later)], constant_values=True)
         return jnp.sum(error * asked) / jnp.sum(asked)

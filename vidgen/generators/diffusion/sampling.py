@@ -11,34 +11,35 @@ from jaxtyping import Array, Float
 from vidgen.contract import Key
 from vidgen.generators.diffusion.config import DiffusionSampler
 from vidgen.generators.diffusion.process import Process
-from vidgen.types import Condition, Task, Video
+from vidgen.types import Condition, Video
 
-Velocity = Callable[[Video, Float[Array, "B"], Condition], Video]
+Velocity = Callable[[Video, Float[Array, "B"]], Video]
+"""The network's velocity at clips and times."""
 
 
 def guided(
-    predict: Velocity, condition: Condition, weight: Float[Array, ""]
-) -> Callable[..., Video]:
+    told: Callable[[Condition], Velocity], condition: Condition, weight: Float[Array, ""]
+) -> Velocity:
     """The velocity pushed away from what the sentence does not ask for.
 
     The given frames stay in both passes: they are facts, and it is the sentence that is weighed.
     A clip without a sentence is weighed against neither.
     """
     hidden = condition.keep(text=False)
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), condition, hidden)
+    predict = told(jax.tree.map(lambda a, b: jnp.concatenate([a, b]), condition, hidden))
 
     def velocity(x: Video, t: Float[Array, "B"]) -> Video:
-        twice = predict(jnp.concatenate([x, x]), jnp.concatenate([t, t]), both)
-        told, untold = jnp.split(twice, 2)
-        return untold + weight * (told - untold)
+        twice = predict(jnp.concatenate([x, x]), jnp.concatenate([t, t]))
+        asked, unasked = jnp.split(twice, 2)
+        return unasked + weight * (asked - unasked)
 
     return velocity
 
 
 def draw(
-    predict: Velocity,
+    told: Callable[[Condition], Velocity],
     process: Process,
-    task: Task,
+    shape: tuple[int, ...],
     condition: Condition,
     keys: Key,
     sampler: DiffusionSampler,
@@ -46,9 +47,9 @@ def draw(
     """One clip for each row of the condition, given frames included.
 
     Args:
-        predict: the network's velocity at (x, t, condition).
+        told: the network, told a condition once for all steps.
         process: the path.
-        task: shapes.
+        shape: [T H W C].
         condition: B prompts.
         keys: [B] PRNG keys.
         sampler: method, steps, guidance.
@@ -62,13 +63,13 @@ def draw(
     method = sampler.method or process.methods[0]
     if method not in process.methods:
         raise ValueError(f"this path is walked by {process.methods}, not by {method!r}")
-    velocity = guided(predict, condition, jnp.asarray(sampler.guidance, jnp.float32))
+    velocity = guided(told, condition, jnp.asarray(sampler.guidance, jnp.float32))
     u = jnp.arange(sampler.steps + 1) / sampler.steps
     levels = 1.0 - u**sampler.curve
 
     def noise(step: Array) -> Video:
         draw_one = lambda key: jax.random.normal(  # noqa: E731
-            jax.random.fold_in(key, step), task.video_shape
+            jax.random.fold_in(key, step), shape
         )
         return jax.vmap(draw_one)(keys)
 

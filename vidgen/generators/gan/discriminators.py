@@ -10,10 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vidgen.generators.gan.caption import Caption
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.network import PATCH, to_patches
-from vidgen.nn import Conv
+from vidgen.nn import Caption, Conv
 from vidgen.types import Condition, Task, Video
 
 JudgeName = Literal["clip", "frame"]

@@ -14,8 +14,6 @@ LossKind = Literal["relativistic", "non-saturating", "hinge"]
 LOSSES: tuple[LossKind, ...] = get_args(LossKind)
 """Every kind of loss, the default first."""
 
-_PYRAMID_LEVELS = 4
-
 
 def discriminator_loss(
     kind: LossKind, real: Float[Array, "*B"], fake: Float[Array, "*B"]
@@ -74,25 +72,3 @@ def gradient_penalty(
     """
     slope = jax.grad(lambda x: logits(x).sum())(x)
     return jnp.sum(jnp.square(slope), axis=tuple(range(1, x.ndim)))
-
-
-def flow_error(
-    moved: Float[Array, "B T H W C"], real: Float[Array, "B T H W C"]
-) -> Float[Array, "B"]:
-    """Photometric error of warped frames: mean absolute difference, over a pyramid of averages.
-
-    Bilinear warping has gradients one pixel wide. In frames averaged over 2, 4 and 8 pixels what
-    was moved and where it belongs overlap sooner, and the gradients point from one to the other.
-
-    References: Yu et al., "Back to basics: unsupervised learning of optical flow via brightness
-    constancy" (2016).
-    """
-    difference = (moved - real).reshape(-1, *moved.shape[2:])
-    error = jnp.zeros(moved.shape[0])
-    for level in range(_PYRAMID_LEVELS):
-        if level:
-            count, height, width, channels = difference.shape
-            blocks = difference.reshape(count, height // 2, 2, width // 2, 2, channels)
-            difference = blocks.mean(axis=(2, 4))
-        error = error + jnp.abs(difference).reshape(moved.shape[0], -1).mean(axis=1)
-    return error

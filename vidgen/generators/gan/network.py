@@ -8,14 +8,13 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Float
 
-from vidgen.generators.gan.caption import Caption
 from vidgen.generators.gan.config import GanConfig
-from vidgen.generators.gan.warp import refine_flow, warp
-from vidgen.nn import GRU, Conv
+from vidgen.motion import Motion, travel
+from vidgen.nn import Caption, Conv, refine_flow, warp
 from vidgen.types import Condition, Task, Video
 
 PATCH = 4
-"""Side, in pixels, of the patches that the encoder, the repair and the discriminators see."""
+"""Side, in pixels, of the patches that the repair and the discriminators see."""
 
 
 class Stage(nnx.Module):
@@ -91,63 +90,6 @@ class Placement(nnx.Module):
         return warp(picture, flow)
 
 
-class Motion(nnx.Module):
-    """The motion path: a recurrent network over frames that gives each frame its flow.
-
-    Its states become velocities on a coarse grid, which add up over time to flows from every frame
-    back to the canvas: so the first step, where the canvas and a frame overlap and gradients say
-    which way to go, teaches the later ones too.
-    """
-
-    def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
-        width, features = config.motion_width, config.feature_width
-        inputs = task.channels * PATCH**2 * (1 + task.context_frames) + 1
-        self.moves, self.context_frames = task.frames - 1, task.context_frames
-        self.grid = config.flow_grid
-        self.encode = Conv(inputs, 2 * features, (3, 3), rngs=rngs)
-        self.features = Conv(2 * features, features, (3, 3), rngs=rngs)
-        self.shrink = Conv(2 * features, 3 * features, (3, 3), strides=(2, 2), rngs=rngs)
-        cells = -(-task.height // (2 * PATCH)) * -(-task.width // (2 * PATCH))
-        self.scene = nnx.Linear(cells * 3 * features, width, rngs=rngs)
-        self.begin = nnx.Linear(2 * width + config.motion_latent, width, rngs=rngs)
-        self.time = nnx.Param(0.5 * jax.random.normal(rngs.params(), (self.moves, width)))
-        self.recurrent = GRU(width, width, rngs=rngs)
-        self.shared = nnx.Linear(width, 2, kernel_init=initializers.normal(0.01), rngs=rngs)
-        self.local = nnx.Linear(
-            width, 2 * self.grid**2, kernel_init=initializers.normal(0.01), rngs=rngs
-        )
-
-    def __call__(
-        self,
-        canvas: Float[Array, "B H W C"],
-        caption: Float[Array, "B E"],
-        latent: Float[Array, "B Z"],
-        condition: Condition,
-    ) -> tuple[Float[Array, "B M g g 2"], Float[Array, "B M E"], Float[Array, "B h w F"]]:
-        """Flows in pixels from each of the frames but the first to the canvas.
-
-        Returns:
-            M = T - 1 flows, as many states, and features of the canvas.
-        """
-        given = _context_given(condition)
-        history = condition.context.swapaxes(0, 1)
-        seen = jnp.concatenate([to_patches(picture, PATCH) for picture in [canvas, *history]], -1)
-        flag = jnp.broadcast_to(given[:, None, None, None], (*seen.shape[:-1], 1))
-        x = jax.nn.leaky_relu(self.encode(jnp.concatenate([seen, flag], axis=-1)), 0.2)
-        features = self.features(x)
-        scene = jax.nn.leaky_relu(self.shrink(x), 0.2).reshape(x.shape[0], -1)
-        known = [jax.nn.leaky_relu(self.scene(scene), 0.2), caption, latent]
-        inputs = self.begin(jnp.concatenate(known, -1))[:, None] + self.time.get_value()[None]
-        states, _ = self.recurrent(jax.nn.leaky_relu(inputs, 0.2))
-        shape = (states.shape[0], self.moves, self.grid, self.grid, 2)
-        velocity = self.local(states).reshape(shape) + self.shared(states)[:, :, None, None]
-        # Where the canvas is the last of several context frames, motion begins after it.
-        begin = jnp.where(given > 0.0, self.context_frames, 1)
-        moves = jnp.arange(1, 1 + self.moves)[None] >= begin[:, None]
-        velocity = jnp.where(moves[..., None, None, None], velocity, 0.0)
-        return jnp.cumsum(velocity, axis=1), states, features
-
-
 class VideoGenerator(nnx.Module):
     """Content and motion brought together: a canvas, warped into every frame and repaired.
 
@@ -179,7 +121,16 @@ class VideoGenerator(nnx.Module):
         self.caption = Caption(task.text_length, task.text_width, width, rngs=rngs)
         self.content = Content(config, task, rngs=rngs)
         self.placement = Placement(config, task, rngs=rngs)
-        self.motion = Motion(config, task, rngs=rngs)
+        self.motion = Motion(
+            frames=task.frames,
+            canvas=(task.height, task.width, task.channels),
+            context_frames=task.context_frames,
+            told=width + config.motion_latent,
+            width=width,
+            features=config.feature_width,
+            grid=config.flow_grid,
+            rngs=rngs,
+        )
         hidden = 2 * config.feature_width
         self.repair = Stage(patch + config.feature_width, hidden, width, rngs=rngs)
         self.head = Conv(hidden, patch, (3, 3), zero=True, rngs=rngs)
@@ -213,7 +164,7 @@ class VideoGenerator(nnx.Module):
         if known:
             given = _context_given(condition)[:, None, None, None]
             canvas = jnp.where(given > 0.0, condition.context[:, -1], canvas)
-        flow, states, features = self.motion(canvas, caption, latent, condition)
+        flow, states, features = self._flow(canvas, caption, latent, condition)
         moved = self._move(canvas, features, flow)
         seen = moved.reshape(-1, *moved.shape[2:])
         change = self.head(self.repair(seen, states.reshape(seen.shape[0], -1)))
@@ -236,11 +187,18 @@ class VideoGenerator(nnx.Module):
             latent: of motion.
         """
         caption = self.caption(condition.text, condition.text_mask)
-        flow, _, _ = self.motion(canvas, caption, latent, condition)
-        moves = flow.shape[1]
-        fine = refine_flow(flow.reshape(-1, *flow.shape[2:]), *canvas.shape[1:3])
-        frames = warp(jnp.repeat(canvas, moves, axis=0), fine)
-        return frames.reshape(len(canvas), moves, *canvas.shape[1:])
+        flow, _, _ = self._flow(canvas, caption, latent, condition)
+        return travel(canvas, flow)
+
+    def _flow(
+        self,
+        canvas: Float[Array, "B H W C"],
+        caption: Float[Array, "B E"],
+        latent: Float[Array, "B Z"],
+        condition: Condition,
+    ) -> tuple[Array, Array, Array]:
+        told = jnp.concatenate([caption, latent], axis=-1)
+        return self.motion(canvas, told, condition.context, _context_given(condition))
 
     def _move(
         self,
@@ -263,7 +221,7 @@ class VideoGenerator(nnx.Module):
 
 
 def to_patches(x: Float[Array, "*N H W C"], side: int) -> Float[Array, "*N h w P"]:
-    """Squares of side x side pixels as channels."""
+    """Squares of side x side pixels as channels, of pictures that `side` divides."""
     *batch, height, width, channels = x.shape
     x = x.reshape(-1, height // side, side, width // side, side, channels)
     x = x.transpose(0, 1, 3, 2, 4, 5)

@@ -12,10 +12,10 @@ from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators, JudgeName
 from vidgen.generators.gan.losses import (
     discriminator_loss,
-    flow_error,
     generator_loss,
     gradient_penalty,
 )
+from vidgen.motion import photometric_error
 from vidgen.types import Condition, Metrics, Video
 
 _GAMMA_SIZE = 32 * 32
@@ -149,7 +149,7 @@ def generator_objective(
     drawn: Drawn,
     real_logits: Logits,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Pairing loss summed over the discriminators, plus `flow_error` on real first frames.
+    """Pairing loss summed over the discriminators, plus `photometric_error` on real first frames.
 
     A discriminator says only that a clip moves wrongly. What the flow makes of a real first frame
     can be laid beside its real continuation, which says how it should have moved; the flow is shown
@@ -163,7 +163,7 @@ def generator_objective(
         logits = judge.head(judge.features(views[name], scene.told[name]), caption)
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
     begin = max(scene.told["clip"].context_mask.shape[1], 1)
-    error = flow_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
+    error = photometric_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
     loss = pairing + config.flow_weight * error
     return loss, {"generator_loss": loss, "generator_pairing": pairing, "flow_error": error}
 

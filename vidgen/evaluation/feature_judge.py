@@ -1,0 +1,187 @@
+"""What feature networks say of answers: the metrics of whole sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from etils import epath
+from rich.console import Console
+from rich.progress import Progress
+
+from vidgen.data import Source
+from vidgen.evaluation.caption_swap import caption_swap
+from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.diversity import diversity
+from vidgen.evaluation.features.cache import FeatureCache
+from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
+from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
+from vidgen.evaluation.features.in_domain_training import train_in_domain, trained_in_domain
+from vidgen.evaluation.features.targets import of_prompts
+from vidgen.evaluation.frechet import frechet_estimate, i3d
+from vidgen.evaluation.kernel import kernel_score
+from vidgen.evaluation.memorisation import memorisation
+from vidgen.evaluation.metrics import METRICS, Stratum
+from vidgen.evaluation.prdc import prdc_scores
+from vidgen.types import Score
+
+Measured = Callable[[np.ndarray, Stratum], Mapping[str, Score]]
+"""Scores by metric of some rows (bool [N]), which are those of a stratum."""
+
+KERNEL_DISTANCES: Mapping[Kind, str] = {
+    "resnet3d": "kvd_in_domain",
+    "resnet2plus1d": "kvd_in_domain_2plus1d",
+    "random": "kvd_in_domain_random",
+}
+"""The kernel distance of each in-domain network."""
+
+_TRAINING_CLIPS = 2048
+"""Among which the nearest is looked for, so that a copy of any other passes unseen."""
+
+
+class FeatureJudge:
+    """Judges sets of clips by in-domain networks, and by I3D.
+
+    Args:
+        train: the training split: what the in-domain networks learn from, and what memorisation is
+            measured against.
+        config: of the in-domain networks.
+        validation: what their accuracy is measured on.
+        seed: of their training.
+        folder: where networks and features lie; None keeps them in memory.
+        console: where progress is shown.
+    """
+
+    def __init__(
+        self,
+        train: Source,
+        *,
+        config: InDomainConfig | None = None,
+        validation: Source | None = None,
+        seed: int = 0,
+        folder: epath.PathLike | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self._train, self._validation, self._seed = train, validation, seed
+        self._config = config or InDomainConfig()
+        self._folder = None if folder is None else epath.Path(folder)
+        self._console = console
+        self.features = FeatureCache(
+            None if self._folder is None else self._folder / "features", console=console
+        )
+        self._networks: dict[Kind, InDomainNetwork] = {}
+
+    def network(self, kind: Kind = "resnet3d") -> InDomainNetwork:
+        """An in-domain network: from its file if there is one, else trained now and saved.
+
+        Raises:
+            UnsuitableClipsError: if nothing tells the clips apart that it could learn from.
+            ValueError: if its file is damaged, or of another training.
+        """
+        if kind not in self._networks:
+            self._networks[kind] = self._found(kind)
+        return self._networks[kind]
+
+    def in_domain(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "in-domain"."""
+        try:
+            networks = {kind: self.network(kind) for kind in KINDS}
+            pairs = {
+                kind: (self.features(network, real.video), self.features(network, clips.video))
+                for kind, network in networks.items()
+            }
+            trained_on = self._training_features
+        except UnsuitableClipsError as reason:
+            return absent("in-domain", str(reason))
+
+        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
+            scores = {
+                KERNEL_DISTANCES[kind]: _named(
+                    kernel_score(ours[rows], theirs[rows], paired=True), networks[kind]
+                )
+                for kind, (ours, theirs) in pairs.items()
+            }
+            ours, theirs = (features[rows] for features in pairs[KINDS[0]])
+            network, asked = networks[KINDS[0]], real[rows]
+            scores |= _frechet(ours, theirs, network, "in_domain")
+            scores |= prdc_scores(ours, theirs)
+            scores["memorisation"] = memorisation(trained_on, ours, theirs)
+            if stratum == "text":
+                scores["diversity"] = diversity(ours, theirs, asked.captions)
+                said = network.probabilities(theirs)
+                wanted = network.card.targets(of_prompts(asked))
+                scores["caption_swap"] = caption_swap(said, wanted, asked.captions)
+            return scores
+
+        return measured
+
+    def i3d(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "i3d"."""
+        try:
+            network = i3d()
+            ours = self.features(network, real.video)
+            theirs = self.features(network, clips.video)
+        except (UnsuitableClipsError, ImportError) as reason:
+            return absent("i3d", f"not computed: {reason}")
+
+        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
+            distance = kernel_score(ours[rows], theirs[rows], paired=True)
+            return {
+                "kvd_i3d": _named(distance, network),
+                **_frechet(ours[rows], theirs[rows], network, "i3d"),
+            }
+
+        return measured
+
+    @functools.cached_property
+    def _training_features(self) -> np.ndarray:
+        """Of training clips, drawn once."""
+        count = min(len(self._train), _TRAINING_CLIPS)
+        rows = np.random.default_rng([self._seed, 5]).permutation(len(self._train))[:count]
+        video = np.stack([self._train[int(row)].video for row in rows])
+        return self.features(self.network(), video)
+
+    def _found(self, kind: Kind) -> InDomainNetwork:
+        how: dict[str, Any] = {
+            "config": self._config,
+            "validation": self._validation,
+            "seed": self._seed,
+        }
+        with Progress(console=self._console, transient=True, disable=self._console is None) as bar:
+            task = bar.add_task(f"in-domain network, {kind}", total=None)
+            how["progress"] = lambda done, total: bar.update(task, completed=done, total=total)
+            if self._folder is None:
+                return train_in_domain(self._train, kind, **how)
+            path = self._folder / "networks" / f"{kind}.npz"
+            return trained_in_domain(path, self._train, kind, **how)
+
+
+def absent(group: str, why: str) -> Measured:
+    """Every metric of a group without a value, and why."""
+    missing = {
+        metric.name: Score.missing(why, better=metric.better)
+        for metric in METRICS.values()
+        if metric.group == group
+    }
+    return lambda rows, stratum: missing
+
+
+def _frechet(
+    real: np.ndarray, fake: np.ndarray, network: FeatureNetwork, suffix: str
+) -> dict[str, Score]:
+    at_n, limit = f"fvd_{suffix}", f"fvd_{suffix}_infinity"
+    try:
+        found = frechet_estimate(real, fake)
+    except ValueError as reason:
+        return {name: Score.missing(str(reason), better="lower") for name in (at_n, limit)}
+    return {
+        at_n: _named(found.score, network),
+        limit: _named(found.limit, network),
+    }
+
+
+def _named(score: Score, network: FeatureNetwork) -> Score:
+    return dataclasses.replace(score, note=f"{network.name}; {score.note}")

@@ -1,0 +1,108 @@
+"""Features are computed once for the same pixels and network, and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+from etils import epath
+from jaxtyping import Float, UInt8
+from rich.console import Console
+from rich.progress import track
+
+from vidgen.atomic import replacing
+from vidgen.evaluation.features.feature import FeatureNetwork
+
+_CLIPS_AT_ONCE = 64
+"""Between two signs of progress. A feature does not depend on it: that is a network's promise."""
+
+
+class FeatureCache:
+    """Remembers what networks made of clips, by the content of the clips and the network's name.
+
+    A file that is damaged, or that holds something else than it says, is as good as none: the
+    features are computed again and the file is replaced.
+
+    Args:
+        folder: where files lie, local or in a bucket; None keeps features in memory alone.
+        console: where progress is shown, with the time that is left; None shows none.
+    """
+
+    def __init__(
+        self, folder: epath.PathLike | None = None, *, console: Console | None = None
+    ) -> None:
+        self._folder = None if folder is None else epath.Path(folder)
+        self._console = console
+        self._known: dict[tuple[str, str], np.ndarray] = {}
+
+    def __call__(
+        self, network: FeatureNetwork, video: UInt8[np.ndarray, "N T H W C"]
+    ) -> Float[np.ndarray, "N D"]:
+        """The features of N clips, as ``network(video)``.
+
+        Raises:
+            UnsuitableClipsError: if the network cannot judge such clips.
+        """
+        key = network.name, pixel_digest(video)
+        if key not in self._known:
+            path = self.path(*key)
+            found = None if path is None else _read(path, (len(video), network.width))
+            if found is None:
+                found = self._computed(network, video)
+                if path is not None:
+                    _write(path, found)
+            self._known[key] = found
+        return self._known[key]
+
+    def path(self, name: str, digest: str) -> epath.Path | None:
+        """Where the features of a network and of clips lie; None where nothing is written."""
+        return None if self._folder is None else self._folder / name / f"{digest}.npz"
+
+    def _computed(self, network: FeatureNetwork, video: np.ndarray) -> np.ndarray:
+        features = np.empty((len(video), network.width), np.float32)
+        starts = range(0, len(video), _CLIPS_AT_ONCE)
+        if self._console is not None:
+            starts = track(
+                starts,
+                description=f"features of {len(video)} clips, {network.name}",
+                console=self._console,
+                transient=True,
+            )
+        for start in starts:
+            rows = slice(start, start + _CLIPS_AT_ONCE)
+            features[rows] = network(video[rows])
+        return features
+
+
+def pixel_digest(video: UInt8[np.ndarray, "N T H W C"]) -> str:
+    """A hash of pixels and shape, and of nothing else: answers with the same pixels have the same
+    features, whatever they were asked.
+    """
+    sha = hashlib.sha256(f"{video.dtype.str} {video.shape}".encode())
+    sha.update(np.ascontiguousarray(video).data)
+    return sha.hexdigest()[:32]
+
+
+def _write(path: epath.Path, features: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, features=features, digest=_digest(features))
+    with replacing(path) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
+def _read(path: epath.Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The features in a file; None where it is absent, damaged or of another shape."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            features, digest = file["features"], file["digest"]
+    except Exception:  # zip, zlib and npy each fail in ways of their own
+        return None
+    whole = features.shape == shape and np.array_equal(digest, _digest(features))
+    return features if whole else None
+
+
+def _digest(features: np.ndarray) -> np.ndarray:
+    content = np.ascontiguousarray(features)
+    return np.frombuffer(hashlib.sha256(content.data).digest(), np.uint8)

@@ -1,0 +1,267 @@
+"""In-domain features: a small network that learns the clips' own world, then is frozen.
+
+It learns from real clips of the training split alone, before any generator is judged, to say who
+moves how (or, where no truth is known, in which words). Its vector before that answer tells clips
+of this world apart where a network of photographs would see ten look-alikes, and it takes clips of
+any length. Two architectures and one that has learned nothing show how far a ranking depends on the
+network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from etils import epath
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Float, UInt8
+
+from vidgen import nn
+from vidgen.atomic import replacing
+from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.resnet import Architecture, ResNet
+from vidgen.evaluation.features.targets import Targets
+from vidgen.optim import Optimizer, Schedule
+from vidgen.types import SCHEMA_VERSION, to_float
+
+Kind = Literal["resnet3d", "resnet2plus1d", "random"]
+"""An architecture, or "random": the first one as it was before it learned anything."""
+
+KINDS: tuple[Kind, ...] = ("resnet3d", "resnet2plus1d", "random")
+"""The primary one first."""
+
+_CLIPS_AT_ONCE = 64
+"""Fixed, so that no caller's batch size can change a feature."""
+
+_STATISTICS = ("mean", "deviation")
+"""Of each feature over the training clips; stored beside the weights."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InDomainConfig:
+    """How an in-domain network is built and trained.
+
+    Attributes:
+        width: D, numbers of a vector, a multiple of 4.
+        steps: of training. A number of steps and never of seconds: the network is part of the
+            question.
+        batch_size: clips a step.
+        clips: of the training split, drawn once, at the most.
+        optimizer: of its weights.
+    """
+
+    width: int = 64
+    steps: int = 160
+    batch_size: int = 32
+    clips: int = 4096
+    optimizer: Optimizer = Optimizer(
+        kind="muon", learning_rate=1e-2, adam_learning_rate=3e-3, schedule=Schedule(warmup=0.05)
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("width", "steps", "batch_size", "clips"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"InDomainConfig.{name} must be at least 1")
+
+    @classmethod
+    def tiny(cls) -> InDomainConfig:
+        """The same in a second, for tests: it learns next to nothing."""
+        return cls(width=8, steps=2, batch_size=8, clips=64)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InDomainCard:
+    """Where an in-domain network comes from.
+
+    Attributes:
+        kind: what it is.
+        shape: [H W C] of the frames that it can judge.
+        config: how it was trained.
+        seed: of its initial weights and of the order of clips.
+        source: name and split that it learned from, and the fingerprint of that.
+        fingerprint: of the source.
+        targets: what it can say.
+        accuracy: share of validation clips of which it says the right thing, by question; empty
+            where no validation split was given.
+    """
+
+    kind: Kind
+    shape: tuple[int, int, int]
+    config: InDomainConfig
+    seed: int
+    source: str
+    fingerprint: str
+    targets: Targets
+    accuracy: dict[str, float]
+
+
+class InDomainNetwork:
+    """A `FeatureNetwork` that learned from real clips of the training split, frozen.
+
+    Attributes:
+        name: its kind and a hash of its weights.
+        width: D.
+        card: where it comes from.
+    """
+
+    def __init__(self, card: InDomainCard, weights: dict[str, np.ndarray]) -> None:
+        self.card, self.weights = card, weights
+        self.width = card.config.width
+        self.name = f"{card.kind}-{_hash(weights)[:8]}"
+
+    def __call__(self, video: UInt8[np.ndarray, "N T H W C"]) -> Float[np.ndarray, "N D"]:
+        """Standardised features: over the training clips each number has mean 0 and deviation 1.
+
+        Raises:
+            UnsuitableClipsError: for frames of another size, or other channels.
+        """
+        if video.shape[2:] != self.card.shape:
+            raise UnsuitableClipsError(
+                f"{self.name} learned from frames of {_by(self.card.shape)} (height, width, "
+                f"channels) and cannot judge frames of {_by(video.shape[2:])}"
+            )
+        features = np.empty((len(video), self.width), np.float32)
+        for start in range(0, len(video), _CLIPS_AT_ONCE):
+            block = video[start : start + _CLIPS_AT_ONCE]
+            spare = _CLIPS_AT_ONCE - len(block)
+            filled = np.concatenate([block, np.repeat(block[-1:], spare, axis=0)])
+            features[start : start + len(block)] = self._run(filled)[: len(block)]
+        return (features - self.weights["mean"][None, :]) / self.weights["deviation"][None, :]
+
+    def probabilities(self, features: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N K"]:
+        """What it says of clips: for each question of the card's targets a distribution."""
+        raw = features * self.weights["deviation"][None, :] + self.weights["mean"][None, :]
+        logits = raw @ self.weights["head.kernel"] + self.weights["head.bias"][None, :]
+        parts = [_softmax(logits[:, part]) for part in self.card.targets.parts]
+        return np.concatenate(parts, axis=1)
+
+    def save(self, path: epath.PathLike) -> None:
+        """Write card and weights as ``npz``, whole or not at all."""
+        path = epath.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "card": dataclasses.asdict(self.card),
+        }
+        buffer = io.BytesIO()
+        packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        np.savez(buffer, allow_pickle=False, header=packed, **self.weights)
+        with replacing(path) as partial:
+            partial.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: epath.PathLike) -> InDomainNetwork:
+        """Read a network that `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is damaged or of a newer schema; the message names it.
+        """
+        content = epath.Path(path).read_bytes()
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                weights = {name: file[name] for name in file.files}
+            header = json.loads(weights.pop("header").tobytes())
+            if header["schema_version"] > SCHEMA_VERSION:
+                raise ValueError(f"schema {header['schema_version']} is newer: update vidgen")
+            found = cls(_decoded(header["card"]), weights)
+            if found.name != header["name"]:
+                raise ValueError("its weights do not have the hash that it names")
+        except Exception as error:  # zip, zlib, npy and JSON each fail in ways of their own
+            raise ValueError(f"{path} is no readable in-domain network: {error}") from error
+        return found
+
+    def _run(self, video: np.ndarray) -> np.ndarray:
+        """Raw features of exactly `_CLIPS_AT_ONCE` clips, shared out over the devices there are."""
+        clips = _sharding()
+        run = _compiled(_architecture(self.card), self.width, self.card.targets.width, video.shape)
+        learned = {name: w for name, w in self.weights.items() if name not in _STATISTICS}
+        return np.asarray(run(learned, video if clips is None else jax.device_put(video, clips)))
+
+
+@functools.cache
+def _compiled(
+    architecture: Architecture, width: int, classes: int, shape: tuple[int, ...]
+) -> Callable[[Any, Any], Any]:
+    """Weights and clips of a shape to raw features. Compiled ahead of time, which outlives the
+    clearing of JAX's caches between two trainings.
+    """
+    network = _modules(architecture, shape[2:], width, classes)
+    clips = _sharding()
+    shardings = (
+        {}
+        if clips is None
+        else {"in_shardings": (NamedSharding(clips.mesh, PartitionSpec()), clips)}
+    )
+    run = jax.jit(
+        lambda weights, video: network.bind(weights).features(to_float(video)), **shardings
+    )
+    weights = jax.eval_shape(network.init, jax.random.key(0))
+    return run.lower(weights, jax.ShapeDtypeStruct(shape, np.uint8)).compile()
+
+
+def in_domain_modules(card: InDomainCard) -> nn.Network[ResNet]:
+    """The structure of a network, without its weights."""
+    return _modules(_architecture(card), card.shape, card.config.width, card.targets.width)
+
+
+def _modules(
+    architecture: Architecture, shape: tuple[int, ...], width: int, classes: int
+) -> nn.Network[ResNet]:
+    return nn.Network(lambda rngs: ResNet(architecture, shape, width, classes, rngs=rngs))
+
+
+def _architecture(card: InDomainCard) -> Architecture:
+    return "resnet3d" if card.kind == "random" else card.kind
+
+
+def _sharding() -> NamedSharding | None:
+    """Clips over all devices where their number divides a block; None for one device."""
+    devices = len(jax.devices())
+    if devices == 1 or _CLIPS_AT_ONCE % devices:
+        return None
+    mesh = jax.make_mesh((devices,), ("clips",), axis_types=(AxisType.Auto,))
+    return NamedSharding(mesh, PartitionSpec("clips"))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
+
+
+def _hash(weights: dict[str, np.ndarray]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha.update(array.data)
+    return sha.hexdigest()
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _decoded(card: dict[str, Any]) -> InDomainCard:
+    config, targets = dict(card["config"]), card["targets"]
+    optimizer = dict(config["optimizer"])
+    schedule = Schedule(**optimizer.pop("schedule"))
+    config["optimizer"] = Optimizer(**optimizer, schedule=schedule)
+    return InDomainCard(
+        **{
+            **card,
+            "shape": tuple(card["shape"]),
+            "config": InDomainConfig(**config),
+            "targets": Targets(
+                names=tuple(targets["names"]), classes=tuple(map(tuple, targets["classes"]))
+            ),
+        }
+    )

@@ -1,0 +1,120 @@
+"""Two small residual networks on clips: full 3-D convolutions, and (2+1)-D ones.
+
+References:
+    He et al., "Identity mappings in deep residual networks" (2016): the order within a block.
+    Hara, Kataoka & Satoh, "Can spatiotemporal 3D CNNs retrace the history of 2D CNNs and
+    ImageNet?" (2018): 3-D ResNets.
+    Tran et al., "A closer look at spatiotemporal convolutions for action recognition" (2018):
+    R(2+1)D.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from vidgen import nn
+
+Architecture = Literal["resnet3d", "resnet2plus1d"]
+"""Convolution over time and space at once, or over space and then over time."""
+
+_CELLS = 8
+"""Cells a side, at the most, that the first layer makes of a frame."""
+
+
+class ResNet(nnx.Module):
+    """Clips into vectors, and vectors into logits.
+
+    A first layer turns patches into cells (at most 8x8 a frame), two residual stages follow, the
+    second at half the resolution in time and space, and the vector is its mean over all cells.
+
+    Args:
+        architecture: which convolutions.
+        shape: [H W C] of a frame.
+        width: of the vector, a multiple of 4; the first stage has a quarter of the channels.
+        classes: logits.
+        rngs: source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        shape: tuple[int, ...],
+        width: int,
+        classes: int,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.patch = max(1, -(-max(shape[:2]) // _CELLS))
+        stem = (self.patch, self.patch)
+        self.stem = nn.Conv(shape[2], width // 4, stem, padding="valid", strides=stem, rngs=rngs)
+        self.first = Residual(architecture, width // 4, width // 4, rngs=rngs)
+        self.second = Residual(architecture, width // 4, width, rngs=rngs)
+        self.third = Residual(architecture, width, width, rngs=rngs)
+        self.head = nnx.Linear(width, classes, rngs=rngs)
+
+    def features(self, video: Float[Array, "B T H W C"]) -> Float[Array, "B D"]:
+        """The vector of each clip, pixels in [-1, 1]."""
+        B, T, H, W, _ = video.shape
+        rest = [(0, 0), (0, 0), (0, -H % self.patch), (0, -W % self.patch), (0, 0)]
+        video = jnp.pad(video, rest, mode="edge")
+        frames = self.stem(video.reshape(B * T, *video.shape[2:]))
+        x = self.first(frames.reshape(B, T, *frames.shape[1:]))
+        x = self.third(self.second(x))
+        return jax.nn.relu(x).mean(axis=(1, 2, 3))
+
+    def __call__(self, video: Float[Array, "B T H W C"]) -> Float[Array, "B K"]:
+        """Logits of each clip."""
+        return self.head(self.features(video))
+
+
+class Residual(nnx.Module):
+    """A pre-activation block; where it widens, it halves time and space."""
+
+    def __init__(
+        self, architecture: Architecture, inputs: int, outputs: int, *, rngs: nnx.Rngs
+    ) -> None:
+        strides = (1, 1, 1) if inputs == outputs else (2, 2, 2)
+        self.norm_in = nnx.RMSNorm(inputs, rngs=rngs)
+        self.conv_in = Convolution(architecture, inputs, outputs, strides, rngs=rngs)
+        self.norm_out = nnx.RMSNorm(outputs, rngs=rngs)
+        self.conv_out = Convolution(architecture, outputs, outputs, (1, 1, 1), rngs=rngs)
+        self.skip = (
+            None
+            if inputs == outputs
+            else nn.Conv(inputs, outputs, (1, 1, 1), strides=strides, bias=False, rngs=rngs)
+        )
+
+    def __call__(self, x: Float[Array, "B T H W I"]) -> Float[Array, "B t h w O"]:
+        y = self.conv_in(jax.nn.relu(self.norm_in(x)))
+        y = self.conv_out(jax.nn.relu(self.norm_out(y)))
+        return (x if self.skip is None else self.skip(x)) + y
+
+
+class Convolution(nnx.Module):
+    """3x3x3 at once; or 1x3x3, a ReLU and 3x1x1."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        inputs: int,
+        outputs: int,
+        strides: tuple[int, int, int],
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        time, *space = strides
+        if architecture == "resnet3d":
+            self.whole = nn.Conv(inputs, outputs, (3, 3, 3), strides=strides, rngs=rngs)
+            self.time = None
+        else:
+            self.whole = nn.Conv(inputs, outputs, (1, 3, 3), strides=(1, *space), rngs=rngs)
+            self.time = nn.Conv(outputs, outputs, (3, 1, 1), strides=(time, 1, 1), rngs=rngs)
+
+    def __call__(self, x: Float[Array, "B T H W I"]) -> Float[Array, "B t h w O"]:
+        y = self.whole(x)
+        return y if self.time is None else self.time(jax.nn.relu(y))
