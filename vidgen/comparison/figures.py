@@ -128,7 +128,15 @@ def trade_off(
             axes.set_ylim(-0.02, min(1.03, max(1.25 * highest, 0.1)))
         axes.set_xlabel(label)
         axes.set_ylabel(quality)
-        axes.legend(loc="best")
+        # Above the axes: few points leave no telling where inside there is room.
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            borderaxespad=0,
+            ncols=3,
+            columnspacing=1.0,
+            handletextpad=0.3,
+        )
         told = "; ".join(
             f"{name} {points[-1].value:.2f} at {amount(points[-1].price)}"
             for name, points in series.items()
@@ -155,6 +163,8 @@ def along_frames(
         given: first frames that the prompts give, shaded.
         share: whether the metric lies in [0, 1].
     """
+    from matplotlib.ticker import MaxNLocator
+
     with panel() as (axes, save):
         for name, curve in curves.items():
             colour, marker = look.get(name, (INK, ""))
@@ -181,7 +191,7 @@ def along_frames(
             axes.axvspan(-0.5, given - 0.5, color=INK, alpha=0.08, linewidth=0)
         length = max(len(curve.value) for curve in curves.values())
         axes.set_xlim(-0.5, length - 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
         if share:
             axes.set_ylim(-0.03, 1.03)
         axes.set_title(title)

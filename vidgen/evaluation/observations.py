@@ -96,7 +96,14 @@ class Observations:
     def from_json(cls, data: Mapping[str, Any]) -> Observations:
         """The inverse of `to_json`."""
         curves = [
-            FrameCurve(**{k: tuple(v) if isinstance(v, list) else v for k, v in curve.items()})
+            FrameCurve(
+                metric=curve["metric"],
+                prompts=curve["prompts"],
+                better=curve["better"],
+                value=tuple(curve["value"]),
+                low=tuple(curve["low"]),
+                high=tuple(curve["high"]),
+            )
             for curve in data["curves"]
         ]
         confusions = {
