@@ -33,7 +33,7 @@ _DRAWS = 2
 
 
 def frechet_distance(
-    x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "M D"], *, ddof: int = 0
+    x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "M E"], *, ddof: int = 0
 ) -> float:
     """Squared Fréchet (2-Wasserstein) distance of the normal distributions fitted to two sets.
 
@@ -109,7 +109,7 @@ class FrechetEstimate:
 
 
 def frechet_estimate(
-    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"]
+    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"]
 ) -> FrechetEstimate:
     """The distance of two sets with its interval, its extrapolation and its floor.
 
@@ -182,7 +182,7 @@ def frechet_video_distance(
     return from_features(real, fake, network, frechet_score, better="lower")
 
 
-def frechet_score(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"]) -> Score:
+def frechet_score(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"]) -> Score:
     """`frechet_estimate` as a score."""
     try:
         return frechet_estimate(real, fake).score

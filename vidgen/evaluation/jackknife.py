@@ -54,16 +54,18 @@ def leave_groups_out(
     """A statistic of n clips without each of `GROUPS` groups of them in turn.
 
     Args:
-        statistic: of the rows that are kept, an array of one shape.
+        statistic: of the rows that are kept; a number, or an array of one shape.
         n: number of clips, which must stand in an order that has nothing to do with what they
             show, see `shuffled`.
-        least: rows that the statistic needs. With too few for groups of one clip there are no
-            estimates at all.
+        least: rows that the statistic needs.
+
+    Raises:
+        ValueError: if fewer are left without the largest group.
     """
     groups = min(GROUPS, n)
     rows = np.arange(n)
     if n - -(-n // groups) < least:
-        return np.zeros((0, 1))
+        raise ValueError(f"without a group of {n} clips fewer than {least} are left")
     return np.array([statistic(rows[rows % groups != one]) for one in range(groups)], np.float64)
 
 

@@ -25,7 +25,7 @@ _LEAST = 3
 
 
 def kernel_distance(
-    x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "M D"], *, paired: bool = False
+    x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "M E"], *, paired: bool = False
 ) -> float:
     """Squared maximum mean discrepancy under (x·y/D + 1)³, as an unbiased U-statistic.
 
@@ -47,7 +47,7 @@ def kernel_distance(
 
 
 def kernel_score(
-    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"], *, paired: bool = False
+    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"], *, paired: bool = False
 ) -> Score:
     """`kernel_distance` with a jackknife interval over the U-statistic.
 

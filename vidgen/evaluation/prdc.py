@@ -44,7 +44,7 @@ class PRDC:
 
 
 def prdc(
-    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"], *, k: int = NEIGHBOURS
+    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"], *, k: int = NEIGHBOURS
 ) -> PRDC:
     """Precision, recall, density and coverage of fakes against real clips.
 
@@ -85,7 +85,7 @@ def prdc(
 
 
 def prdc_scores(
-    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M D"], *, k: int = NEIGHBOURS
+    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"], *, k: int = NEIGHBOURS
 ) -> dict[str, Score]:
     """`prdc` as scores, with the spread that leaving out groups of clips shows.
 
@@ -101,19 +101,20 @@ def prdc_scores(
     order = shuffled(real)[:n]
     other = order if len(real) == len(fake) else shuffled(fake)[:n]
     one, two = real[order], fake[other]
+    if n < k + 2:
+        note = f"k={k}, N={n}; too few clips for an interval"
+        return {name: Score(value=getattr(found, name), n=n, note=note) for name in names}
     left_out = leave_groups_out(
-        lambda rows: dataclasses.astuple(prdc(one[rows], two[rows], k=k)), n, least=k + 2
+        lambda rows: dataclasses.astuple(prdc(one[rows], two[rows], k=k)), n, least=k + 1
     )
     return {
-        name: _score(getattr(found, name), left_out[:, place], n, k, share=name != "density")
-        for place, name in enumerate(names)
+        name: _score(getattr(found, name), spread, n, k, share=name != "density")
+        for name, spread in zip(names, left_out.T, strict=True)
     }
 
 
 def _score(value: float, left_out: np.ndarray, n: int, k: int, *, share: bool) -> Score:
     note = f"k={k}, N={n}"
-    if len(left_out) < 2:
-        return Score(value=value, n=n, note=f"{note}; too few clips for an interval")
     if not share:
         low, high = interval(value, left_out)
         low, note = max(low, 0.0), f"{note}; jackknife over groups of clips"

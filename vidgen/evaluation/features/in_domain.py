@@ -73,7 +73,7 @@ class InDomainConfig:
     @classmethod
     def tiny(cls) -> InDomainConfig:
         """The same in a second, for tests: it learns next to nothing."""
-        return cls(width=8, steps=2, batch_size=8, clips=64)
+        return cls(width=8, steps=2, batch_size=8, clips=64, optimizer=Optimizer())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,19 +182,20 @@ class InDomainNetwork:
     def _run(self, video: np.ndarray) -> np.ndarray:
         """Raw features of exactly `_CLIPS_AT_ONCE` clips, shared out over the devices there are."""
         clips = _sharding()
-        run = _compiled(_architecture(self.card), self.width, self.card.targets.width, video.shape)
+        kind: Kind = "resnet3d" if self.card.kind == "random" else self.card.kind
+        run = _compiled(kind, self.width, self.card.targets.width, video.shape)
         learned = {name: w for name, w in self.weights.items() if name not in _STATISTICS}
         return np.asarray(run(learned, video if clips is None else jax.device_put(video, clips)))
 
 
 @functools.cache
 def _compiled(
-    architecture: Architecture, width: int, classes: int, shape: tuple[int, ...]
+    kind: Kind, width: int, classes: int, shape: tuple[int, ...]
 ) -> Callable[[Any, Any], Any]:
     """Weights and clips of a shape to raw features. Compiled ahead of time, which outlives the
     clearing of JAX's caches between two trainings.
     """
-    network = _modules(architecture, shape[2:], width, classes)
+    network = in_domain_modules(kind, shape[2:], width, classes)
     clips = _sharding()
     shardings = (
         {}
@@ -208,19 +209,12 @@ def _compiled(
     return run.lower(weights, jax.ShapeDtypeStruct(shape, np.uint8)).compile()
 
 
-def in_domain_modules(card: InDomainCard) -> nn.Network[ResNet]:
-    """The structure of a network, without its weights."""
-    return _modules(_architecture(card), card.shape, card.config.width, card.targets.width)
-
-
-def _modules(
-    architecture: Architecture, shape: tuple[int, ...], width: int, classes: int
+def in_domain_modules(
+    kind: Kind, shape: tuple[int, ...], width: int, classes: int
 ) -> nn.Network[ResNet]:
+    """The structure of a network, without its weights."""
+    architecture: Architecture = "resnet3d" if kind == "random" else kind
     return nn.Network(lambda rngs: ResNet(architecture, shape, width, classes, rngs=rngs))
-
-
-def _architecture(card: InDomainCard) -> Architecture:
-    return "resnet3d" if card.kind == "random" else card.kind
 
 
 def _sharding() -> NamedSharding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from vidgen.evaluation.features.in_domain import (
     in_domain_modules,
 )
 from vidgen.evaluation.features.targets import Targets, of_clips, right
+from vidgen.optim import Optimizer
 from vidgen.types import Clip, to_float
 
 _VALIDATION_CLIPS = 512
@@ -71,9 +73,10 @@ def train_in_domain(
         accuracy={},
     )
     video = np.stack([clip.video for clip in clips])
-    weights = jax.jit(in_domain_modules(card).init)(stream(seed, "in-domain", "init"))
+    init, step = _programs(kind, card.shape, config.width, config.optimizer, targets)
+    weights = init(stream(seed, "in-domain", "init"))
     if kind != "random":
-        weights = _learned(card, weights, video, targets(of_clips(clips)), progress)
+        weights = _learned(card, step, weights, video, targets(of_clips(clips)), progress)
     host = {name: np.asarray(value) for name, value in weights.items()}
     plain = {"mean": np.zeros(config.width, np.float32)}
     plain["deviation"] = plain["mean"] + 1
@@ -89,26 +92,13 @@ def train_in_domain(
 
 def _learned(
     card: InDomainCard,
+    step: Callable[..., tuple[nn.Weights, Any]],
     weights: nn.Weights,
     video: np.ndarray,
     wanted: np.ndarray,
     progress: Callable[[int, int], None] | None,
 ) -> nn.Weights:
-    config, network, parts = card.config, in_domain_modules(card), card.targets.parts
-
-    def loss_of(weights: nn.Weights, video: Any, wanted: Any) -> Any:
-        logits = network.bind(weights)(to_float(video))
-        logs = [jax.nn.log_softmax(logits[:, part]) for part in parts]
-        return -jnp.sum(jnp.concatenate(logs, axis=1) * wanted) / len(video)
-
-    def step(
-        weights: nn.Weights, state: Any, video: Any, wanted: Any, spent: Any
-    ) -> tuple[Any, Any]:
-        grads = jax.grad(loss_of)(weights, video, wanted)
-        weights, state, _ = config.optimizer.update(grads, state, weights, spent)
-        return weights, state
-
-    step = jax.jit(step, donate_argnums=(0, 1))
+    config = card.config
     state = config.optimizer.init(weights)
     rng = np.random.default_rng([card.seed, 3])
     order = np.zeros(0, np.int64)
@@ -121,6 +111,30 @@ def _learned(
         if progress is not None:
             progress(done + 1, config.steps)
     return weights
+
+
+@functools.cache
+def _programs(
+    kind: Kind, shape: tuple[int, int, int], width: int, optimizer: Optimizer, targets: Targets
+) -> tuple[Callable[..., nn.Weights], Callable[..., tuple[nn.Weights, Any]]]:
+    """From a key to fresh weights; and from weights, optimiser state, clips, targets and progress
+    to the first two after one step. Compiled once for networks that differ by their seed alone.
+    """
+    network, parts = in_domain_modules(kind, shape, width, targets.width), targets.parts
+
+    def loss_of(weights: nn.Weights, video: Any, wanted: Any) -> Any:
+        logits = network.bind(weights)(to_float(video))
+        logs = [jax.nn.log_softmax(logits[:, part]) for part in parts]
+        return -jnp.sum(jnp.concatenate(logs, axis=1) * wanted) / len(video)
+
+    def step(
+        weights: nn.Weights, state: Any, video: Any, wanted: Any, spent: Any
+    ) -> tuple[nn.Weights, Any]:
+        grads = jax.grad(loss_of)(weights, video, wanted)
+        weights, state, _ = optimizer.update(grads, state, weights, spent)
+        return weights, state
+
+    return jax.jit(network.init), jax.jit(step, donate_argnums=(0, 1))
 
 
 def trained_in_domain(
