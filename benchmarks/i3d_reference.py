@@ -41,7 +41,7 @@ class Unit(nnx.Module):
         )
         statistics = f"batch_stats/{scope}/BatchNorm_0"
         self.conv.kernel.set_value(jnp.asarray(kernel))
-        self.norm.bias.set_value(jnp.asarray(arrays[f"params/{scope}/BatchNorm_0/bias"]))
+        self.norm.bias = nnx.Param(jnp.asarray(arrays[f"params/{scope}/BatchNorm_0/bias"]))
         self.norm.mean.set_value(jnp.asarray(arrays[f"{statistics}/mean"].ravel()))
         self.norm.var.set_value(jnp.asarray(arrays[f"{statistics}/var"].ravel()))
 
@@ -85,7 +85,7 @@ class Straightforward(nnx.Module):
         head = "params/Logits/Conv3d_0c_1x1/Conv_0"
         self.head = nnx.Conv(1024, 400, (1, 1, 1), rngs=nnx.Rngs(0))
         self.head.kernel.set_value(jnp.asarray(arrays[f"{head}/kernel"]))
-        self.head.bias.set_value(jnp.asarray(arrays[f"{head}/bias"]))
+        self.head.bias = nnx.Param(jnp.asarray(arrays[f"{head}/bias"]))
 
     def __call__(self, video: jax.Array) -> jax.Array:
         """float32 [B T H W 3] in [-1, 1] to logits [B 400]."""

@@ -107,8 +107,8 @@ class InceptionI3D(nnx.Module):
         self.head = nnx.Param(jnp.zeros((1024, CLASSES)))
         self.bias = nnx.Param(jnp.zeros(CLASSES))
 
-    def __call__(self, video: Float[Array, "B T 224 224 3"]) -> Float[Array, "B 400"]:
-        """Logits of clips in [-1, 1], mean over time."""
+    def __call__(self, video: Float[Array, "B T H W 3"]) -> Float[Array, "B 400"]:
+        """Logits of clips in [-1, 1], mean over time. Trained on frames of 224x224."""
         x = max_pool(self.conv_1a(video), (1, 3, 3), (1, 2, 2))
         x = self.conv_2c(self.conv_2b(x))
         pools = {
