@@ -81,3 +81,19 @@ def test_other_shapes_are_refused(measure):
 def test_frames_below_the_window_are_refused():
     with pytest.raises(ValueError, match="at least 11x11"):
         ssim(clips(0)[:, :, :10], clips(1)[:, :, :10])
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 16, 16, 1), (1, 2, 33, 20, 3), (1, 1, 64, 64, 3)])
+def test_both_are_those_of_scikit_image_at_the_same_settings(shape):
+    metrics = pytest.importorskip("skimage.metrics")
+    a = clips(0, shape)
+    b = np.clip(a.astype(int) + clips(1, shape) // 4 - 32, 0, 255).astype(np.uint8)
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    for n, t in np.ndindex(*shape[:2]):
+        # scikit-image averages where the window lies within the frame, as "valid" does.
+        similarity = metrics.structural_similarity(
+            a[n, t], b[n, t], data_range=255, channel_axis=-1, **how
+        )
+        assert ssim(a, b)[n, t] == pytest.approx(similarity, abs=1e-4)
+        ratio = metrics.peak_signal_noise_ratio(a[n, t], b[n, t], data_range=255)
+        assert psnr(a, b)[n, t] == pytest.approx(ratio, abs=1e-4)

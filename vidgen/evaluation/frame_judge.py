@@ -37,7 +37,8 @@ def perceptual_scores(clips: ClipSet, real: ClipSet) -> Measured:
     try:
         from vidgen.evaluation.features.perceptual import lpips  # brings weights of its own
 
-        per_frame[given] = lpips(clips.video[given], real.video[given])
+        if given.any():
+            per_frame[given] = lpips(clips.video[given], real.video[given])
     except (UnsuitableClipsError, ImportError) as reason:
         return absent("lpips", f"not computed: {reason}")
     return _by_frame({"lpips_alex": per_frame}, real, lost=0)

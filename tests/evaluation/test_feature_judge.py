@@ -1,0 +1,132 @@
+"""The judge with all that an experiment may ask for, on anchors whose order is known."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vidgen.data import source
+from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors
+from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
+from vidgen.evaluation.metrics import GROUPS
+from vidgen.optim import Optimizer
+
+CONFIG = InDomainConfig(width=16, steps=4, batch_size=8, clips=256, optimizer=Optimizer())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("judge")
+
+
+@pytest.fixture(scope="module")
+def judge(folder):
+    train = source("digits", split="train")
+    features = FeatureJudge(train, config=CONFIG, folder=folder)
+    return Judge(train, groups=tuple(GROUPS), features=features)
+
+
+@pytest.fixture(scope="module")
+def scores(judge, prompts, held_out):
+    few = prompts[:96]
+    made = anchors(few, held_out, seed=0)
+    kept = ("held-out-real", "real-against-real", "frozen-real", "shuffled-captions")
+    return {name: judge.judge(made[name], few) for name in kept}
+
+
+def test_every_metric_of_sets_and_of_time_has_a_value(scores):
+    found = scores["real-against-real"]
+    for name, metric in METRICS.items():
+        if metric.group in ("in-domain", "temporal"):
+            for stratum in metric.strata:
+                score = found[name, stratum]
+                if name == "diversity":  # no caption is asked twice among so few prompts
+                    assert "several answers" in score.note
+                    continue
+                assert score.value is not None, (name, stratum, score.note)
+                assert score.better == metric.better
+                assert 0 < score.n <= 96
+
+
+def test_kernel_distances_put_real_clips_first_and_are_blind_to_whose_caption(scores):
+    for name in KERNEL_DISTANCES.values():
+        floor = scores["real-against-real"][name, "all"]
+        assert floor.low <= 0 <= floor.high
+        assert scores["frozen-real"][name, "all"].low > floor.high
+        assert scores["held-out-real"][name, "text+image"].value == pytest.approx(0, abs=1e-6)
+        assert abs(scores["shuffled-captions"][name, "all"].value) < 0.1
+        assert "shuffled-captions" in METRICS[name].blind
+
+
+def test_a_frozen_clip_flickers_least_and_moves_least(scores):
+    frozen, real = scores["frozen-real"], scores["real-against-real"]
+    assert frozen["flicker", "all"].value == 0
+    assert frozen["dynamic_degree", "all"].high < real["dynamic_degree", "all"].low
+
+
+def test_notes_name_the_network_and_k_and_n(scores, judge):
+    found = scores["real-against-real"]
+    name = judge._features.network().name
+    assert name in found["kvd_in_domain", "text"].note
+    assert "N=" in found["fvd_in_domain", "text"].note
+    assert "k=5" in found["precision", "text"].note
+
+
+def test_i3d_says_why_it_cannot_judge_short_clips_or_is_not_there(scores):
+    score = scores["held-out-real"]["fvd_i3d", "all"]
+    assert score.value is None
+    assert "9 frames" in score.note or "vidgen[metrics]" in score.note
+
+
+def test_groups_that_nobody_asked_for_are_not_computed(prompts):
+    plain = Judge(source("digits", split="train"))
+    score = plain.judge(prompts[:8], prompts[:8])["kvd_in_domain", "all"]
+    assert score.value is None
+    assert "do not name the group 'in-domain'" in score.note
+
+
+def test_another_judge_takes_networks_and_features_from_disk(folder, judge, prompts, monkeypatch):
+    few = prompts[:96]
+    before = judge.judge(few, few)
+    from vidgen.evaluation.features import in_domain, in_domain_training
+
+    monkeypatch.setattr(in_domain_training, "train_in_domain", None)
+    monkeypatch.setattr(in_domain.InDomainNetwork, "_run", None)
+    again = FeatureJudge(source("digits", split="train"), config=CONFIG, folder=folder)
+    after = Judge(source("digits", split="train"), groups=("in-domain",), features=again)
+    found = after.judge(few, few)
+    for key, score in found.items():
+        if METRICS[key[0]].group == "in-domain":
+            assert score.value == before[key].value
+
+
+def test_the_order_of_clips_changes_no_score(judge, prompts):
+    few = prompts[:96]
+    worse = few.replace(video=few.video[:, ::-1].copy())
+    order = np.random.default_rng(0).permutation(96)
+    one, two = judge.judge(worse, few), judge.judge(worse[order], few[order])
+    for key, score in one.items():
+        if score.value is not None:
+            assert two[key].value == pytest.approx(score.value, rel=1e-5, abs=1e-7), key
+
+
+_ON_TWO_DEVICES = """
+import sys
+import jax, numpy as np
+from vidgen.evaluation.features import InDomainNetwork
+assert len(jax.devices()) == 2
+np.save(sys.argv[3], InDomainNetwork.load(sys.argv[1])(np.load(sys.argv[2])))
+"""
+
+
+def test_two_devices_make_the_same_features(folder, judge, prompts, tmp_path):
+    video, found = tmp_path / "video.npy", tmp_path / "features.npy"
+    np.save(video, prompts.video[:70])
+    expected = judge._features.network()(prompts.video[:70])
+    network = folder / "networks" / "resnet3d.npz"
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", _ON_TWO_DEVICES, network, video, found]
+    subprocess.run(command, check=True, env=os.environ | flags, timeout=120)
+    np.testing.assert_allclose(np.load(found), expected, rtol=1e-5, atol=1e-5)
