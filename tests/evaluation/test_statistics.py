@@ -6,7 +6,6 @@ from vidgen.evaluation.statistics import (
     apart,
     average,
     clustered,
-    jackknife,
     over_seeds,
     proportion,
     rate,
@@ -101,31 +100,6 @@ def test_average_leaves_out_what_has_no_value_and_says_so():
     assert "no clip has a value" in empty.note
     single = average(np.array([4.0]))
     assert (single.value, single.low, single.high) == (4.0, None, None)
-
-
-def test_jackknife_of_a_mean_is_its_t_interval():
-    values = np.random.default_rng(3).normal(size=30)
-    without = (values.sum() - values) / 29
-    score = jackknife(values.mean(), without, better="lower", note="KVD")
-    assert (score.value, score.low, score.high) == pytest.approx(clustered(values))
-    assert (score.n, score.better, score.note) == (30, "lower", "KVD; jackknife over 30 parts")
-
-
-def test_jackknife_of_a_variance_covers_it():
-    rng = np.random.default_rng(4)
-    covered = 0
-    for _ in range(400):
-        x = rng.normal(size=100)
-        total, squares = x.sum() - x, (x**2).sum() - x**2
-        score = jackknife(x.var(ddof=1), (squares - total**2 / 99) / 98)
-        covered += score.low <= 1 <= score.high
-    assert 0.91 <= covered / 400 <= 0.98
-
-
-@pytest.mark.parametrize("estimates", [[1.0], [1.0, np.nan]])
-def test_jackknife_refuses_what_has_no_spread(estimates):
-    with pytest.raises(ValueError, match="two finite"):
-        jackknife(1.0, np.array(estimates))
 
 
 def test_apart_means_that_intervals_do_not_overlap():

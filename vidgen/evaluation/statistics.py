@@ -163,50 +163,6 @@ def average(values: np.ndarray, *, better: Better = "higher", note: str = "") ->
     )
 
 
-def jackknife(
-    value: float,
-    leave_one_out: np.ndarray,
-    *,
-    better: Better = "higher",
-    note: str = "",
-    confidence: float = 0.95,
-) -> Score:
-    """A statistic of a whole set with the jackknife's interval.
-
-    se² = (n-1)/n Σ_i (θ_(i) - θ_(.))², where θ_(i) leaves out the i-th of n parts, on n - 1
-    degrees of freedom. It is consistent for smooth statistics and for U-statistics such as the
-    unbiased kernel distance; for quantiles and for distances to the nearest neighbour it is not.
-
-    Args:
-        value: the statistic of the whole set.
-        leave_one_out: float [n], n >= 2: the statistic without each clip, or without each of n
-            parts of equal size.
-        better: which way is good.
-        note: goes before the name of the interval.
-        confidence: coverage of the interval.
-
-    Raises:
-        ValueError: if there are fewer than two estimates, or one is not finite.
-
-    References: Tukey, "Bias and confidence in not quite large samples" (1958); Arvesen,
-        "Jackknifing U-statistics", Annals of Mathematical Statistics 40 (1969).
-    """
-    estimates = np.asarray(leave_one_out, np.float64)
-    n = estimates.size
-    if n < 2 or not np.isfinite(estimates).all():
-        raise ValueError("a jackknife needs at least two finite leave-one-out estimates")
-    error = np.sqrt((n - 1) / n * np.sum((estimates - estimates.mean()) ** 2))
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * error)
-    return Score(
-        value=float(value),
-        low=float(value) - half,
-        high=float(value) + half,
-        n=n,
-        better=better,
-        note=_join(note, f"jackknife over {n} parts"),
-    )
-
-
 def apart(a: Score, b: Score) -> bool:
     """Whether two intervals do not overlap; False where either score has none."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
