@@ -32,7 +32,7 @@ from vidgen.comparison.jobs import (
     run_job,
 )
 from vidgen.comparison.pairs import PRIMARY_METRICS
-from vidgen.comparison.results import Results, agreement, as_json, collect
+from vidgen.comparison.results import Results, agreement, collect
 from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
