@@ -4,12 +4,15 @@ import io
 
 import pytest
 
+from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.exports import rows_to_csv, to_csv, to_latex
+from vidgen.comparison.folder import write_json
 from vidgen.comparison.headings import MAIN, grouped, title
 from vidgen.comparison.results import collect
-from vidgen.comparison.rows import Row
+from vidgen.comparison.rows import COMPOSITIONAL, Row, as_json
 from vidgen.comparison.tables import cost_table, main_table, metric_tables, pair_table
 from vidgen.evaluation import METRICS
+from vidgen.evaluation.agreement import Agreement
 
 FAMILIES = ("gan", "autoregressive", "diffusion")
 FRAMING = ("copy-first-frame", "held-out-real", "shuffled-captions")
@@ -92,3 +95,57 @@ def test_latex_is_bold_where_a_test_supports_it(results):
     marked = dataclasses.replace(table, groups=((group, ((head, cells), *rest)),))
     assert to_latex(marked).count("\\textbf{0.30}") == 1
     assert "\\textbf" not in to_latex(table)
+
+
+def test_settings_that_were_tried_are_shown_with_the_one_that_was_chosen(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path)
+    assert settings_table(folder, FAMILIES, (0,)) is None
+    tried = [
+        {
+            "sampler": {"steps": steps},
+            "rows": as_json(
+                [
+                    Row(
+                        generator="diffusion",
+                        kind="generator",
+                        seed=None,
+                        metric="oracle_success",
+                        value=value,
+                        low=value - 0.1,
+                        high=value + 0.1,
+                        n=8,
+                    )
+                ]
+            ),
+        }
+        for steps, value in ((5, 0.4), (20, 0.6))
+    ]
+    chosen = {"metric": "oracle_success", "prompts": "all", "chosen_setting": 1, "tried": tried}
+    write_json(folder.run("diffusion", 0).selection, chosen)
+    table = settings_table(folder, FAMILIES, (0,))
+    told = [(head.under, cells[0].text, cells[1].text) for head, cells in table.lines]
+    assert told == [("steps 5", "0.40", ""), ("steps 20", "0.60", "chosen")]
+
+
+def test_agreement_names_both_networks():
+    pair = Agreement(
+        first="kvd_in_domain", second="kvd_in_domain_random", kendall=0.8, spearman=0.9, n=7
+    )
+    ((head, cells),) = agreement_table([pair]).lines
+    assert head.text in head.under
+    assert [cell.text for cell in cells] == ["0.80", "0.90", "7"]
+    assert agreement_table([]) is None
+
+
+def test_new_combinations_have_a_table_of_their_own(results):
+    held = [
+        dataclasses.replace(row, protocol=COMPOSITIONAL, value=0.5)
+        for row in results.summary
+        if row.metric == "oracle_success"
+    ]
+    more = dataclasses.replace(results, summary=(*results.summary, *held))
+    table = main_table(more, FAMILIES, FRAMING, COMPOSITIONAL)
+    assert (table.name, len(table.columns)) == ("compositional", 3)
+    assert {cells[0].text for head, cells in table.lines if head.key in FAMILIES} == {"0.50"}
+    usual = main_table(more, FAMILIES, FRAMING)
+    assert usual == main_table(results, FAMILIES, FRAMING)

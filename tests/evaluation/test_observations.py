@@ -1,3 +1,4 @@
+import copy
 import json
 
 import numpy as np
@@ -48,3 +49,16 @@ def test_curves_show_where_a_clip_is_lost(judge, prompts):
     assert curves["psnr", "text+image"][4] > 50 > curves["psnr", "text+image"][5]
     assert ("psnr", "text") not in curves
     assert seen.confusions["identity"].counts.sum() == len(prompts)
+
+
+def test_changes_between_frames_stand_at_the_later_frame(judge, prompts):
+    video = prompts.video.copy()
+    video[:, 4:] = video[:, 3:4]
+    wider = copy.copy(judge)
+    wider.groups = (*judge.groups, "temporal")
+    seen = wider.observe(prompts.replace(video=video), prompts)
+    curves = {(c.metric, c.prompts): c.value for c in seen.curves}
+    flicker = curves["flicker", "text"]
+    assert flicker[0] is None
+    assert min(flicker[1:4]) > 0
+    assert flicker[4:] == (0.0,) * 4

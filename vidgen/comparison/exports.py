@@ -12,7 +12,7 @@ from etils import epath
 from vidgen.comparison.drawing import standalone
 from vidgen.comparison.folder import ComparisonFolder, write_text
 from vidgen.comparison.rows import Row
-from vidgen.comparison.tables import Cell, Head, Table
+from vidgen.comparison.table import Cell, Head, Table
 
 _KINDS = (".svg", ".csv", ".tex")
 

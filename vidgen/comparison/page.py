@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidgen.comparison import drawing, panels
+from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.curves import observations
 from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
@@ -16,9 +17,10 @@ from vidgen.comparison.gallery import walls
 from vidgen.comparison.headings import COST_DEFINITIONS, title
 from vidgen.comparison.jobs import RECONSTRUCTION
 from vidgen.comparison.panels import Panels
-from vidgen.comparison.results import Results
+from vidgen.comparison.results import Results, agreement
+from vidgen.comparison.rows import COMPOSITIONAL
+from vidgen.comparison.table import Table
 from vidgen.comparison.tables import (
-    Table,
     cost_table,
     main_table,
     metric_tables,
@@ -119,6 +121,14 @@ def compose(
         "price": cost_table(results, everybody, contestants),
         "oracle": own_error_table(oracle["own_error"] if oracle else {}),
     }
+    further = {
+        "settings": settings_table(folder, contestants, experiment["seeds"]),
+        "agreement": agreement_table(agreement(results)),
+        "compositional": main_table(results, contestants, framing, COMPOSITIONAL)
+        if results.pick("oracle_success", protocol=COMPOSITIONAL)
+        else None,
+    }
+    tables |= {name: table for name, table in further.items() if table is not None}
     metrics = metric_tables(results, contestants, framing)
     measured = {row.metric for row in results.summary}
     html = environment.get_template("report.html.jinja").render(

@@ -1,4 +1,4 @@
-"""Tables of the report as plain data, which the page, CSV and LaTeX are written from alike."""
+"""The report's tables of scores, pairs, prices and the oracle's own error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, grouped, title
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import Row
+from vidgen.comparison.rows import TEST, Row
+from vidgen.comparison.table import Cell, Head, Table
 from vidgen.comparison.wording import amount, number, seconds
 from vidgen.evaluation import METRICS
 from vidgen.evaluation.anchors import DESCRIPTIONS
@@ -18,88 +19,21 @@ from vidgen.types import Score
 _PREREGISTERED = "primary: chosen before anything was run"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One number.
-
-    Attributes:
-        text: as people read it; ``"-"`` where there is none.
-        value: the number itself, None where there is none.
-        low: lower end of its 95% interval.
-        high: upper end.
-        below: the interval as people read it.
-        note: n, how the interval was made, or why there is no number.
-        metric: what it is a value of, for its definition; empty where there is none.
-        best: whether a test supports that it is the best of its column's (or line's) generators.
-    """
-
-    text: str
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    below: str = ""
-    note: str = ""
-    metric: str = ""
-    best: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Head:
-    """The head of a column or of a line.
-
-    Attributes:
-        key: a name for machines.
-        text: as people read it.
-        under: a second line, such as which prompts.
-        metric: whose definition belongs here; empty where the head is somebody's name.
-        note: what it is, where it is no metric.
-        sign: which way is good: "↑", "↓" or empty.
-        quiet: whether it is an anchor or a baseline, which frame the others.
-    """
-
-    key: str
-    text: str
-    under: str = ""
-    metric: str = ""
-    note: str = ""
-    sign: str = ""
-    quiet: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table.
-
-    Attributes:
-        name: of its files.
-        caption: what it shows.
-        corner: the head of the first column.
-        columns: heads.
-        groups: (heading or "", lines), a line a head and a cell a column.
-    """
-
-    name: str
-    caption: str
-    corner: str
-    columns: tuple[Head, ...]
-    groups: tuple[tuple[str, tuple[tuple[Head, tuple[Cell, ...]], ...]], ...]
-
-    @property
-    def lines(self) -> list[tuple[Head, tuple[Cell, ...]]]:
-        """All lines, whatever their group."""
-        return [line for _, lines in self.groups for line in lines]
-
-
-def main_table(results: Results, contestants: Sequence[str], framing: Sequence[str]) -> Table:
+def main_table(
+    results: Results, contestants: Sequence[str], framing: Sequence[str], protocol: str = TEST
+) -> Table:
     """Families against primary metrics, the anchors below, and whether each metric orders them.
 
     Args:
         results: of the comparison.
         contestants: the generators that compete.
         framing: baselines and anchors.
+        protocol: on which list of prompts, see `Row.protocol`.
     """
     columns = [
-        (metric, prompts) for metric, prompts in MAIN if results.pick(metric, prompts=prompts)
+        (metric, prompts)
+        for metric, prompts in MAIN
+        if results.pick(metric, prompts=prompts, protocol=protocol)
     ]
     heads = tuple(_metric_head(metric, prompts) for metric, prompts in columns)
 
@@ -107,7 +41,7 @@ def main_table(results: Results, contestants: Sequence[str], framing: Sequence[s
         return tuple(
             (
                 _who_head(name, quiet=name in framing),
-                tuple(_cell(results, name, m, p) for m, p in columns),
+                tuple(_cell(results, name, m, p, protocol) for m, p in columns),
             )
             for name in names
         )
@@ -119,10 +53,11 @@ def main_table(results: Results, contestants: Sequence[str], framing: Sequence[s
         "that does not measures something else here, and is not to be trusted.",
         quiet=True,
     )
-    verdicts = tuple(_trust_cell(results, metric, prompts) for metric, prompts in columns)
+    verdicts = tuple(_trust_cell(results, metric, prompts, protocol) for metric, prompts in columns)
     return Table(
-        name="main",
-        caption="Primary metrics with 95% intervals",
+        name="main" if protocol == TEST else protocol,
+        caption="Primary metrics with 95% intervals"
+        + ("" if protocol == TEST else ", on combinations that training left out"),
         corner="Who",
         columns=heads,
         groups=(
@@ -278,8 +213,8 @@ def _who_head(name: str, *, quiet: bool) -> Head:
     return Head(key=name, text=name, note=DESCRIPTIONS.get(name.partition(" ")[0], ""), quiet=quiet)
 
 
-def _cell(results: Results, name: str, metric: str, prompts: str) -> Cell:
-    row = results.one(name, metric, prompts=prompts)
+def _cell(results: Results, name: str, metric: str, prompts: str, protocol: str = TEST) -> Cell:
+    row = results.one(name, metric, prompts=prompts, protocol=protocol)
     if row is None:
         return Cell(text="-", note="not measured", metric=metric)
     note = _rests_on(row.n, row.note) if row.value is not None else row.note
@@ -291,7 +226,7 @@ def _cell(results: Results, name: str, metric: str, prompts: str) -> Cell:
         below=_interval(row),
         note=note,
         metric=metric,
-        best=name == results.best(metric, prompts=prompts),
+        best=name == results.best(metric, prompts=prompts, protocol=protocol),
     )
 
 
@@ -321,8 +256,8 @@ def _interval(row: Row) -> str:
     return f"{number(row.low, row.metric)} to {number(row.high, row.metric)}"
 
 
-def _trust_cell(results: Results, metric: str, prompts: str) -> Cell:
-    found = results.trust_in(metric, prompts=prompts)
+def _trust_cell(results: Results, metric: str, prompts: str, protocol: str = TEST) -> Cell:
+    found = results.trust_in(metric, prompts=prompts, protocol=protocol)
     if found is None:
         return Cell(text="-", note="no anchor was judged by it")
     words = "open" if found.trusted is None else "yes" if found.trusted else "no"

@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
-from vidgen.evaluation.feature_judge import Measured, absent
-from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.feature_judge import Measured
 from vidgen.evaluation.metrics import METRICS, Stratum
 from vidgen.evaluation.statistics import average
 from vidgen.evaluation.temporal import flicker, motion
 from vidgen.types import Score
 
+Frames = Mapping[str, np.ndarray]
+"""float [N T] by metric, NaN where a frame has no value; a change stands at its later frame."""
 
-def temporal_scores(clips: ClipSet, real: ClipSet) -> Measured:
-    """The metrics of the group "temporal". A change counts where the later of its two frames was
-    made by the generator.
+
+def temporal_frames(clips: ClipSet, real: ClipSet) -> Frames:
+    """The metrics of the group "temporal", frame by frame; the first frame has no change.
+
+    Raises:
+        ValueError: for clips that flow cannot be measured in.
+        ImportError: without the package that measures it.
     """
-    try:
-        seen = motion(clips.video)
-        changes = {
-            "flicker": flicker(clips.video),
-            "dynamic_degree": seen.degree,
-            "warp_error": seen.warp_error,
-        }
-    except (ValueError, ImportError) as reason:
-        return absent("temporal", f"not computed: {reason}")
-    return _by_frame(changes, real, lost=1)
+    seen = motion(clips.video)
+    changes = {
+        "flicker": flicker(clips.video),
+        "dynamic_degree": seen.degree,
+        "warp_error": seen.warp_error,
+    }
+    first = np.full((len(clips), 1), np.nan)
+    return {name: np.concatenate([first, values], axis=1) for name, values in changes.items()}
 
 
-def perceptual_scores(clips: ClipSet, real: ClipSet) -> Measured:
-    """The metrics of the group "lpips"."""
+def perceptual_frames(clips: ClipSet, real: ClipSet) -> Frames:
+    """The metrics of the group "lpips", frame by frame, where the first frame was given.
+
+    Raises:
+        UnsuitableClipsError: for clips that the networks cannot look at.
+        ImportError: without their weights.
+    """
+    from vidgen.evaluation.features.perceptual import lpips  # brings weights of its own
+
     given = real.context_mask
     per_frame = np.full(clips.video.shape[:2], np.nan)
-    try:
-        from vidgen.evaluation.features.perceptual import lpips  # brings weights of its own
-
-        if given.any():
-            per_frame[given] = lpips(clips.video[given], real.video[given])
-    except (UnsuitableClipsError, ImportError) as reason:
-        return absent("lpips", f"not computed: {reason}")
-    return _by_frame({"lpips_alex": per_frame}, real, lost=0)
+    if given.any():
+        per_frame[given] = lpips(clips.video[given], real.video[given])
+    return {"lpips_alex": per_frame}
 
 
-def _by_frame(per_frame: dict[str, np.ndarray], real: ClipSet, *, lost: int) -> Measured:
-    """Means and slopes of what has a value a frame, `lost` of them fewer than frames."""
+def frame_scores(per_frame: Frames, real: ClipSet) -> Measured:
+    """Means and slopes of what has a value a frame, over the frames that the generator made."""
 
     def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
-        given = real.context_frames if real.context_mask[rows].all() else 0
-        first = max(given - lost, 0)
+        first = real.context_frames if real.context_mask[rows].all() else 0
         scores = {}
         for name, values in per_frame.items():
             better = METRICS[name].better

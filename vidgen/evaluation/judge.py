@@ -21,8 +21,14 @@ from vidgen.evaluation.clip_oracle import (
 )
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
-from vidgen.evaluation.feature_judge import FeatureJudge, Measured
-from vidgen.evaluation.frame_judge import perceptual_scores, temporal_scores
+from vidgen.evaluation.feature_judge import FeatureJudge, Measured, absent
+from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.frame_judge import (
+    Frames,
+    frame_scores,
+    perceptual_frames,
+    temporal_frames,
+)
 from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Metric, Stratum
 from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.evaluation.oracles import oracle_for
@@ -32,6 +38,13 @@ from vidgen.types import Score
 
 Scores = Mapping[tuple[str, Stratum], Score]
 """Scores by (name of the metric, stratum)."""
+
+_BY_FRAME: Mapping[Group, tuple[Callable[[ClipSet, ClipSet], Frames], tuple[type[Exception], ...]]]
+_BY_FRAME = {
+    "temporal": (temporal_frames, (ValueError, ImportError)),
+    "lpips": (perceptual_frames, (UnsuitableClipsError, ImportError)),
+}
+"""Groups that have a value a frame, and the errors that say why there is none."""
 
 
 class Judge:
@@ -60,6 +73,8 @@ class Judge:
     ) -> None:
         self.groups = tuple(groups)
         self._features = features or FeatureJudge(train, seed=seed)
+        self._last: tuple[ClipSet, ClipSet, Mapping[Group, Frames], Mapping[Group, str]] | None
+        self._last = None
         self.oracle: ClipOracle | None = None
         self._why = ""
         try:
@@ -141,9 +156,14 @@ class Judge:
                 for name, measure in verdicts.measures().items()
                 if measure.values.ndim == 2
             }
-        for name, values in _against_real(clips, real)[0].items():
-            values[:, : real.context_frames] = np.nan  # given, and no merit of the generator
-            frames[name] = values
+        against_real = _against_real(clips, real)[0]
+        for group in self._by_frame(clips, real)[0].values():
+            against_real |= group
+        for name, values in against_real.items():
+            free = values.copy()
+            # Frames that were given are no merit of the generator.
+            free[real.context_mask, : real.context_frames] = np.nan
+            frames[name] = free
         curves = [
             FrameCurve.of(values[rows], metric=name, prompts=stratum, better=METRICS[name].better)
             for stratum in STRATA
@@ -174,12 +194,33 @@ class Judge:
         """The groups that are measured once for all strata."""
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
-            "temporal": temporal_scores,
             "i3d": self._features.i3d,
-            "lpips": perceptual_scores,
         }
-        asked = {group: of for group, of in groups.items() if group in self.groups}
-        return {group: _once(measure(clips, real)) for group, measure in asked.items()}
+        found: dict[Group, Measured] = {}
+        found |= {group: of(clips, real) for group, of in groups.items() if group in self.groups}
+        frames, why = self._by_frame(clips, real)
+        found |= {group: frame_scores(values, real) for group, values in frames.items()}
+        found |= {group: absent(group, f"not computed: {words}") for group, words in why.items()}
+        return {group: _once(measured) for group, measured in found.items()}
+
+    def _by_frame(
+        self, clips: ClipSet, real: ClipSet
+    ) -> tuple[Mapping[Group, Frames], Mapping[Group, str]]:
+        """What has a value a frame, by group, and why other groups have none.
+
+        It is dear, and scores and observations of the same sets both want it: the last is kept.
+        """
+        if self._last is None or self._last[0] is not clips or self._last[1] is not real:
+            frames: dict[Group, Frames] = {}
+            why: dict[Group, str] = {}
+            for group, (measure, excuses) in _BY_FRAME.items():
+                if group in self.groups:
+                    try:
+                        frames[group] = measure(clips, real)
+                    except excuses as reason:
+                        why[group] = str(reason)
+            self._last = (clips, real, frames, why)
+        return self._last[2:]
 
     def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[ClipVerdicts | None, str]:
         """What the oracle says, and why it does not say the rest."""

@@ -60,7 +60,7 @@ def convolve(
         groups: feature groups.
         fewer_products: whether a 3-D convolution may trade a few units in the last place for
             speed, by Winograd's minimal filtering along time. For frozen networks; it changes
-            nothing where it was not measured to be faster, which is on any device but a CPU.
+            nothing on any device but a CPU, where alone it was measured to be faster.
 
     Raises:
         ValueError: if the kernel's axes do not fit `x`, or the padding is not known.

@@ -1,0 +1,93 @@
+"""Tables of what was decided on the way: sampler settings, and which networks agree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from vidgen.comparison.folder import ComparisonFolder, read_json
+from vidgen.comparison.headings import PROMPTS, title
+from vidgen.comparison.rows import Row
+from vidgen.comparison.table import Cell, Head, Table
+from vidgen.comparison.wording import number
+from vidgen.evaluation.agreement import Agreement
+
+
+def settings_table(
+    folder: ComparisonFolder, names: Sequence[str], seeds: Sequence[int]
+) -> Table | None:
+    """Every sampler setting that was tried on validation prompts; None where none were.
+
+    Args:
+        folder: of the comparison.
+        names: generators.
+        seeds: of training; each chose for itself.
+    """
+    lines, deciding = [], ("", "all")
+    for name in names:
+        for seed in seeds:
+            run = folder.run(name, seed)
+            if not run.selection.exists():
+                continue
+            data = read_json(run.selection)
+            deciding = (data["metric"], data["prompts"])
+            for place, tried in enumerate(data["tried"]):
+                rows = [Row(**row) for row in tried["rows"]]
+                row = next(r for r in rows if (r.metric, r.prompts) == deciding)
+                ends = "" if row.low is None else f"{number(row.low)} to {number(row.high)}"
+                value = Cell(
+                    text=number(row.value, row.metric),
+                    value=row.value,
+                    low=row.low,
+                    high=row.high,
+                    below=ends,
+                    note=f"n = {row.n}; {row.note}",
+                    metric=row.metric,
+                )
+                taken = Cell(text="chosen" if place == data["chosen_setting"] else "")
+                words = ", ".join(f"{key} {value}" for key, value in tried["sampler"].items())
+                head = Head(key=f"{name}:{seed}:{place}", text=f"{name}, seed {seed}", under=words)
+                lines.append((head, (value, taken)))
+    if not lines:
+        return None
+    metric, prompts = deciding
+    return Table(
+        name="settings",
+        caption="Sampler settings tried on validation prompts, by which alone they were chosen",
+        corner="Setting",
+        columns=(
+            Head(key=metric, text=title(metric), under=PROMPTS[prompts], metric=metric),
+            Head(key="chosen", text="Taken"),
+        ),
+        groups=(("", tuple(lines)),),
+    )
+
+
+def agreement_table(found: Sequence[Agreement]) -> Table | None:
+    """How far the in-domain networks rank everybody alike; None where fewer than two measured."""
+    if not found:
+        return None
+    columns = (
+        Head(key="kendall", text="Kendall's tau", note="1: the same order; 0: none in common"),
+        Head(key="spearman", text="Spearman's rho", note="1: the same order; 0: none in common"),
+        Head(key="n", text="Sets", note="generators and anchors that both have a value for"),
+    )
+    lines = []
+    for pair in found:
+        values = dataclasses.asdict(pair)
+        cells = [Cell(text=f"{values[k]:.2f}", value=values[k]) for k in ("kendall", "spearman")]
+        cells.append(Cell(text=str(pair.n), value=float(pair.n)))
+        head = Head(
+            key=f"{pair.first}:{pair.second}",
+            text=title(pair.first),
+            under=f"against {title(pair.second)}",
+            metric=pair.second,
+        )
+        lines.append((head, tuple(cells)))
+    return Table(
+        name="agreement",
+        caption="Rank agreement of the networks behind the in-domain distances",
+        corner="Networks",
+        columns=columns,
+        groups=(("", tuple(lines)),),
+    )
