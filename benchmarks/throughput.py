@@ -257,6 +257,8 @@ def peak_memory(device: Any) -> int:
 
 def machine() -> dict[str, Any]:
     """Which machine and which versions these numbers belong to."""
+    import vidgen
+
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -273,10 +275,9 @@ def machine() -> dict[str, Any]:
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {
-            name: metadata.version(name)
-            for name in ("vidgen", "jax", "jaxlib", "flax", "optax", "numpy")
-        },
+        # From a clone that is not installed, vidgen has no metadata and a version all the same.
+        "versions": {"vidgen": vidgen.__version__}
+        | {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy")},
     }
 
 

@@ -93,3 +93,9 @@ def condition(task) -> Condition:
 def keys():
     """One key a clip."""
     return jax.random.split(jax.random.key(3), 4)
+
+
+@pytest.fixture
+def batch_of():
+    """`make_batch`."""
+    return make_batch

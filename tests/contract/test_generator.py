@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vidgen import registry
 from vidgen.contract import Generator, Phase, TrainState
-from vidgen.types import Condition
+from vidgen.types import Condition, Images
 
 
 def apart(a, b) -> float:
@@ -35,6 +36,28 @@ def test_generator_has_card_phases_and_shares(run):
         assert phase.batch_size >= 1
     if run.phases:
         assert math.isclose(sum(phase.share for phase in run.phases), 1.0)
+
+
+def test_training_takes_single_frames_beside_each_clip(run, task, batch_of):
+    """A generator may leave them alone, and must not stumble over them."""
+    joint = dataclasses.replace(task, images=2)
+    entry = registry.entry(run.name)
+    for phase in entry.build(joint, entry.config.tiny()).phases():
+        batch = batch_of(joint, phase.batch_size)
+        text = jnp.stack([batch.condition.text] * 2, axis=1)
+        mask = jnp.stack([batch.condition.text_mask] * 2, axis=1)
+        images = Images(pixels=batch.video[:, :2], text=text, text_mask=mask)
+        state = run.initial[phase.name]
+        # Traced and not compiled: shapes are what could go wrong.
+        after, metrics = jax.eval_shape(
+            phase.step,
+            state,
+            dataclasses.replace(batch, images=images),
+            jax.random.key(0),
+            jnp.float32(0.5),
+        )
+        assert jax.tree.map(jnp.shape, state) == jax.tree.map(lambda leaf: leaf.shape, after)
+        assert metrics["loss"].shape == ()
 
 
 def test_sample_has_shape_range_and_given_frames(run, task, condition, keys):

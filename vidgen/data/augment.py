@@ -14,10 +14,21 @@ SIDED = frozenset(
         *("left", "leftmost", "leftward", "leftwards"),
         *("right", "rightmost", "rightward", "rightwards"),
         *("clockwise", "counterclockwise", "anticlockwise"),
-        *("east", "west", "eastward", "westward"),
+        *("lefthand", "righthand", "leftside", "rightside", "port", "starboard"),
+        *("east", "west", "eastern", "western", "eastward", "westward", "eastbound", "westbound"),
+        *("northeast", "northwest", "southeast", "southwest"),
     }
 )
-"""Words that a mirror makes untrue."""
+"""English words that a mirror makes untrue."""
+
+LETTERED = frozenset(
+    {
+        *("digit", "digits", "number", "numbers", "numeral", "numerals"),
+        *("letter", "letters", "word", "words", "text", "writing", "handwriting"),
+        *("sign", "signs", "clock", "clocks"),
+    }
+)
+"""English words for what is no longer itself in a mirror."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,9 +39,9 @@ class Augment:
     neither on threads nor on shards and are afresh each epoch.
 
     Attributes:
-        flip: mirror every second clip, left to right, unless its caption has a word of `SIDED`.
-            What is lettered in the pixels (a digit, a sign) does not survive a mirror, and no
-            caption shows it: leave it off for such clips.
+        flip: mirror every second clip, left to right, unless its caption has a word of `SIDED` or
+            `LETTERED`. Captions in another language than English, and letters in the pixels of
+            which no caption speaks, are not seen: leave it off for such clips.
         crop: the smallest share of both sides that is kept. A window whose share is uniform in
             [crop, 1], anywhere in the frame, is enlarged to the frame; 1 changes nothing.
 
@@ -49,7 +60,7 @@ class Augment:
         self, video: UInt8[np.ndarray, "T H W C"], caption: str, rng: np.random.Generator
     ) -> UInt8[np.ndarray, "T H W C"]:
         """One clip changed; `rng` decides how."""
-        if self.flip and rng.random() < 0.5 and SIDED.isdisjoint(words(caption)):
+        if self.flip and rng.random() < 0.5 and (SIDED | LETTERED).isdisjoint(words(caption)):
             video = video[:, :, ::-1]
         if self.crop < 1.0:
             share = rng.uniform(self.crop, 1.0)

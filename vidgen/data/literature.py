@@ -97,7 +97,8 @@ PROTOCOLS: Mapping[str, LiteratureProtocol] = MappingProxyType(
                 samples=10_000,
                 repeats=4,
                 references="Class-conditional; the real clips are random windows of the training "
-                'videos of split 1. Ge et al., "Long video generation with time-agnostic VQGAN '
+                "videos of split 1. MAGVIT draws the place of the crop too; here it is the centre. "
+                'Ge et al., "Long video generation with time-agnostic VQGAN '
                 f'and time-sensitive transformer" (TATS, 2022); {_MAGVIT}.',
             ),
             LiteratureProtocol(

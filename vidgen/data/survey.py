@@ -62,8 +62,10 @@ class PartSurvey:
             f"without"
         ]
         if self.silent:
-            names = list(self.silent_recordings) or [str(index) for index in self.silent]
-            lines[0] += f" ({_some(names, len(self.silent) - len(names))})"
+            named = self.silent_recordings or tuple(map(str, self.silent[:_NAMED]))
+            more = max(0, len(self.silent) - _NAMED)
+            # Several clips may be of one recording.
+            lines[0] += f" ({_some(list(dict.fromkeys(named)), more)})"
         if self.seconds is not None:
             low, middle, high = self.seconds
             sizes = [f"{w}x{h} ({n:,})" for (h, w), n in sorted(self.sizes.items())]
