@@ -158,8 +158,10 @@ def _conserved(states: np.ndarray, played: Played, tiles: Tiles) -> np.ndarray:
     for t, now in enumerate(objects):
         lost, gained = objects[0] - now, now - objects[0]
         fixed = any(name.endswith(("door", "wall")) for name in lost)
-        out_of_sight = int(played.held[t]) + int(played.opened[t])
-        kept = lost.total() <= out_of_sight and gained.total() <= played.opened[t]
+        held, opened = int(played.held[t]), int(played.opened[t])
+        # Of a box that is opened, what it held may lie there instead.
+        gone = held <= lost.total() - gained.total() <= held + opened
+        kept = gone and gained.total() <= opened
         found[t] = kept and not fixed and played.readable[t]
     return found
 

@@ -152,9 +152,10 @@ def strangers(video: np.ndarray, found: list[Layer], extent: Extent) -> np.ndarr
             at = np.argwhere(layer.ink) + np.array([[y, x]])
             inside = ((at >= 0) & (at < frame.shape)).all(1)
             explained[tuple(at[inside].T)] = True
-        # An object that wavers by a pixel or two is not two objects.
-        rest = frame & ~ndimage.binary_dilation(explained, np.ones((3, 3), bool), iterations=2)
-        label, number = ndimage.label(rest, np.ones((3, 3), bool))
+        # An object that wavers by a pixel is not two objects.
+        rest = frame & ~ndimage.binary_dilation(explained, np.ones((3, 3), bool))
+        label = np.zeros(rest.shape, np.int32)
+        number = int(ndimage.label(rest, np.ones((3, 3), bool), output=label))  # type: ignore[arg-type]
         area = np.bincount(label.ravel(), minlength=number + 1)[1:]
         counts[t] = (area >= extent.least_area).sum()
     return counts

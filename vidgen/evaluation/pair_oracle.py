@@ -69,7 +69,7 @@ class PairVerdicts:
     @property
     def identity_right(self) -> np.ndarray:
         """bool [N], both in enough frames."""
-        return self._enough(self.identity_per_frame).all(1)
+        return np.asarray(self._enough(self.identity_per_frame).all(1))
 
     @property
     def majority_identity(self) -> np.ndarray:
@@ -86,7 +86,8 @@ class PairVerdicts:
     @property
     def motion_right(self) -> np.ndarray:
         """bool [N], both on their paths in enough frames."""
-        return self._enough((self.distance <= self.tolerance) | self.hidden).all(1)
+        near = self.distance <= self.tolerance
+        return np.asarray(self._enough(near | self.hidden).all(1))
 
     @property
     def both_objects(self) -> np.ndarray:
@@ -126,7 +127,9 @@ class PairVerdicts:
             "trajectory_error_px": Measure(kind="average", values=distance),
             "endpoint_error_px": Measure(kind="average", values=distance[:, -1]),
             "shape_stability": Measure(kind="average", values=self.stability),
-            "drift_identity": Measure(kind="drift", values=self.identity_per_frame.all(2)),
+            "drift_identity": Measure(
+                kind="drift", values=np.asarray(self.identity_per_frame.all(2))
+            ),
             "drift_one_object": Measure(kind="drift", values=self.count == 2),
         }
 
@@ -181,8 +184,8 @@ def examine_pairs(
         alike = motions[0] == motions[1]
         most = _MOST_PATHS if alike else 1
         best = [
-            [path for _, path in candidates(ink, *corners[m], extent.size, need=need, most=most)]
-            for m in motions
+            [path for _, path in candidates(ink, rows, columns, extent.size, need=need, most=most)]
+            for rows, columns in (corners[motion] for motion in motions)
         ]
         # Two objects of one motion are two of its best paths, in either order.
         pairs = [(best[0][0], best[1][0])]
