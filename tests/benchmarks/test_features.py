@@ -20,6 +20,7 @@ def script():
     return module
 
 
+@pytest.mark.slow
 def test_both_forms_are_timed_and_agree(script, tmp_path, capsys):
     out = tmp_path / "features.json"
     assert script.main(script.Settings(tiny=True, out=out)) == 0

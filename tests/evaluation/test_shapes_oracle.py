@@ -81,6 +81,8 @@ def test_the_judge_judges_them_and_orders_the_anchors(real, textured):
         for name, clips in anchors(real, textured, seed=0).items()
     }
     assert found.pop("held-out-real") >= 0.98
+    # Other real clips, most of them of other scenes: the floor of metrics of sets, not of this one.
+    found.pop("real-against-real", None)
     assert max(found.values()) <= 0.02
     scores = judge.judge(real, real)
     assert scores["shape_stability", "all"].value > 0.99

@@ -338,9 +338,8 @@ def test_the_photometric_error_reaches_the_motion_path_alone(followed, state, ba
 
     reached = {name for name, grad in slopes(state.params["generator"]).items() if grad.any()}
     assert {name.split(".")[0] for name in reached} == {"motion", "caption"}
-    # Features are warped beside the canvas, for the repair, which has no part in this.
     motion = {name for name in state.params["generator"] if name.startswith("motion.")}
-    assert motion - reached == {"motion.features.kernel", "motion.features.bias"}
+    assert motion <= reached
 
 
 def test_a_motion_latent_of_zero_leaves_what_was_painted_where_it_is(phase, state, batch):

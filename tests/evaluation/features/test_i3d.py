@@ -24,6 +24,7 @@ def logits(i3d, video):
     return i3d(video)
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_straightforward_port(parity, video, logits):
     # In full: a plain 3-D convolution of this size, compiled in haste, runs for half a minute.
     jax.config.update("jax_disable_most_optimizations", False)

@@ -116,7 +116,7 @@ class AutoregressiveConfig:
     tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
     prior: PriorConfig = PriorConfig()
     motion: MotionConfig = dataclasses.field(default=MotionConfig())
-    motion_share: float = 0.1
+    motion_share: float = 0.125
     tokenizer_share: float = 0.15
     sampler: Sampler = Sampler()
 

@@ -69,8 +69,8 @@ class DiffusionConfig:
     drop_both: float = 0.05
     batch_size: int = 8
     motion: MotionConfig = dataclasses.field(default=MotionConfig())
-    motion_share: float = 0.12
-    opening_share: float = 0.43
+    motion_share: float = 0.125
+    opening_share: float = 0.425
     opening_batch_size: int = 64
     opening_time_mean: float = 0.8
     ema_decay: float = 0.99
