@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -91,7 +91,9 @@ class VideoFile:
             for _ in self._decoded(container, stream):
                 pass
         with self._files.open(self.name) as file:
-            return dataclasses.replace(facts, digest=hashlib.file_digest(file, "sha256").digest())
+            return dataclasses.replace(
+                facts, digest=hashlib.file_digest(cast("Any", file), "sha256").digest()
+            )
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:
         """What is shown at each of these moments, in seconds since the first frame.

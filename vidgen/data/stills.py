@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -57,7 +57,7 @@ class FrameFolder:
         digest = hashlib.sha256()
         for name in self._frames:
             with self._files.open(name) as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(hashlib.file_digest(cast("Any", file), "sha256").digest())
         return dataclasses.replace(self.facts(), digest=digest.digest())
 
     def shots(self, times: Float[np.ndarray, "T"]) -> Sequence[Shot]:

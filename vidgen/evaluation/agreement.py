@@ -49,8 +49,8 @@ def rank_agreement(values: Mapping[str, Mapping[str, float]]) -> list[Agreement]
             Agreement(
                 first=first,
                 second=second,
-                kendall=float(stats.kendalltau(x, y).statistic),
-                spearman=float(stats.spearmanr(x, y).statistic),
+                kendall=float(np.asarray(stats.kendalltau(x, y))[0]),
+                spearman=float(np.asarray(stats.spearmanr(x, y))[0]),
                 n=len(common),
             )
         )

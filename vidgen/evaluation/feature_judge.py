@@ -88,8 +88,8 @@ class FeatureJudge:
     def in_domain(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "in-domain"."""
         try:
-            networks = {kind: self.network(kind) for kind in KINDS}
-            pairs = {
+            networks: dict[Kind, InDomainNetwork] = {kind: self.network(kind) for kind in KINDS}
+            pairs: dict[Kind, tuple[np.ndarray, np.ndarray]] = {
                 kind: (self.features(network, real.video), self.features(network, clips.video))
                 for kind, network in networks.items()
             }

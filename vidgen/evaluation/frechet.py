@@ -58,8 +58,10 @@ def frechet_distance(
     x = (x - mean_x[None, :]) / np.sqrt(len(x) - ddof)
     y = (y - mean_y[None, :]) / np.sqrt(len(y) - ddof)
     # Turned by the orthogonal factors of Xc and Yc the nuclear norm is that of a smaller matrix.
-    tall_x, tall_y = (np.linalg.qr(z, mode="r") if len(z) > z.shape[1] else z for z in (x, y))
-    cross = np.linalg.svd(tall_x @ tall_y.T, compute_uv=False).sum()
+    small_x, small_y = (
+        np.asarray(np.linalg.qr(z, mode="r")) if len(z) > z.shape[1] else z for z in (x, y)
+    )
+    cross = np.linalg.svd(small_x @ small_y.T, compute_uv=False).sum()
     apart = np.sum((mean_x - mean_y) ** 2)
     return float(apart + np.sum(x**2) + np.sum(y**2) - 2.0 * cross)
 

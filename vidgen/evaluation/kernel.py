@@ -9,6 +9,7 @@ References:
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -161,7 +162,7 @@ class _Sums:
             return interval(self.estimate, lack_x + lack_y - 2 * lack)
         lack_x = lack_x - 2 * (total - self.x_to_y) / (count - self.x_count)
         lack_y = lack_y - 2 * (total - self.y_to_x) / (count - self.y_count)
-        half = float(np.hypot(*(interval(0.0, lack)[1] for lack in (lack_x, lack_y))))
+        half = math.hypot(*(interval(0.0, lack)[1] for lack in (lack_x, lack_y)))
         return self.estimate - half, self.estimate + half
 
 

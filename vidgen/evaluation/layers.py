@@ -153,7 +153,7 @@ def strangers(video: np.ndarray, found: list[Layer], extent: Extent) -> np.ndarr
             inside = ((at >= 0) & (at < frame.shape)).all(1)
             explained[tuple(at[inside].T)] = True
         # An object that wavers by a pixel is not two objects.
-        rest = frame & ~ndimage.binary_dilation(explained, np.ones((3, 3), bool))
+        rest = frame & ~np.asarray(ndimage.binary_dilation(explained, np.ones((3, 3), bool)), bool)
         label = np.zeros(rest.shape, np.int32)
         number = int(ndimage.label(rest, np.ones((3, 3), bool), output=label))  # type: ignore[arg-type]
         area = np.bincount(label.ravel(), minlength=number + 1)[1:]

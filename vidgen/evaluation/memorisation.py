@@ -10,6 +10,8 @@ generative models" (2020), whose statistic this is, as a share.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -45,7 +47,7 @@ def memorisation(
     value = float(wins.mean())
     lack_real = (wins.sum() - wins.sum(1)) / ((n - 1) * m)
     lack_fake = (wins.sum() - wins.sum(0)) / (n * (m - 1))
-    half = float(np.hypot(*(interval(0.0, lack)[1] for lack in (lack_real, lack_fake))))
+    half = math.hypot(*(interval(0.0, lack)[1] for lack in (lack_real, lack_fake)))
     return Score(
         value=value,
         low=max(value - half, 0.0),

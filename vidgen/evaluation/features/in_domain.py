@@ -197,7 +197,7 @@ def _compiled(
     """
     network = in_domain_modules(kind, shape[2:], width, classes)
     clips = _sharding()
-    shardings = (
+    shardings: dict[str, Any] = (
         {}
         if clips is None
         else {"in_shardings": (NamedSharding(clips.mesh, PartitionSpec()), clips)}

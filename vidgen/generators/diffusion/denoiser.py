@@ -109,7 +109,8 @@ class Denoiser(nnx.Module):
         middle = self.down(nn.patchify(tokens, self.merge))
         for block in self.middle:
             middle = block(middle, middle_steer, condition)
-        tokens = tokens + nn.unpatchify(self.up(self.up_norm(middle)), self.merge, tokens.shape[1:])
+        T, H, W, D = tokens.shape[1:]
+        tokens = tokens + nn.unpatchify(self.up(self.up_norm(middle)), self.merge, (T, H, W, D))
         for block in self.out:
             tokens = block(tokens, steer)
         return nn.unpatchify(self.head(self.head_norm(tokens)), self.patch, self.shape)
