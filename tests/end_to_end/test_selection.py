@@ -19,6 +19,7 @@ def toys_alone(experiment):
     return catalogue.find(experiment).select(generators=["toy"])
 
 
+@pytest.mark.slow
 def test_settings_are_chosen_on_validation_prompts_and_answer_the_test_once(
     toys_alone, tmp_path, monkeypatch
 ):
@@ -68,6 +69,7 @@ def test_settings_are_chosen_on_validation_prompts_and_answer_the_test_once(
     np.testing.assert_array_equal(ClipSet.load(run / "samples/test-8.npz").video, test.video)
 
 
+@pytest.mark.slow
 def test_combinations_that_training_left_out_are_asked_of_trainings_without_them(
     toys_alone, tmp_path
 ):

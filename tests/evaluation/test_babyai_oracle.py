@@ -90,8 +90,9 @@ def test_real_clips_succeed_and_broken_ones_do_not(oracle, real, broken):
 def test_broken_clips_fail_for_what_is_broken(real, broken):
     for kind in ("vanishes", "second-object", "swapped"):
         assert broken[kind].begins.all()
-        # What vanishes before the agent's eyes may have been picked up.
-        assert broken[kind].conserved.all(1).mean() <= (0.2 if kind == "vanishes" else 0.0)
+        # What vanishes before the agent's eyes may have been picked up, and what appears there put
+        # down: neither is conserved for certain, and such a clip fails for its mission instead.
+        assert broken[kind].conserved.all(1).mean() <= (0.2 if kind == "vanishes" else 0.05)
     assert broken["freezes"].legal.all()
     assert broken["freezes"].conserved.all()
     assert not broken["freezes"].fulfilled.any()

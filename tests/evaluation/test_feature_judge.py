@@ -102,6 +102,7 @@ def test_another_judge_takes_networks_and_features_from_disk(folder, judge, prom
             assert score.value == before[key].value
 
 
+@pytest.mark.slow
 def test_the_order_of_clips_changes_no_score(judge, prompts):
     few = prompts[:96]
     worse = few.replace(video=few.video[:, ::-1].copy())
@@ -121,6 +122,7 @@ np.save(sys.argv[3], InDomainNetwork.load(sys.argv[1])(np.load(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_make_the_same_features(folder, judge, prompts, tmp_path):
     video, found = tmp_path / "video.npy", tmp_path / "features.npy"
     np.save(video, prompts.video[:70])

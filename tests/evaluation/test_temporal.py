@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from vidgen.evaluation.frame_judge import temporal_scores
+from vidgen.evaluation.frame_judge import frame_scores, temporal_frames
 from vidgen.evaluation.optical_flow import frame_pairs
 from vidgen.evaluation.temporal import flicker, motion
 
@@ -79,22 +79,22 @@ def test_one_frame_has_no_change(measure):
 def test_frames_too_small_for_flow_are_refused_by_name(prompts):
     few = prompts[:4].replace(truth=None)
     few = few.replace(video=few.video[:, :, :6, :6].copy())
-    scores = temporal_scores(few, few)(np.ones(4, bool), "all")
-    assert scores["warp_error"].value is None
-    assert "8x8" in scores["warp_error"].note
+    with pytest.raises(ValueError, match="8x8"):
+        temporal_frames(few, few)
 
 
 def test_without_opencv_the_note_says_what_to_install(prompts, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    scores = temporal_scores(prompts[:4], prompts[:4])(np.ones(4, bool), "all")
-    assert "vidgen[metrics]" in scores["dynamic_degree"].note
+    with pytest.raises(ImportError, match=r"vidgen\[metrics\]"):
+        temporal_frames(prompts[:4], prompts[:4])
 
 
 def test_a_clip_that_comes_to_rest_drifts(prompts):
     few = prompts[:24]
     rest = few.video.copy()
     rest[:, 4:] = rest[:, 3:4]
-    scores = temporal_scores(few.replace(video=rest), few)(np.ones(24, bool), "all")
+    frames = temporal_frames(few.replace(video=rest), few)
+    scores = frame_scores(frames, few)(np.ones(24, bool), "all")
     assert scores["drift_dynamic_degree"].high < 0
     assert scores["drift_flicker"].high < 0
     assert scores["drift_flicker"].better == "lower"
