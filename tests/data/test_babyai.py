@@ -1,6 +1,8 @@
 import concurrent.futures
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -305,6 +307,43 @@ def test_a_pass_that_is_stopped_leaves_nothing_half_written(tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         _ = cached(tmp_path)[0]
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+_CACHED_READER = f"""
+import hashlib, sys
+from vidgen.data import source
+clips = source("babyai", levels="{SMALL}", frames=4, tile=4, clips=150, cache=sys.argv[1] or None)
+digest = hashlib.sha256()
+for index in range(len(clips)):
+    digest.update(clips[index].video.tobytes() + clips[index].truth.episode.grid.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_a_killed_process_and_two_at_once_leave_a_whole_cache(tmp_path):
+    def start_reading(folder):
+        return subprocess.Popen(
+            [sys.executable, "-c", _CACHED_READER, str(folder)], stdout=subprocess.PIPE, text=True
+        )
+
+    def half_written():
+        return list(tmp_path.rglob(".*.partial"))
+
+    killed = start_reading(tmp_path)
+    deadline = time.monotonic() + 60
+    while not half_written() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    (left,) = half_written()
+    os.utime(left, (0, 0))
+    readers = [start_reading(folder) for folder in (tmp_path, tmp_path, "")]
+    said = {reader.communicate(timeout=120)[0] for reader in readers}
+    assert [reader.returncode for reader in readers] == [0, 0, 0]
+    # Those with a cache read what the one without it plays.
+    assert len(said) == 1
+    files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert files == [f"{shard:06d}.array_record" for shard in range(3)]
 
 
 def test_a_missing_package_names_what_to_install(monkeypatch, tmp_path):

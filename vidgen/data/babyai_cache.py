@@ -3,17 +3,20 @@
 A source falls into shards of 64 neighbouring clips. The first time that any clip of a shard is
 asked for, the whole shard is rendered, written under another name and renamed: a file is whole or
 absent, two processes that race write the same bytes, and a pass that was stopped goes on where it
-was. The folder is named by the source's fingerprint, so that other clips never answer. Every record
-starts with the SHA-256 of the rest, which is verified on reading.
+was. What a killed process left half-written is never read, and removed once it has not grown for
+an hour. The folder is named by the source's fingerprint, so that other clips never answer. Every
+record starts with the SHA-256 of the rest, which is verified on reading.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,9 @@ from vidgen.data.errors import CorruptFileError
 SHARD = 64
 
 _DIGEST = 32
+
+_STALE = 3600.0
+"""Seconds after its last byte from which on a half-written file has no writer any more."""
 
 Record = tuple[dict[str, Any], Mapping[str, np.ndarray]]
 """A header of JSON values, and arrays by name."""
@@ -76,6 +82,7 @@ class RecordCache:
 
     def _write(self, path: Path, shard: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._clear()
         with replacing(path) as partial:
             writer = self._module.ArrayRecordWriter(str(partial), "group_size:1")
             try:
@@ -83,6 +90,13 @@ class RecordCache:
                     writer.write(_pack(self._render(index)))
             finally:
                 writer.close()
+
+    def _clear(self) -> None:
+        for left in self.folder.glob(".*.partial"):
+            # Another process may clear as well, or finish what it writes.
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _STALE:
+                    left.unlink()
 
     def _read(self, path: Path, row: int) -> Record:
         try:
