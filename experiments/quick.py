@@ -5,8 +5,8 @@ frame given in half of the clips. 150 seconds of training a family on two CPU co
 
 Expected: held-out real clips pass the oracle, still pictures and wrong captions never do. Seed 0,
 on two idle cores, by `vidgen compare quick` (oracle success from a sentence / from a sentence and a
-frame, 256 prompts): gan 0.03 / 0.75, autoregressive 0.24 / 0.26, diffusion 0.09 / 0.23;
-by majority 0.09 / 0.88, 0.63 / 0.54 and 0.22 / 0.52. The aim, by majority: gan
+frame, 256 prompts): gan 0.01 / 0.73, autoregressive 0.25 / 0.41, diffusion 0.40 / 0.72;
+by majority 0.08 / 0.84, 0.52 / 0.73 and 0.55 / 0.95. The aim, by majority: gan
 0.15 / 0.65, autoregressive 0.70 / 0.85, diffusion 0.45 / 0.90.
 """
 
