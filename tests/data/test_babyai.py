@@ -334,7 +334,7 @@ def test_a_killed_process_and_two_at_once_leave_a_whole_cache(tmp_path):
     while not half_written() and time.monotonic() < deadline:
         time.sleep(0.002)
     killed.kill()
-    killed.wait()
+    killed.communicate()  # and close the pipe
     (left,) = half_written()
     os.utime(left, (0, 0))
     readers = [start_reading(folder) for folder in (tmp_path, tmp_path, "")]
