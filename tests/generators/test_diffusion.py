@@ -164,6 +164,14 @@ def test_a_block_steers_each_frame_by_itself_and_begins_as_the_identity():
     assert ConvBlock(6, 3, 1, rngs=nnx.Rngs(0)).time is None
 
 
+def _frames_apart(weights, frames):
+    """The weights, but for all that carries anything from one frame to another."""
+    apart = {name: jnp.zeros_like(weights[name]) for name in ("up.kernel", "up.bias")}
+    for name in ("into.0.time.mixing", "out.0.time.mixing"):
+        apart[name] = jnp.broadcast_to(jnp.eye(frames)[None], weights[name].shape)
+    return weights | apart
+
+
 @pytest.fixture(scope="module")
 def denoiser(task):
     """The network of a tiny denoiser, and random weights for it."""
@@ -171,34 +179,21 @@ def denoiser(task):
     return network, jax.jit(lambda key: shaken(network.init(key)))(jax.random.key(0))
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_the_moved_frame_is_shown_where_frames_are_given(denoiser, clip, task, count):
+def test_the_moved_clip_is_shown_beside_the_noisy_one_frame_by_frame(denoiser, clip, task):
     network, weights = denoiser
-    condition = Condition.of(
-        jnp.zeros((2, task.text_length, task.text_width)),
-        jnp.zeros((2, task.text_length)),
-        clip[:, :count],
-        jnp.broadcast_to(jnp.array([[True], [False]]), (2, count)),
-    )
-    moved = jnp.concatenate([clip[:, :count], -0.5 * clip[:, count:]], axis=1) if count else None
-    seen = np.asarray(network.bind(weights)._with_context(-clip, condition, moved))
-    assert seen.shape == (*clip.shape[:-1], 3)
-    np.testing.assert_array_equal(seen[..., :1], -clip)
-    # Nothing is given to the second clip, and to none where the task has no context.
-    np.testing.assert_array_equal(seen[1, ..., 1:], 0.0)
-    if count:
-        np.testing.assert_array_equal(seen[0, ..., 1:2], moved[0])
-    for frame in range(task.frames):
-        np.testing.assert_array_equal(seen[0, frame, ..., 2], float(frame < count))
+    # With no mixing of frames and nothing from the middle, a frame is what is shown in its place.
+    weights = _frames_apart(weights, task.frames)
+    predict = jax.jit(lambda moved: network.bind(weights)(clip, jnp.ones(2), prompts(task), moved))
+    moved = np.abs(predict(clip) - predict(clip.at[0, 2].add(1.0))).max(axis=(2, 3, 4)) > 1e-4
+    expected = np.zeros((2, task.frames), bool)
+    expected[0, 2] = True
+    np.testing.assert_array_equal(moved, expected)
 
 
 def test_each_frame_is_steered_by_its_place(denoiser, clip, task):
     network, weights = denoiser
     # With no mixing of frames and nothing from the middle, a frame is what its own steer makes it.
-    weights = weights | {name: jnp.zeros_like(weights[name]) for name in ("up.kernel", "up.bias")}
-    for name in ("into.0.time.mixing", "out.0.time.mixing"):
-        eye = jnp.eye(task.frames)[None]
-        weights[name] = jnp.broadcast_to(eye, weights[name].shape)
+    weights = _frames_apart(weights, task.frames)
     predict = jax.jit(lambda weights, x, t: network.bind(weights)(x, t, prompts(task), clip))
     t = jnp.full((2,), 0.5)
     before = predict(weights, clip, t)
@@ -280,10 +275,8 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, 
     answer = jnp.zeros_like(clip)
     if prediction == "x":
         answer = path.velocity(a * clip + b * noise, answer, t)
-    error = np.asarray(jnp.square(answer - path.target(clip, noise, t)).mean(axis=(2, 3, 4)))
-    asked = np.ones((2, task.frames), bool)
-    asked[:, :1] = ~np.asarray(condition.context_mask)
-    np.testing.assert_allclose(loss, error[asked].mean(), rtol=1e-4)
+    error = np.asarray(jnp.square(answer - path.target(clip, noise, t)))
+    np.testing.assert_allclose(loss, error[:, 1:].mean(), rtol=1e-4)
 
 
 def test_what_cannot_be_is_refused(task):

@@ -38,7 +38,6 @@ class DiffusionConfig:
         heads: attention heads in the middle.
         attention: ``full`` space-time attention in the middle, or ``factorised``.
         drop_text: share of training clips whose sentence is hidden.
-        drop_both: share of training clips whose sentence and first frames are hidden.
         batch_size: clips a step.
         motion: of the motion compensation that is shown to the denoiser of clips.
         motion_share: fraction of the budget for it.
@@ -66,7 +65,6 @@ class DiffusionConfig:
     heads: int = 4
     attention: Literal["full", "factorised"] = "full"
     drop_text: float = 0.1
-    drop_both: float = 0.05
     batch_size: int = 8
     motion: MotionConfig = dataclasses.field(default=MotionConfig())
     motion_share: float = 0.125

@@ -55,7 +55,8 @@ class Denoiser(nnx.Module):
                 )
         self.patch, self.merge, self.shape = (1, p, p), (mt, mh, mw), task.video_shape
         width, middle, cond = config.width, config.middle_width, _CONDITION_WIDTH
-        self.stem = nnx.Linear(p * p * (2 * task.channels + 1), width, rngs=rngs)
+        shown = 2 if task.context_frames else 1
+        self.stem = nnx.Linear(p * p * shown * task.channels, width, rngs=rngs)
         self.time_embed = _Embedding(64, cond, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, cond, rngs=rngs)
         self.frame_embed = nnx.Param(initializers.normal(1.0)(rngs.params(), (task.frames, cond)))
@@ -95,10 +96,12 @@ class Denoiser(nnx.Module):
             x: noisy clips.
             t: their times.
             condition: what is asked for.
-            moved: the given frames and what becomes of them, by motion compensation; needed where
-                frames may be given.
+            moved: the first frames and what becomes of them by motion compensation, where the task
+                has context frames. What moves in the later frames looks like them, and need not be
+                carried across frames by the network.
         """
-        tokens = self.stem(nn.patchify(self._with_context(x, condition, moved), self.patch))
+        seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
+        tokens = self.stem(nn.patchify(seen, self.patch))
         words = self.words.features(condition.text, condition.text_mask)
         known = self.time_embed(t) + self.words(words, condition.text_mask)
         steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
@@ -114,27 +117,6 @@ class Denoiser(nnx.Module):
         for block in self.out:
             tokens = block(tokens, steer)
         return nn.unpatchify(self.head(self.head_norm(tokens)), self.patch, self.shape)
-
-    def _with_context(
-        self, x: Video, condition: Condition, moved: Video | None
-    ) -> Float[Array, "B T H W C3"]:
-        """The noisy clip, the moved one where frames are given, and which they are.
-
-        What moves in the later frames looks like what is given, and need not be carried across
-        frames by the network. Where nothing is given, zeros.
-        """
-        B, T, H, W, C = x.shape
-        K = condition.context.shape[1]
-        if moved is None:
-            return jnp.concatenate([x, jnp.zeros((B, T, H, W, C + 1), x.dtype)], axis=-1)
-        wide = lambda mask: mask[:, :, None, None, None]  # noqa: E731
-        whole = condition.context_mask.all(axis=1, keepdims=True)
-        shown = jnp.concatenate(
-            [condition.context, jnp.where(wide(whole), moved[:, K:], 0.0)], axis=1
-        )
-        known = jnp.pad(condition.context_mask, [(0, 0), (0, T - K)]).astype(x.dtype)
-        known = jnp.broadcast_to(wide(known), (B, T, H, W, 1))
-        return jnp.concatenate([x, shown, known], axis=-1)
 
 
 class _Embedding(nnx.Module):

@@ -68,7 +68,7 @@ class DenoisingPhase:
         for_drop, for_noise = jax.random.split(key)
         clip, condition = self._view(batch)
         config = self._config
-        condition = condition.drop(for_drop, text=config.drop_text, both=config.drop_both)
+        condition = condition.drop(for_drop, text=config.drop_text)
         moved = None
         if self._motion is not None:
             first = clip[:, : condition.context_mask.shape[1]]
@@ -90,7 +90,7 @@ class DenoisingPhase:
     def _loss(
         self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key
     ) -> Float[Array, ""]:
-        """Mean squared error of the velocity on the frames that were not given."""
+        """Mean squared error of the velocity on the frames after those that are given."""
         process = self._process
         for_time, for_noise = jax.random.split(key)
         t = process.draw(for_time, clip.shape[0])
@@ -101,7 +101,5 @@ class DenoisingPhase:
         velocity = self._network.bind(params)(x, t, condition, moved)
         if self._config.prediction == "x":
             velocity = process.velocity(x, velocity, wide)
-        error = jnp.square(velocity - process.target(clip, noise, wide)).mean(axis=(2, 3, 4))
-        later = clip.shape[1] - condition.context_mask.shape[1]
-        asked = jnp.pad(~condition.context_mask, [(0, 0), (0, later)], constant_values=True)
-        return jnp.sum(error * asked) / jnp.sum(asked)
+        known = condition.context.shape[1]
+        return jnp.square(velocity - process.target(clip, noise, wide))[:, known:].mean()
