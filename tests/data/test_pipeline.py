@@ -15,6 +15,7 @@ from vidgen.data import (
     source,
     validation_batches,
 )
+from vidgen.data.rows import Rows
 from vidgen.text import WordVectors
 from vidgen.types import Clip, HostBatch, Task
 
@@ -316,6 +317,21 @@ def test_evaluation_fails_on_the_first_corrupt_clip_and_names_it(many, encoder):
 def test_a_source_without_a_readable_clip_is_refused_at_once(digits, encoder):
     with pytest.raises(CorruptFileError, match="1 of the 40 clips"):
         check_task(Torn(digits, set(range(40))), encoder, TASK)
+
+
+class Endless(Torn):
+    """A source of more clips than anything could list."""
+
+    def __len__(self):
+        return 10**15
+
+    def __getitem__(self, index):
+        return super().__getitem__(index % len(self._whole))
+
+
+def test_a_row_costs_one_clip_however_many_the_source_has(digits):
+    rows = Rows(Endless(digits, {3}), TASK, "skip")
+    np.testing.assert_array_equal(rows[10**14 + 3]["video"], digits[4].video)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import threading
@@ -65,7 +66,7 @@ class Rows:
 
     def readable(self, index: int) -> tuple[int, Clip]:
         """The first clip from `index` on, round the end, that can be read; and its index."""
-        for at in (*range(index, len(self)), *range(index)):
+        for at in itertools.chain(range(index, len(self)), range(index)):
             if at in self._bad:
                 continue
             try:
