@@ -13,6 +13,7 @@ from flax import nnx
 from vidgen.generators.gan import Gan, GanConfig, GanSampler
 from vidgen.generators.gan.discriminators import Discriminators, Merge
 from vidgen.generators.gan.losses import (
+    contrastive_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
@@ -23,7 +24,8 @@ from vidgen.generators.gan.objectives import (
     Scene,
     discriminator_objective,
     generator_objective,
-    mismatched,
+    matching_loss,
+    rivals,
 )
 from vidgen.generators.gan.phase import AdversarialPhase
 from vidgen.motion import photometric_error
@@ -358,13 +360,46 @@ def test_a_motion_latent_of_zero_leaves_what_was_painted_where_it_is(phase, stat
     assert (np.abs(placed - plain).max(axis=(1, 2, 3)) > 0.01).all()
 
 
-def test_captions_that_agree_or_are_absent_are_no_mismatch(batch):
+def test_captions_that_agree_or_are_absent_are_no_rivals(batch):
     told = batch.condition
     text = told.text.at[1].set(told.text[0])
     mask = told.text_mask.at[3].set(False)
     told = Condition.of(text, mask, told.context, told.context_mask)
-    # Row 0 follows row 3, which has no caption; row 1 repeats row 0; row 3 has none of its own.
-    np.testing.assert_array_equal(mismatched(told), [0.0, 0.0, 1.0, 0.0])
+    expected = np.zeros((4, 4), bool)
+    expected[:3, :3] = True
+    expected[:2, :2] = expected[2, 2] = False  # rows 0 and 1 say the same
+    expected[3, :3] = True  # it has no caption, and its loss does not count
+    np.testing.assert_array_equal(rivals(told), expected)
+
+
+def test_contrastive_loss_by_hand():
+    fits = jnp.array([[2.0, 0.0, 5.0], [1.0, 1.0, 1.0]])
+    rival = jnp.array([[False, True, False], [True, False, True]])
+    loss = contrastive_loss(fits, jnp.array([0, 1]), rival)
+    np.testing.assert_allclose(loss, [SOFTPLUS_MINUS_2, np.log(3.0)], rtol=1e-6)
+
+
+def test_a_clip_without_a_caption_has_nothing_to_match(phase, batch):
+    """Matching reads no clip whose caption is gone, and both players read all others."""
+    weights = jax.jit(phase.discriminators.init)(jax.random.key(0))
+    weights = {name: array + 0.01 for name, array in weights.items()}
+    told = batch.condition.keep(text=jnp.array([True, True, True, False]))
+
+    @jax.jit
+    def slopes(video):
+        scene = Scene.draw(jax.random.key(1), batch.video, told, 3)
+
+        def loss(first):
+            judges = phase.discriminators.bind(weights)
+            views = scene.views(first, video)
+            batch_captions = judges.captions(scene.captions)
+            seen = judges.frame.features(views["frame"], scene.told["frame"])
+            return matching_loss(judges.frame, seen, batch_captions, scene, "frame")
+
+        return jax.grad(loss)(batch.video[:, 0])
+
+    moved = np.abs(slopes(batch.video[:3])).sum(axis=(1, 2, 3)) > 0
+    np.testing.assert_array_equal(moved, [True, True, True, False])
 
 
 def test_judged_frames_are_those_the_generator_made(batch):

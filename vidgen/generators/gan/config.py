@@ -40,8 +40,8 @@ class GanConfig:
         gamma: weight of both gradient penalties at the start, for an input of 32x32 values; in
             proportion for larger ones.
         gamma_final: the same at the end; it falls along a half cosine.
-        mismatch: weight of the matching-aware term, in which a real clip under another clip's
-            caption counts as generated.
+        matching: weight of the contrastive term of both players: by what a discriminator sees, a
+            clip's own caption must be told from the other captions of the batch.
         flow_weight: weight of the photometric error of the flow, in the generator's loss, on real
             first frames; 0 for adversarial training alone.
         text_dropout: probability that a training clip loses its caption.
@@ -66,7 +66,7 @@ class GanConfig:
     loss: LossKind = "relativistic"
     gamma: float = 10.0
     gamma_final: float = 2.0
-    mismatch: float = 1.0
+    matching: float = 1.0
     flow_weight: float = 500.0
     text_dropout: float = 0.02
     context_dropout: float = 0.05
@@ -79,14 +79,14 @@ class GanConfig:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         if self.batch_size < 2:
             raise ValueError(
-                f"batch_size must be at least 2, so that captions can be mismatched and samples "
+                f"batch_size must be at least 2, so that captions can be told apart and samples "
                 f"compared, got {self.batch_size}"
             )
         if not 1 <= self.animated <= self.batch_size:
             raise ValueError(
                 f"animated must lie in [1, batch_size = {self.batch_size}], got {self.animated}"
             )
-        for name in ("gamma", "gamma_final", "mismatch", "flow_weight"):
+        for name in ("gamma", "gamma_final", "matching", "flow_weight"):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"{name} is a weight of at least 0, got {getattr(self, name)}")
         if not (0.0 <= self.text_dropout < 1.0 and 0.0 <= self.context_dropout < 1.0):

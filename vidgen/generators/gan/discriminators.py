@@ -60,9 +60,19 @@ class Projection(nnx.Module):
     def __call__(
         self, features: Float[Array, "B F"], caption: Float[Array, "B E"]
     ) -> Float[Array, "B"]:
-        x = jax.nn.leaky_relu(self.hidden(features), 0.2)
+        x = self._hidden(features)
         fit = jnp.sum(x * self.match(caption), axis=-1) / x.shape[-1] ** 0.5
         return self.real(x)[:, 0] + fit
+
+    def fits(
+        self, features: Float[Array, "B F"], captions: Float[Array, "N E"]
+    ) -> Float[Array, "B N"]:
+        """How well each of the features fits each of the captions."""
+        x = self._hidden(features)
+        return x @ self.match(captions).T / x.shape[-1] ** 0.5
+
+    def _hidden(self, features: Float[Array, "B F"]) -> Float[Array, "B D"]:
+        return jax.nn.leaky_relu(self.hidden(features), 0.2)
 
 
 class ClipDiscriminator(nnx.Module):
@@ -124,6 +134,9 @@ class FrameDiscriminator(nnx.Module):
         return _through(self.layers, x)
 
 
+Judge = ClipDiscriminator | FrameDiscriminator
+
+
 class Discriminators(nnx.Module):
     """Both discriminators and their common reading of captions.
 
@@ -139,7 +152,7 @@ class Discriminators(nnx.Module):
         self.frame = FrameDiscriminator(config, task, rngs=rngs)
 
     @property
-    def judges(self) -> dict[JudgeName, ClipDiscriminator | FrameDiscriminator]:
+    def judges(self) -> dict[JudgeName, Judge]:
         """The discriminators by what they look at."""
         return {"clip": self.clip, "frame": self.frame}
 

@@ -1,4 +1,4 @@
-"""Adversarial losses of both players, the gradient penalty, and the photometric error."""
+"""Adversarial losses of both players, the contrastive loss, and the gradient penalty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 LossKind = Literal["relativistic", "non-saturating", "hinge"]
 
@@ -59,6 +59,28 @@ def generator_loss(
             return jax.nn.softplus(-fake)
         case "hinge":
             return -fake
+
+
+def contrastive_loss(
+    fits: Float[Array, "B N"], own: Int[Array, "B"], rival: Bool[Array, "B N"]
+) -> Float[Array, "B"]:
+    """Cross-entropy of each picture's own caption among its rivals, in nats.
+
+    One step compares a picture with all captions of a batch where matching-aware pairs compare it
+    with one.
+
+    Args:
+        fits: how well each picture fits each caption.
+        own: index of each picture's caption.
+        rival: which captions it is told from; its own is always among them.
+
+    References: Zhang et al., "Cross-modal contrastive learning for text-to-image generation"
+    (2021), equation 3; matching-aware pairs: Reed et al., "Generative adversarial text to image
+    synthesis" (2016).
+    """
+    rival = rival | (jnp.arange(fits.shape[1])[None] == own[:, None])
+    chances = jax.nn.log_softmax(jnp.where(rival, fits, -jnp.inf), axis=-1)
+    return -jnp.take_along_axis(chances, own[:, None], axis=-1)[:, 0]
 
 
 def gradient_penalty(

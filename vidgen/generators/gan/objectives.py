@@ -6,11 +6,12 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.generators.gan.config import GanConfig
-from vidgen.generators.gan.discriminators import Discriminators, JudgeName
+from vidgen.generators.gan.discriminators import Discriminators, Judge, JudgeName
 from vidgen.generators.gan.losses import (
+    contrastive_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
@@ -53,11 +54,15 @@ class Scene:
     Attributes:
         real: the real clips.
         told: what each discriminator is told about what it sees.
+        row: which clip of the batch each view is of.
+        captions: of the whole batch.
         frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
     """
 
     real: Video
     told: dict[JudgeName, Condition]
+    row: dict[JudgeName, Int[Array, "N"]]
+    captions: Condition
     frame: Float[Array, "A T"]
 
     @classmethod
@@ -67,12 +72,15 @@ class Scene:
         alone = condition.keep(context=False)
         begin = jnp.maximum(jnp.sum(told.context_mask, axis=1), 1)
         index = jax.random.randint(key, (animated,), begin, real.shape[1])
+        rows, moving = jnp.arange(len(real)), jnp.arange(animated)
         return cls(
             real=real,
             told={
                 "clip": told,
                 "frame": jax.tree.map(lambda *parts: jnp.concatenate(parts), alone, told),
             },
+            row={"clip": moving, "frame": jnp.concatenate([rows, moving])},
+            captions=alone,
             frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
         )
 
@@ -94,29 +102,29 @@ def discriminator_objective(
     drawn: Drawn,
     gamma: Float[Array, ""],
 ) -> tuple[Float[Array, ""], tuple[Logits, Metrics]]:
-    """Pairing loss, matching-aware loss and gradient penalties, summed over the discriminators.
+    """Pairing loss, contrastive loss and gradient penalties, summed over the discriminators.
 
     ::
 
-        L(real, fake) + mismatch L(real, real with a wrong caption) + gamma / 2 (R1 + R2)
+        L(real, fake) + matching M(real) + gamma / 2 (R1 + R2)
 
-    References: Huang et al. (2024) for the first and the last term; Reed et al., "Generative
-    adversarial text to image synthesis" (2016), for the middle one.
+    References: Huang et al. (2024) for the first and the last term; `contrastive_loss` for M.
 
     Returns:
         The loss; the logits of the real clips, which the generator is paired with; and a report.
     """
     loss, logits, report = jnp.zeros(()), {}, {}
     real_views, fake_views = scene.real_views, scene.views(drawn.canvas, drawn.video)
+    batch = discriminators.captions(scene.captions)
     for name, judge in discriminators.judges.items():
-        caption = discriminators.captions(scene.told[name])
+        caption = batch[scene.row[name]]
         captions = jnp.concatenate([caption, caption])
         told = jax.tree.map(lambda x: jnp.concatenate([x, x]), scene.told[name])
         both = jnp.concatenate([real_views[name], fake_views[name]])
 
         seen = judge.features(both, told)
         real, fake = jnp.split(judge.head(seen, captions), 2)
-        wrong = judge.head(jnp.split(seen, 2)[0], jnp.roll(caption, 1, axis=0))
+        matching = matching_loss(judge, jnp.split(seen, 2)[0], batch, scene, name)
         penalties = gradient_penalty(
             lambda x, judge=judge, told=told, captions=captions: judge.head(
                 judge.features(x, told), captions
@@ -125,14 +133,12 @@ def discriminator_objective(
         )
         r1, r2 = (penalty.mean() for penalty in jnp.split(penalties, 2))
         pairing = discriminator_loss(config.loss, real, fake).mean()
-        misfit = discriminator_loss(config.loss, real, wrong)
-        misfit = (mismatched(scene.told[name]) * misfit).mean()
         size = both[0].size / _GAMMA_SIZE
-        loss = loss + pairing + config.mismatch * misfit + 0.5 * gamma * size * (r1 + r2)
+        loss = loss + pairing + config.matching * matching + 0.5 * gamma * size * (r1 + r2)
         logits[name] = real
         report |= {
             f"{name}_pairing": pairing,
-            f"{name}_mismatch": misfit,
+            f"{name}_matching": matching,
             f"{name}_r1": r1,
             f"{name}_r2": r2,
             f"{name}_real_logit": real.mean(),
@@ -149,28 +155,47 @@ def generator_objective(
     drawn: Drawn,
     real_logits: Logits,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Pairing loss summed over the discriminators, plus `photometric_error` on real first frames.
+    """Pairing and contrastive loss summed over the discriminators, plus `photometric_error` on real
+    first frames.
 
     A discriminator says only that a clip moves wrongly. What the flow makes of a real first frame
     can be laid beside its real continuation, which says how it should have moved; the flow is shown
     it before repair, which could otherwise rather wipe out what is in the wrong place. The content
     path and all repair are left to the discriminators.
     """
-    pairing = jnp.zeros(())
+    pairing, matching = jnp.zeros(()), jnp.zeros(())
     views = scene.views(drawn.canvas, drawn.video)
+    batch = discriminators.captions(scene.captions)
     for name, judge in discriminators.judges.items():
-        caption = discriminators.captions(scene.told[name])
-        logits = judge.head(judge.features(views[name], scene.told[name]), caption)
+        seen = judge.features(views[name], scene.told[name])
+        logits = judge.head(seen, batch[scene.row[name]])
+        matching = matching + matching_loss(judge, seen, batch, scene, name)
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
     begin = max(scene.told["clip"].context_mask.shape[1], 1)
     error = photometric_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
-    loss = pairing + config.flow_weight * error
-    return loss, {"generator_loss": loss, "generator_pairing": pairing, "flow_error": error}
+    loss = pairing + config.matching * matching + config.flow_weight * error
+    return loss, {
+        "generator_loss": loss,
+        "generator_pairing": pairing,
+        "generator_matching": matching,
+        "flow_error": error,
+    }
 
 
-def mismatched(condition: Condition) -> Float[Array, "B"]:
-    """1 where a row and the one before both have captions, and they differ; else 0."""
-    both = jnp.any(condition.text_mask, axis=1)
-    both = both & jnp.roll(both, 1)
-    differ = jnp.any(condition.text != jnp.roll(condition.text, 1, axis=0), axis=(1, 2))
-    return (both & differ).astype(jnp.float32)
+def matching_loss(
+    judge: Judge,
+    seen: Float[Array, "N F"],
+    captions: Float[Array, "B E"],
+    scene: Scene,
+    name: JudgeName,
+) -> Float[Array, ""]:
+    """Contrastive loss of what a discriminator sees; what lost its caption has nothing to match."""
+    row = scene.row[name]
+    losses = contrastive_loss(judge.head.fits(seen, captions), row, rivals(scene.captions)[row])
+    return (jnp.any(scene.captions.text_mask, axis=1)[row] * losses).mean()
+
+
+def rivals(captions: Condition) -> Bool[Array, "B B"]:
+    """Which captions of a batch each is told from: those that are there and differ."""
+    differ = jnp.any(captions.text[:, None] != captions.text[None], axis=(2, 3))
+    return differ & jnp.any(captions.text_mask, axis=1)[None]
