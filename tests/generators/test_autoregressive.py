@@ -83,13 +83,18 @@ class World:
         """Codes in raster order: [B N]."""
         return self.tokenizer.encode(self.params["tokenizer"], video).reshape(B, -1)
 
+    @property
+    def dictionary(self):
+        return self.tokenizer.dictionary(self.params["tokenizer"])
+
     def tell(self, codes):
-        return self.tokenizer.tell(self.params["tokenizer"], codes)
+        return self.dictionary[codes]
 
     def _logits(self, codes, condition, first=None):
         """Of given codes, after what is expected of the real first frames or of others."""
         expected = self.expect(condition, self.video[:, :1] if first is None else first)
-        prompt = self.prior.expecting(self.prior.encode(condition), expected, self.opening)
+        asked = self.prior.encode(condition)
+        prompt = self.prior.expecting(asked, self.tell(expected), self.opening)
         return self.prior(self.tell(codes), digits_of(codes, self.levels), prompt)
 
     def _draw(self, prior, condition, keys, sampler, given):
@@ -100,9 +105,15 @@ class World:
             copies = len(opening) // B
             return self.expect(condition, jnp.tile(self.video[:, :1], (copies, 1, 1, 1, 1)))
 
-        opening = self.opening
         return sample_codes(
-            bound, self.tell, expect, condition, keys, sampler, opening=opening, given=given
+            bound,
+            self.dictionary,
+            expect,
+            condition,
+            keys,
+            sampler,
+            opening=self.opening,
+            given=given,
         )
 
 
@@ -200,7 +211,7 @@ def test_cached_steps_equal_teacher_forcing(world):
     digits = digits_of(codes, world.levels)
 
     def cached():
-        expected = world.expect(world.condition, world.video[:, :1])
+        expected = world.tell(world.expect(world.condition, world.video[:, :1]))
         prompt = prior.expecting(prior.encode(world.condition), expected, world.opening)
         read = jnp.concatenate([prior.read(world.tell(codes)), prior.nowhere(B, 1)], axis=1)
         memory = prior.decoder.memory(prompt.source)
@@ -218,7 +229,7 @@ def test_cached_steps_equal_teacher_forcing(world):
 
 
 def test_greedy_samples_are_the_likeliest_digit_by_digit(world):
-    video = world.sample(world.params, world.condition, world.keys, Sampler(temperature=0.0))
+    video = world.sample(world.params, world.condition, world.keys, Sampler(temperature=0.0, guidance=None))
     known, (first, mask) = TASK.height // 4 * (TASK.width // 4), world.given
     codes = jnp.where(mask, first, 0)
     digits = digits_of(codes, world.levels)
@@ -284,7 +295,7 @@ def test_what_is_expected_is_told_after_the_opening_alone(world):
     codes = world.codes
 
     def logits(first):
-        expected = world.expect(world.condition, first)
+        expected = world.tell(world.expect(world.condition, first))
         prompt = world.prior.expecting(world.prior.encode(world.condition), expected, world.opening)
         return world.prior(world.tell(codes), digits_of(codes, world.levels), prompt)
 
@@ -363,7 +374,8 @@ def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
     phase = PriorPhase(config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75)
     params = world.params["prior"]
     frozen = {name: world.params[name] for name in ("tokenizer", "motion")}
-    state = TrainState.create(params, config.optimizer.init(params), rest=frozen)
+    rest = frozen | {"dictionary": world.dictionary}
+    state = TrainState.create(params, config.optimizer.init(params), rest=rest)
     batch = Batch(video=world.video, condition=world.condition)
     _, metrics = jax.jit(phase.step)(state, batch, jax.random.key(0), jnp.float32(0.5))
 

@@ -116,10 +116,10 @@ def test_codes_decode_as_the_values_they_stand_for(tokenizer, params):
     np.testing.assert_allclose(decoded, expected, atol=1e-5)
 
 
-def test_a_code_tells_its_vector_and_what_it_decodes_to_alone(tokenizer, params):
-    codes = jnp.arange(tokenizer.size).reshape(3, 4)
-    told = jax.jit(tokenizer.tell)(params, codes)
-    assert told.shape == (3, 4, tokenizer.told_width)
+def test_the_dictionary_gives_a_code_s_vector_and_what_it_decodes_to_alone(tokenizer, params):
+    codes = jnp.arange(tokenizer.size)
+    told = jax.jit(tokenizer.dictionary)(params)
+    assert told.shape == (tokenizer.size, tokenizer.told_width)
     vectors, pixels = jnp.split(told, [CONFIG.quantizer.width], axis=-1)
     np.testing.assert_array_equal(vectors, CONFIG.quantizer.values({}, codes))
     # A clip of a single code, with the same weights; of its patch it shows the last frame.

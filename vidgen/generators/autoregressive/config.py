@@ -35,9 +35,9 @@ class Sampler:
         ValueError: if top_k is below 1.
     """
 
-    temperature: Scalar = 0.4
+    temperature: Scalar = 0.3
     top_p: Scalar = 1.0
-    guidance: Scalar | None = None
+    guidance: Scalar | None = 1.5
     top_k: int | None = dataclasses.field(default=None, metadata={"static": True})
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class AutoregressiveConfig:
     prior: PriorConfig = PriorConfig()
     motion: MotionConfig = dataclasses.field(default=MotionConfig())
     motion_share: float = 0.125
-    tokenizer_share: float = 0.15
+    tokenizer_share: float = 0.2
     sampler: Sampler = Sampler()
 
     def __post_init__(self) -> None:

@@ -84,7 +84,7 @@ class Autoregressive:
             still = condition.context[:, np.minimum(np.arange(T), K - 1)]
             first = tokenizer.encode(weights, still).reshape(mask.shape)
 
-        def expect(condition: Condition, opening: Int[Array, "B M"]) -> Float[Array, "B N F"]:
+        def expect(condition: Condition, opening: Int[Array, "B M"]) -> Int[Array, "B N"]:
             codes = opening.reshape(len(opening), -1, *tokenizer.grid[1:])
             begun = tokenizer.decode(weights, codes)[:, : self._expectation.frames]
             begun = jnp.concatenate([self._given(condition, begun), begun[:, K:]], axis=1)
@@ -92,7 +92,7 @@ class Autoregressive:
 
         codes = sample_codes(
             prior,
-            lambda codes: tokenizer.tell(weights, codes),
+            tokenizer.dictionary(weights),
             expect,
             condition,
             keys,

@@ -104,7 +104,7 @@ class Prior(nnx.Module):
         code_grid: (t, h, w) codes of a clip, N in all.
         code_patch: (frames, height, width) in pixels that a code stands for.
         levels: how many values each of the G digits of a code takes.
-        told_width: features of what a code stands for, `Tokenizer.tell`.
+        told_width: features of what a code stands for, `Tokenizer.dictionary`.
         rngs: source of the initial weights.
 
     References: Vaswani et al., "Attention is all you need" (2017); on codes of video: Yan et al.,
@@ -186,7 +186,7 @@ class Prior(nnx.Module):
 
         Args:
             prompt: the condition.
-            told: what the expected codes stand for, `Tokenizer.tell`.
+            told: what the expected codes stand for, `Tokenizer.dictionary`.
             opening: how many codes come before the expectation begins, and must not be told it.
         """
         later = (jnp.arange(self.length) >= opening)[None, :, None]
@@ -202,7 +202,7 @@ class Prior(nnx.Module):
         """Logits of every digit given the codes and digits before it (teacher forcing).
 
         Args:
-            told: what the first M codes stand for, `Tokenizer.tell`, in raster order over
+            told: what the first M codes stand for, `Tokenizer.dictionary`, in raster order over
                 (t, h, w); whole steps on the time axis.
             digits: of the same codes.
             prompt: the condition.

@@ -72,8 +72,8 @@ class Expectation:
 
     def __call__(
         self, frozen: Mapping[str, Params], first: Float[Array, "B K H W C"], condition: Condition
-    ) -> Float[Array, "B N F"]:
-        """What the expected codes stand for.
+    ) -> Int[Array, "B N"]:
+        """The expected codes, in raster order.
 
         Args:
             frozen: weights of the tokenizer and the motion by name of the phase.
@@ -82,7 +82,7 @@ class Expectation:
         """
         moved = self._motion.bind(frozen["motion"])(first, condition)
         codes = self._tokenizer.encode(frozen["tokenizer"], moved)
-        return self._tokenizer.tell(frozen["tokenizer"], codes.reshape(len(codes), -1))
+        return codes.reshape(len(codes), -1)
 
 
 class PriorPhase:
@@ -122,12 +122,15 @@ class PriorPhase:
         self.network = prior_network(config, task, tokenizer)
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh weights; the tokenizer and the motion are carried along, frozen."""
+        """Fresh weights; the tokenizer, what its codes stand for, and the motion are carried along,
+        frozen.
+        """
         params = self.network.init(key)
+        frozen = {name: jax.tree.map(jnp.copy, earlier[name]) for name in FROZEN}
         return TrainState.create(
             params,
             self.config.optimizer.init(params),
-            rest={name: jax.tree.map(jnp.copy, earlier[name]) for name in FROZEN},
+            rest=frozen | {"dictionary": self.tokenizer.dictionary(frozen["tokenizer"])},
         )
 
     def step(
@@ -140,6 +143,7 @@ class PriorPhase:
         whole = self._codes(state, batch.video[rows])
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
+        expected = state.rest["dictionary"][expected]
         opening = condition
         if self.tokenizer.known(expectation.frames) == expectation.steps:
             # A context that decides its opening would leave nothing to be asked.
@@ -180,10 +184,9 @@ class PriorPhase:
 
     def _codes(self, state: TrainState, video: Video) -> Codes:
         """Codes of clips or openings in raster order: what they stand for, and their digits."""
-        frozen = state.rest["tokenizer"]
-        codes = self.tokenizer.encode(frozen, video).reshape(len(video), -1)
-        told = self.tokenizer.tell(frozen, codes)
-        return told, digits_of(codes, self.tokenizer.config.quantizer.levels)
+        codes = self.tokenizer.encode(state.rest["tokenizer"], video).reshape(len(video), -1)
+        levels = self.tokenizer.config.quantizer.levels
+        return state.rest["dictionary"][codes], digits_of(codes, levels)
 
 
 def _examine(

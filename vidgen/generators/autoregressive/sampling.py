@@ -48,8 +48,8 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
 
 def sample_codes(
     prior: Prior,
-    tell: Callable[[Int[Array, "B"]], Float[Array, "B F"]],
-    expect: Callable[[Condition, Int[Array, "R M"]], Float[Array, "R N F"]],
+    dictionary: Float[Array, "V F"],
+    expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
@@ -64,8 +64,8 @@ def sample_codes(
 
     Args:
         prior: with its weights.
-        tell: what codes stand for, `Tokenizer.tell`.
-        expect: what is expected of clips of a condition whose first M codes are these.
+        dictionary: what each code stands for, `Tokenizer.dictionary`.
+        expect: the codes that are expected of clips of a condition whose first M codes are these.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to draw.
@@ -104,7 +104,7 @@ def sample_codes(
             step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
             drawn = codes_of(draw_digits(x, step_keys), levels)
             codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
-            new = jnp.tile(prior.read(tell(codes)), (copies, 1))[:, None]
+            new = jnp.tile(prior.read(dictionary[codes]), (copies, 1))[:, None]
             read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)
             return (read, caches), codes
 
@@ -113,7 +113,7 @@ def sample_codes(
     # The last row is never written: it stays what neighbours beyond the border are.
     start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
     carry, first = jax.lax.scan(drawing(asked), start, jnp.arange(opening))
-    expected = expect(condition, jnp.tile(first.T, (copies, 1)))
+    expected = dictionary[expect(condition, jnp.tile(first.T, (copies, 1)))]
     prompt = prior.expecting(asked, expected, opening)
     _, later = jax.lax.scan(drawing(prompt), carry, jnp.arange(opening, N))
     return jnp.concatenate([first, later]).T
