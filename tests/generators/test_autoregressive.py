@@ -229,7 +229,9 @@ def test_cached_steps_equal_teacher_forcing(world):
 
 
 def test_greedy_samples_are_the_likeliest_digit_by_digit(world):
-    video = world.sample(world.params, world.condition, world.keys, Sampler(temperature=0.0, guidance=None))
+    video = world.sample(
+        world.params, world.condition, world.keys, Sampler(temperature=0.0, guidance=None)
+    )
     known, (first, mask) = TASK.height // 4 * (TASK.width // 4), world.given
     codes = jnp.where(mask, first, 0)
     digits = digits_of(codes, world.levels)

@@ -92,6 +92,24 @@ def test_the_first_state_can_be_donated_though_it_holds_an_earlier_export(progra
     np.testing.assert_array_equal(earlier["tokenizer"]["w"], np.ones((3,)))
 
 
+def test_the_compiled_beginning_is_the_same_and_is_left_out_where_a_run_goes_on(programs):
+    compiled = programs.init(stream(0, "init"), {})
+    jax.tree.map(np.testing.assert_array_equal, compiled, initialise(PHASE, stream(0, "init"), {}))
+    assert compile_programs(blueprint(PHASE, BATCH, {}), begin=False).init is None
+
+
+def test_a_step_is_traced_once_for_all_programs():
+    traced = []
+
+    class Watched(toy.Linear):
+        def step(self, state, batch, key, progress):
+            traced.append(1)
+            return super().step(state, batch, key, progress)
+
+    compile_programs(blueprint(Watched(name="only", share=1.0), BATCH, {}))
+    assert len(traced) == 1
+
+
 def test_a_blueprint_knows_shapes_and_price():
     plan = blueprint(PHASE, BATCH, {})
     assert plan.parameters == 32 * 32 + 32

@@ -32,7 +32,6 @@ from vidgen.training.step import (
     blueprint,
     compile_programs,
     export_shapes,
-    initialise,
 )
 from vidgen.training.writers import MetricsLog, TensorBoard
 from vidgen.types import HostBatch, Params
@@ -117,7 +116,7 @@ class _PhaseJob:
         iterator = job.data(self.phase.batch_size, int(jax.random.bits(self._key("data"))))
         shapes = blueprint(self.phase, _peek(iterator), self.earlier)
         plan = self._plan(shapes)
-        programs = compile_programs(shapes)
+        programs = compile_programs(shapes, begin=record is None)
         run = Run(
             phase=self.phase.name,
             batch_size=self.phase.batch_size,
@@ -136,7 +135,7 @@ class _PhaseJob:
             interrupt=job.interrupt,
             config=job.config,
         )
-        guarded = self._first_state(shapes, iterator)
+        guarded = self._first_state(shapes, programs, iterator)
         if job.config.profile:
             self._trace(run, guarded)
         guarded = run.to_the_end(guarded)
@@ -180,9 +179,10 @@ class _PhaseJob:
         share = self.job.budget.share(self.phase.share)
         return share.plan(batch_size=self.phase.batch_size, step_flops=cost.step_flops)
 
-    def _first_state(self, shapes: Blueprint, iterator: Any) -> Guarded:
+    def _first_state(self, shapes: Blueprint, programs: Programs, iterator: Any) -> Guarded:
         if self.record is None:
-            return initialise(self.phase, self._key("init"), self.earlier)
+            assert programs.init is not None  # compiled whenever there is no record
+            return programs.init(self._key("init"), self.earlier)
         with self.clocks.on("checkpoint"):
             return self.checkpoints.load(self.record.step, iterator, state=shapes.state)["state"]
 

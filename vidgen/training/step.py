@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -44,11 +45,15 @@ class Programs:
         step: (guarded, host_batch, key, index, progress) -> (guarded, metrics).
         loss: (guarded, host_batch, key, index, progress) -> scalar; changes nothing.
         export: guarded -> what the phase exports.
+        init: (key, earlier) -> guarded, the state at step 0. No leaf shares its buffer with
+            `earlier` or with another leaf: a shared buffer cannot be donated. None where a phase
+            goes on from a checkpoint.
     """
 
     step: Callable[[Guarded, HostBatch, Any, Any, Any], tuple[Guarded, dict[str, Array]]]
     loss: Callable[[Guarded, HostBatch, Any, Any, Any], Array]
     export: Callable[[Guarded], Params]
+    init: Callable[[Any, Mapping[str, Params]], Guarded] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,7 @@ class Blueprint:
     """What is known of a phase before anything is compiled: shapes, and what a step costs.
 
     Attributes:
+        earlier: abstract exports of the phases before it.
         state: abstract `Guarded`.
         export: abstract export.
         batch: abstract `HostBatch`.
@@ -65,6 +71,7 @@ class Blueprint:
     """
 
     phase: Phase
+    earlier: Mapping[str, Params]
     state: Guarded
     export: Params
     batch: HostBatch
@@ -105,7 +112,7 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = abstract(jax.eval_shape(_init(phase), key, earlier))
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
-    step = jax.jit(_unguarded(phase))
+    step = _unguarded(phase)
     arguments = (state.state, batch, key, _INDEX, _PROGRESS)
     new, metrics = jax.eval_shape(step, *arguments)
     _check_state(phase.name, state.state, new)
@@ -116,6 +123,7 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
         cost, note = None, str(error)
     return Blueprint(
         phase=phase,
+        earlier=abstract(earlier),
         state=state,
         export=export_shapes(phase, earlier),
         batch=batch,
@@ -131,18 +139,25 @@ def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
     return abstract(jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier))
 
 
-def compile_programs(plan: Blueprint) -> Programs:
-    """Compile the step, the validation loss and the export, side by side."""
+def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
+    """Compile the step, the validation loss, the export and the beginning, side by side.
+
+    Args:
+        plan: of the phase.
+        begin: whether its beginning is needed.
+    """
     key = jax.eval_shape(lambda: jax.random.key(0))
     arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
-    lowered = (
+    lowered = [
         jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments),
         jax.jit(validation_loss(plan.phase)).lower(*arguments),
         jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
-    )
+    ]
+    if begin:
+        lowered.append(jax.jit(_init(plan.phase)).lower(key, plan.earlier))
     with ThreadPoolExecutor(len(lowered)) as pool:
-        step, loss, export = pool.map(lambda program: program.compile(), lowered)
-    return Programs(step=step, loss=loss, export=export)
+        step, loss, export, *init = pool.map(lambda program: program.compile(), lowered)
+    return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
 
 
 def guarded_step(phase: Phase) -> Callable[..., tuple[Guarded, dict[str, Array]]]:
@@ -183,7 +198,10 @@ _INDEX = jax.ShapeDtypeStruct((), np.int32)
 _PROGRESS = jax.ShapeDtypeStruct((), np.float32)
 
 
+@functools.lru_cache(maxsize=1)
 def _unguarded(phase: Phase) -> Callable[..., tuple[TrainState, Metrics]]:
+    # One jitted function a phase: its trace, seconds of it, is made once for all programs.
+    @jax.jit
     def step(
         state: TrainState, host_batch: HostBatch, key: Any, index: Any, progress: Any
     ) -> tuple[TrainState, Metrics]:
