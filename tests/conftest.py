@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pathlib
+import sys
 from fractions import Fraction
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -29,6 +32,24 @@ def task():
     return Task(
         frames=4, height=16, width=16, channels=1, context_frames=1, text_length=6, text_width=8
     )
+
+
+@pytest.fixture(scope="module")
+def load_benchmark():
+    """Imports a script of benchmarks/ by its name, as it is when run: beside its neighbours."""
+    folder = pathlib.Path(__file__).parents[1] / "benchmarks"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+
+        def load(name):
+            spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+            module = importlib.util.module_from_spec(spec)
+            # Where dataclasses look it up, and child processes know it by.
+            patch.setitem(sys.modules, name, module)
+            spec.loader.exec_module(module)
+            return module
+
+        yield load
 
 
 @pytest.fixture(scope="session")

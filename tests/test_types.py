@@ -24,6 +24,12 @@ def test_masked_features_are_zero(condition):
     np.testing.assert_array_equal(condition.context[:, 0, 0, 0, 0], [1, 0])
 
 
+def test_a_clip_begins_with_its_context_or_its_first_frame():
+    for context_frames, opening_frames in ((0, 1), (1, 1), (3, 3)):
+        task = Task(frames=4, height=8, width=8, channels=1, context_frames=context_frames)
+        assert task.opening_frames == opening_frames
+
+
 def test_keep_hides_by_clip_or_for_all(condition):
     kept = condition.keep(text=jnp.array([False, True]))
     np.testing.assert_array_equal(kept.text_mask.any(axis=1), [False, True])

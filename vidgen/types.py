@@ -81,6 +81,11 @@ class Task:
         return (self.frames, self.height, self.width, self.channels)
 
     @property
+    def opening_frames(self) -> int:
+        """The frames that a clip begins with: its context, or its first frame if it has none."""
+        return max(self.context_frames, 1)
+
+    @property
     def context_shape(self) -> tuple[int, int, int, int]:
         """[K H W C] of one clip's context."""
         return (self.context_frames, self.height, self.width, self.channels)

@@ -1,24 +1,14 @@
 """benchmarks/coverage.py in its tiny mode, and what it must notice."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "coverage.py"
-
 
 @pytest.fixture(scope="module")
-def coverage():
-    spec = importlib.util.spec_from_file_location("benchmark_coverage", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def coverage(load_benchmark):
+    return load_benchmark("coverage")
 
 
 def test_the_tiny_mode_prints_and_writes_every_finding(coverage, tmp_path, capsys):

@@ -1,11 +1,8 @@
 """benchmarks/data.py on few clips, and on a toy generator in this process."""
 
 import dataclasses
-import importlib.util
 import io
 import json
-import pathlib
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +14,6 @@ from rich.console import Console
 from vidgen import data, registry
 from vidgen.contract import Card, TrainState
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "data.py"
 NAME = "toy-eater"
 
 
@@ -58,18 +54,8 @@ class Toy:
 
 
 @pytest.fixture(scope="module")
-def script():
-    # The script finds its neighbour by the folder it lies in, as it does when run.
-    sys.path.insert(0, str(SCRIPT.parent))
-    spec = importlib.util.spec_from_file_location("data", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["data"] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        del sys.modules["data"]
-        sys.path.remove(str(SCRIPT.parent))
+def script(load_benchmark):
+    return load_benchmark("data")
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """benchmarks/features.py on tiny clips."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "features.py"
-
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("features_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["features_benchmark"] = module
-    spec.loader.exec_module(module)
-    return module
+def script(load_benchmark):
+    return load_benchmark("features")
 
 
 @pytest.mark.slow

@@ -1,18 +1,9 @@
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    path = Path(__file__).parents[2] / "benchmarks" / "metric_sensitivity.py"
-    spec = importlib.util.spec_from_file_location("metric_sensitivity", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    return load_benchmark("metric_sensitivity")
 
 
 def test_it_prints_what_each_metric_sees(benchmark, capsys):

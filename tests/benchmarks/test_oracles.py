@@ -1,25 +1,15 @@
 """benchmarks/oracles.py on few clips, in this process."""
 
-import importlib.util
-import pathlib
-import sys
-
 import numpy as np
 import pytest
 
 from vidgen.data import source
 from vidgen.evaluation import Confusion
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "oracles.py"
-
 
 @pytest.fixture(scope="module")
-def oracles():
-    spec = importlib.util.spec_from_file_location("oracles_script", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = script
-    spec.loader.exec_module(script)
-    return script
+def oracles(load_benchmark):
+    return load_benchmark("oracles")
 
 
 def test_it_publishes_success_broken_kinds_and_confusion(oracles, capsys):

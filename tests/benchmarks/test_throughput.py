@@ -1,11 +1,8 @@
 """benchmarks/throughput.py on a toy generator, in this process."""
 
 import dataclasses
-import importlib.util
 import io
 import json
-import pathlib
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +14,6 @@ from vidgen import registry
 from vidgen.contract import Card, TrainState
 from vidgen.training import peak
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "throughput.py"
 WIDTH = 16
 NAME = "toy-rate"
 
@@ -77,15 +73,8 @@ class Toy:
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("throughput", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["throughput"] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        del sys.modules["throughput"]
+def script(load_benchmark):
+    return load_benchmark("throughput")
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +162,6 @@ def test_tables_fit_and_hold_the_numbers(script, toy):
     assert f"{toy[0]['sampling']['latency']['p95'] * 1e3:.1f} ms" in text
 
 
-def test_families_are_measured_in_processes_of_their_own(script, monkeypatch):
-    # The child finds the script by the name it is imported under, as it does when run.
-    monkeypatch.syspath_prepend(SCRIPT.parent)
+def test_families_are_measured_in_processes_of_their_own(script):
     with pytest.raises(LookupError, match="did you mean"):
         script.in_own_process("difusion", script.Settings())

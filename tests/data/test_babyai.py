@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidgen.data import CorruptFileError, Source, babyai_episode, source
-from vidgen.data.babyai_cache import SHARD
+from vidgen.data.babyai_cache import SHARD, RecordCache
 from vidgen.data.babyai_episode import initial_hash, replay, start
 from vidgen.registry import UnknownNameError
 from vidgen.text import WordVectors, words
@@ -344,6 +344,20 @@ def test_a_killed_process_and_two_at_once_leave_a_whole_cache(tmp_path):
     assert len(said) == 1
     files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert files == [f"{shard:06d}.array_record" for shard in range(3)]
+
+
+def test_a_process_looks_once_for_what_others_left_half_written(tmp_path, monkeypatch):
+    listed = []
+    monkeypatch.setattr(RecordCache, "_clear", lambda records: listed.append(records))
+    records = RecordCache(
+        tmp_path,
+        name="empty",
+        fingerprint="0",
+        length=3 * SHARD,
+        render=lambda index: ({"index": index}, {}),
+    )
+    assert [records[shard * SHARD][0]["index"] for shard in range(3)] == [0, SHARD, 2 * SHARD]
+    assert listed == [records]
 
 
 def test_a_missing_package_names_what_to_install(monkeypatch, tmp_path):

@@ -359,8 +359,8 @@ def test_what_the_system_does_not_let_us_read_is_named(
 ):
     for name in ("a", "b"):
         write_clip(train / f"{name}.mp4", rising[0](4))
-    (train / "closed").mkdir()
-    write_clip(train / "closed" / "c.mp4", rising[0](4))
+    (train / "fermé").mkdir()
+    write_clip(train / "fermé" / "c.mp4", rising[0](4))
     whole = clips().fingerprint
     opened, scanned = Path.open, os.scandir
 
@@ -370,7 +370,7 @@ def test_what_the_system_does_not_let_us_read_is_named(
         return opened(path, *args, **options)
 
     def scan(path):
-        if os.fspath(path).endswith("closed"):
+        if os.fspath(path).endswith("fermé"):
             raise PermissionError(13, "Permission denied", os.fspath(path))
         return scanned(path)
 
@@ -378,7 +378,7 @@ def test_what_the_system_does_not_let_us_read_is_named(
     monkeypatch.setattr(Path, "open", refuse)
     monkeypatch.setattr(os, "scandir", scan)
     found = clips()
-    assert found.left_out == {"train/closed": "it cannot be listed: Permission denied"}
+    assert found.left_out == {"train/fermé": "it cannot be listed: Permission denied"}
     assert found[0].video.shape == (4, 16, 24, 3)
     with pytest.raises(CorruptFileError, match=r"train/b\.mp4 cannot be read: Permission denied"):
         found[1]
@@ -393,8 +393,7 @@ def test_names_that_are_not_utf_8_are_left_out(clips, train, write_clip, rising)
         pytest.skip("this file system takes UTF-8 names only")
     found = clips()
     assert [name for name, _ in found.recordings()] == ["train/a.mp4"]
-    (why,) = found.left_out.values()
-    assert why == "its name is not UTF-8: rename it"
+    assert found.left_out == {"train/caf\\udce9.mp4": "its name is not UTF-8: rename it"}
     assert found.fingerprint
 
 
@@ -440,8 +439,26 @@ def test_an_fsspec_address_is_a_folder_like_any_other(clips, train, write_clip, 
     assert len(far) == 1
     assert far[0].caption == "grey that rises"
     np.testing.assert_array_equal(far[0].video, clips()[0].video)
+    memory.rm("/clips/train/a.mp4")
+    with pytest.raises(CorruptFileError, match=r"train/a\.mp4 cannot be read"):
+        far[0]
     with pytest.raises(FileNotFoundError, match="no folder 'memory://absent'"):
         source("folder:memory://absent")
+
+
+def test_an_address_that_fsspec_cannot_open_is_named(monkeypatch):
+    import fsspec
+
+    with pytest.raises(ValueError, match="'nowhere://clips' cannot be opened: Protocol not known"):
+        source("folder:nowhere://clips")
+
+    def undecodable(address):
+        raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid start byte")
+
+    # An error that takes other arguments than a message.
+    monkeypatch.setattr(fsspec.core, "url_to_fs", undecodable)
+    with pytest.raises(ValueError, match=r"memory://clips' cannot be opened: .*invalid start byte"):
+        source("folder:memory://clips")
 
 
 def test_the_fingerprint_follows_pixels_captions_and_options_and_not_the_place(

@@ -18,7 +18,7 @@ from vidgen.generators.gan.losses import (
     generator_loss,
     gradient_penalty,
 )
-from vidgen.generators.gan.network import Placement, from_patches, to_patches
+from vidgen.generators.gan.network import Placement
 from vidgen.generators.gan.objectives import (
     Drawn,
     Scene,
@@ -58,14 +58,6 @@ def test_gradient_penalty_is_the_squared_slope_of_each_row():
     np.testing.assert_allclose(linear, [15.0, 15.0])
     quadratic = gradient_penalty(lambda y: jnp.sum(jnp.square(y), axis=(1, 2)), x)
     np.testing.assert_allclose(quadratic, 4 * jnp.sum(jnp.square(x), axis=(1, 2)))
-
-
-def test_patches_are_squares_and_come_back():
-    x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
-    patches = to_patches(x, 2)
-    assert patches.shape == (2, 2, 3, 12)
-    np.testing.assert_array_equal(patches[1, 1, 2].reshape(2, 2, 3), x[1, 2:, 4:])
-    np.testing.assert_array_equal(from_patches(patches, 2), x)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,17 @@ def test_the_phase_learns_to_follow_the_sentence():
     assert error < 0.5 * wrong
 
 
+def test_the_last_of_several_first_frames_is_moved():
+    task = dataclasses.replace(TASK, context_frames=2)
+    network = MotionPhase(MotionConfig.tiny(), task, share=1.0).network
+    condition, first = scenes(jax.random.key(0), 2).condition, scenes(jax.random.key(1), 2).video
+    video = network.bind(network.init(jax.random.key(2)))(first[:, :2], condition)
+    assert video.shape == first.shape
+    np.testing.assert_array_equal(video[:, :2], first[:, :2])
+    # Weights that were not trained hardly move it.
+    np.testing.assert_allclose(video[:, 2:], first[:, [1, 1]], atol=0.2)
+
+
 def test_a_task_with_nothing_to_move_to_is_refused():
     task = dataclasses.replace(TASK, frames=1, context_frames=0)
     with pytest.raises(ValueError, match="no frame to move to"):

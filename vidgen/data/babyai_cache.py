@@ -3,9 +3,9 @@
 A source falls into shards of 64 neighbouring clips. The first time that any clip of a shard is
 asked for, the whole shard is rendered, written under another name and renamed: a file is whole or
 absent, two processes that race write the same bytes, and a pass that was stopped goes on where it
-was. What a killed process left half-written is never read, and removed once it has not grown for
-an hour. The folder is named by the source's fingerprint, so that other clips never answer. Every
-record starts with the SHA-256 of the rest, which is verified on reading.
+was. What a killed process left half-written is never read; the next process that writes removes it
+if it has not grown for an hour. The folder is named by the source's fingerprint, so that other
+clips never answer. Every record starts with the SHA-256 of the rest, which is verified on reading.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class RecordCache:
         self._module = _array_record()
         self.folder = Path(folder).expanduser() / f"{name}-{fingerprint[:32]}"
         self._length, self._render = length, render
-        self._lock = threading.Lock()
+        self._lock, self._cleared = threading.Lock(), False
 
     def __getitem__(self, index: int) -> Record:
         """Record number `index`.
@@ -82,7 +82,9 @@ class RecordCache:
 
     def _write(self, path: Path, shard: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._clear()
+        if not self._cleared:
+            self._clear()
+            self._cleared = True
         with replacing(path) as partial:
             writer = self._module.ArrayRecordWriter(str(partial), "group_size:1")
             try:

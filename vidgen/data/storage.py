@@ -26,7 +26,7 @@ class Files(Protocol):
 
         Raises:
             KeyError: for another name, so that no path of a caption or a table is ever followed.
-            CorruptFileError: if this machine refuses it, as it does without the permission.
+            CorruptFileError: if it is refused, as without the permission, or gone by now.
         """
         ...
 
@@ -41,18 +41,40 @@ def files(address: str | os.PathLike[str]) -> Files:
         FileNotFoundError: if there is no folder.
         ImportError: for an fsspec address where fsspec (or what it needs for the protocol) is not
             installed.
+        ValueError: for a protocol that fsspec does not know.
     """
     address = os.fspath(address)
     return _Remote(address) if "://" in address or "::" in address else _Local(address)
 
 
-class _Local:
+class _Listed:
+    """What both have in common: names are looked up, not followed, and refusals name the file."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.strays: dict[str, str] = {}
+
+    def open(self, name: str) -> Any:  # a BinaryIO, a remote one in all but its class
+        if name not in self.sizes:
+            raise KeyError(name)
+        try:
+            return self._opened(name)
+        except OSError as error:
+            raise CorruptFileError(f"{name} cannot be read: {error.strerror or error}") from error
+
+    def _opened(self, name: str) -> Any:
+        raise NotImplementedError
+
+    def _stray(self, name: str, why: str) -> None:
+        self.strays[_printable(name)] = why
+
+
+class _Local(_Listed):
     def __init__(self, address: str) -> None:
+        super().__init__()
         if not Path(address).expanduser().is_dir():
             raise FileNotFoundError(f"there is no folder {address!r}")
         self._root = Path(address).expanduser().resolve()
-        self.sizes: dict[str, int] = {}
-        self.strays: dict[str, str] = {}
         # Links to folders are not followed: they may lead out, or round in a circle.
         for folder, folders, names in os.walk(self._root, onerror=self._closed):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -62,35 +84,28 @@ class _Local:
 
     def _add(self, path: Path) -> None:
         name = path.relative_to(self._root).as_posix()
-        try:
-            name.encode()
-        except UnicodeEncodeError:
+        if name != _printable(name):
             # Neither a table nor a report could name it.
-            self.strays[ascii(name)] = "its name is not UTF-8: rename it"
-            return
-        if not path.is_file():
-            self.strays[name] = "it is no file, or a link to nothing"
+            self._stray(name, "its name is not UTF-8: rename it")
+        elif not path.is_file():
+            self._stray(name, "it is no file, or a link to nothing")
         elif path.resolve().is_relative_to(self._root):
             self.sizes[name] = path.stat().st_size
         else:
-            self.strays[name] = "it leads out of the folder"
+            self._stray(name, "it leads out of the folder")
 
     def _closed(self, error: OSError) -> None:
         folder = Path(os.fsdecode(error.filename or self._root))
         name = folder.relative_to(self._root).as_posix()
-        self.strays[ascii(name)[1:-1]] = f"it cannot be listed: {error.strerror or error}"
+        self._stray(name, f"it cannot be listed: {error.strerror or error}")
 
-    def open(self, name: str) -> BinaryIO:
-        if name not in self.sizes:
-            raise KeyError(name)
-        try:
-            return (self._root / name).open("rb")
-        except OSError as error:
-            raise CorruptFileError(f"{name} cannot be read: {error.strerror or error}") from error
+    def _opened(self, name: str) -> BinaryIO:
+        return (self._root / name).open("rb")
 
 
-class _Remote:
+class _Remote(_Listed):
     def __init__(self, address: str) -> None:
+        super().__init__()
         try:
             import fsspec
         except ImportError as error:
@@ -98,22 +113,25 @@ class _Remote:
         self._system: Any
         try:
             self._system, root = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise type(error)(f"{address!r} cannot be opened: {error}") from error
+        except ImportError as error:
+            raise ImportError(f"{address!r} cannot be opened: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{address!r} cannot be opened: {error}") from error
         self._root = root.rstrip("/")
         if not self._system.isdir(self._root):
             raise FileNotFoundError(f"there is no folder {address!r}")
-        self.sizes: dict[str, int] = {}
-        self.strays: dict[str, str] = {}
         for path, info in sorted(self._system.find(self._root, detail=True).items()):
             name = path[len(self._root) :].lstrip("/")
             parts = name.split("/")
             if ".." in parts or not path.startswith(f"{self._root}/"):
-                self.strays[path] = "it leads out of the folder"
+                self._stray(path, "it leads out of the folder")
             elif not any(part.startswith(".") for part in parts):
                 self.sizes[name] = int(info.get("size") or 0)
 
-    def open(self, name: str) -> Any:  # a BinaryIO in all but its class
-        if name not in self.sizes:
-            raise KeyError(name)
+    def _opened(self, name: str) -> Any:
         return self._system.open(f"{self._root}/{name}", "rb")
+
+
+def _printable(name: str) -> str:
+    """The name, where what is not UTF-8 in it is escaped."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -28,7 +28,7 @@ class MotionNetwork(nnx.Module):
     """
 
     def __init__(self, config: MotionConfig, task: Task, *, rngs: nnx.Rngs) -> None:
-        self.known = max(task.context_frames, 1)
+        self.known = task.opening_frames
         if task.frames <= self.known:
             raise ValueError(
                 f"there is no frame to move to: the task has {task.frames}, of which the first "
@@ -55,5 +55,5 @@ class MotionNetwork(nnx.Module):
         """
         told = self.caption(condition.text, condition.text_mask)
         flow, _, _ = self.motion(first[:, -1], told, first, jnp.ones(len(first)))
-        moved = travel(first[:, -1], flow)
-        return jnp.concatenate([first, moved[:, self.known - 1 :]], axis=1)
+        moved = travel(first[:, -1], flow[:, self.known - 1 :])
+        return jnp.concatenate([first, moved], axis=1)

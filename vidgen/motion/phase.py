@@ -36,7 +36,7 @@ class MotionPhase:
         self, config: MotionConfig, task: Task, *, share: float, drop_text: float = 0.1
     ) -> None:
         self.config, self.share, self.batch_size = config, share, config.batch_size
-        self._known, self._drop_text = max(task.context_frames, 1), drop_text
+        self._known, self._drop_text = task.opening_frames, drop_text
         self.network = Network(lambda rngs: MotionNetwork(config, task, rngs=rngs))
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:

@@ -41,9 +41,10 @@ def tile(outputs: int, taps: int) -> int | None:
 def transforms(outputs: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A [m n], G [n r] and B [n n], n = m + r - 1, so that ``A ((G g) * (B d))`` filters d with g.
 
-    Built in exact fractions by the Toom-Cook construction: correlation is the transpose of the
-    product of two polynomials, which n values determine. B's rows are whole numbers; G has their
-    denominators, since filters are transformed once and data always.
+    That is, r taps g slide over n values d and give m. Built in exact fractions by the Toom-Cook
+    construction: correlation is the transpose of the product of two polynomials, which n values
+    determine. B holds whole numbers; its denominators are moved to G, since a filter is transformed
+    once for all the tiles that it slides over.
 
     Args:
         outputs: m.

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import pathlib
-import sys
-
 import pytest
 
-BENCHMARKS = pathlib.Path(__file__).parents[3] / "benchmarks"
 
-
-@pytest.fixture(scope="session")
-def parity():
+@pytest.fixture(scope="module")
+def parity(load_benchmark):
     """benchmarks/parity.py, for its references and its clips."""
-    spec = importlib.util.spec_from_file_location("parity", BENCHMARKS / "parity.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["parity"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("parity")
 
 
 @pytest.fixture(scope="session")

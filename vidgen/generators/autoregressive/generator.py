@@ -48,9 +48,7 @@ class Autoregressive:
         self._motion = MotionPhase(
             config.motion, task, share=config.motion_share, drop_text=config.prior.drop_text
         )
-        self._expectation = Expectation(
-            tokenizer, self._motion.network, max(task.context_frames, 1)
-        )
+        self._expectation = Expectation(tokenizer, self._motion.network, task.opening_frames)
         self._prior = PriorPhase(
             config.prior,
             task,

@@ -48,7 +48,7 @@ class Diffusion:
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
         self._config, self._process = config, process_of(config)
         # The task as the denoiser of clips sees it, which always has frames to begin with.
-        self._task = task = dataclasses.replace(task, context_frames=max(task.context_frames, 1))
+        self._task = task = dataclasses.replace(task, context_frames=task.opening_frames)
         first = dataclasses.replace(task, frames=task.context_frames, context_frames=0)
         # All frames of an opening become one in the middle of its U.
         begin = dataclasses.replace(

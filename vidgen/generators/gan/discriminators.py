@@ -11,8 +11,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vidgen.generators.gan.config import GanConfig
-from vidgen.generators.gan.network import PATCH, to_patches
-from vidgen.nn import Caption, Conv
+from vidgen.generators.gan.network import PATCH
+from vidgen.nn import Caption, Conv, patchify
 from vidgen.types import Condition, Task, Video
 
 JudgeName = Literal["clip", "frame"]
@@ -99,7 +99,7 @@ class ClipDiscriminator(nnx.Module):
     def features(self, video: Video, condition: Condition) -> Float[Array, "B F"]:
         """What is seen in the clips, whatever their captions."""
         del condition
-        return _through(self.layers, to_patches(video, PATCH))
+        return _through(self.layers, patchify(video, (1, PATCH, PATCH)))
 
 
 class FrameDiscriminator(nnx.Module):
@@ -126,11 +126,11 @@ class FrameDiscriminator(nnx.Module):
 
     def features(self, frame: Float[Array, "B H W C"], condition: Condition) -> Float[Array, "B F"]:
         """What is seen in the frames and their context, whatever their captions."""
-        x = to_patches(frame, _FINE)
+        x = _fine(frame)
         if condition.context_mask.shape[1]:
             flag = condition.context_mask[:, -1].astype(x.dtype)[:, None, None, None]
             flag = jnp.broadcast_to(flag, (*x.shape[:-1], 1))
-            x = jnp.concatenate([x, to_patches(condition.context[:, -1], _FINE), flag], axis=-1)
+            x = jnp.concatenate([x, _fine(condition.context[:, -1]), flag], axis=-1)
         return _through(self.layers, x)
 
 
@@ -159,6 +159,10 @@ class Discriminators(nnx.Module):
     def captions(self, condition: Condition) -> Float[Array, "B E"]:
         """A vector for each caption."""
         return self.caption(condition.text, condition.text_mask)
+
+
+def _fine(picture: Float[Array, "B H W C"]) -> Float[Array, "B h w P"]:
+    return patchify(picture[:, None], (1, _FINE, _FINE))[:, 0]
 
 
 def _through(layers: Iterable[Conv | Merge], x: Float[Array, "B *axes C"]) -> Float[Array, "B F"]:

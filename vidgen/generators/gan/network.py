@@ -10,11 +10,13 @@ from jaxtyping import Array, Float
 
 from vidgen.generators.gan.config import GanConfig
 from vidgen.motion import Motion, travel
-from vidgen.nn import Caption, Conv, refine_flow, warp
+from vidgen.nn import Caption, Conv, patchify, unpatchify, warp
 from vidgen.types import Condition, Task, Video
 
 PATCH = 4
 """Side, in pixels, of the patches that the repair and the discriminators see."""
+
+_SQUARE = (1, PATCH, PATCH)
 
 
 class Stage(nnx.Module):
@@ -42,6 +44,7 @@ class Content(nnx.Module):
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         base = config.content_width
         inputs = config.motion_width + config.content_latent
+        self.canvas = task.video_shape[1:]
         self.grid = (task.height // 8, task.width // 8)
         self.stem = nnx.Linear(inputs, self.grid[0] * self.grid[1] * 4 * base, rngs=rngs)
         self.eighth = Stage(4 * base, 4 * base, inputs, rngs=rngs)
@@ -57,7 +60,7 @@ class Content(nnx.Module):
         x = _enlarge(self.eighth(x, condition))
         x = _enlarge(self.quarter(x, condition))
         x = self.head(self.half(x, condition))
-        return from_patches(x, 2)
+        return unpatchify(x[:, None], (1, 2, 2), (1, *self.canvas))[:, 0]
 
 
 class Placement(nnx.Module):
@@ -170,8 +173,8 @@ class VideoGenerator(nnx.Module):
         seen = moved.reshape(-1, *moved.shape[2:])
         change = self.head(self.repair(seen, states.reshape(seen.shape[0], -1)))
         pixels = canvas.shape[-1] * PATCH**2
-        moved = from_patches(moved[..., :pixels], PATCH)
-        repaired = moved + from_patches(change, PATCH).reshape(moved.shape)
+        repaired = moved[..., :pixels] + change.reshape(*moved.shape[:-1], pixels)
+        repaired = unpatchify(repaired, _SQUARE, (moved.shape[1], *self.content.canvas))
         video = jnp.concatenate([canvas[:, None], repaired], axis=1)
         keep = condition.context_mask[..., None, None, None]
         first = jnp.where(keep, condition.context, video[:, :known])
@@ -208,33 +211,9 @@ class VideoGenerator(nnx.Module):
         flow: Float[Array, "B M g g 2"],
     ) -> Float[Array, "B M h w P"]:
         """Patches of the warped canvas, and its warped features, for every flow."""
-        (batch, moves), (height, width) = flow.shape[:2], canvas.shape[1:3]
-        coarse = flow.reshape(batch * moves, *flow.shape[2:])
-
-        def every(x: Array) -> Array:
-            return jnp.repeat(x, moves, axis=0)
-
-        frames = warp(every(canvas), refine_flow(coarse, height, width))
-        height, width = height // PATCH, width // PATCH
-        moved = warp(every(features), refine_flow(coarse, height, width) / PATCH)
-        both = jnp.concatenate([to_patches(frames, PATCH), moved], axis=-1)
-        return both.reshape(batch, moves, *both.shape[1:])
-
-
-def to_patches(x: Float[Array, "*N H W C"], side: int) -> Float[Array, "*N h w P"]:
-    """Squares of side x side pixels as channels, of pictures that `side` divides."""
-    *batch, height, width, channels = x.shape
-    x = x.reshape(-1, height // side, side, width // side, side, channels)
-    x = x.transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(*batch, height // side, width // side, side * side * channels)
-
-
-def from_patches(x: Float[Array, "*N h w P"], side: int) -> Float[Array, "*N H W C"]:
-    """The inverse of `to_patches`."""
-    *batch, height, width, size = x.shape
-    channels = size // side**2
-    x = x.reshape(-1, height, width, side, side, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(*batch, height * side, width * side, channels)
+        patches = patchify(travel(canvas, flow), _SQUARE)
+        moved = travel(features, flow / PATCH)
+        return jnp.concatenate([patches, moved], axis=-1)
 
 
 def _enlarge(x: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 C"]:
