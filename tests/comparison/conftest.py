@@ -195,6 +195,12 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
     return folder
 
 
+@pytest.fixture(name="moving_squares")
+def _moving_squares():
+    """`moving_squares`, for tests that want prompts of their own."""
+    return moving_squares
+
+
 @pytest.fixture
 def make_comparison():
     """`synthetic`, for tests that want a folder of their own."""

@@ -35,7 +35,7 @@ def chosen_sampler(run: RunFolder, setting: Setting, name: str) -> Any:
 def select_sampler(
     run: RunFolder,
     setting: Setting,
-    name: str,
+    asked: Mapping[str, Any],
     sample: Callable[..., Any],
     params: Mapping[str, Params],
     console: Console,
@@ -43,12 +43,13 @@ def select_sampler(
     """Try a sweep's settings on the validation prompts, unless that is done; returns the best.
 
     Leaves ``selection.json`` and each setting's answers in the run folder, so that the choice can
-    be followed from disk. The first of equally good settings is taken.
+    be followed from disk. The first of equally good settings is taken. A choice that was made when
+    something else was asked, such as another sweep, is forgotten.
 
     Args:
         run: of the trained generator.
         setting: of its comparison.
-        name: of the generator.
+        asked: of the generator, see `Setting.asked`.
         sample: jitted `Generator.sample`, the same for all settings: traced ones compile once.
         params: what each phase exported.
         console: where progress is shown.
@@ -56,7 +57,11 @@ def select_sampler(
     Raises:
         ValueError: if no metric of `CHOSEN_BY` has a value for every setting.
     """
-    experiment = setting.experiment
+    experiment, name = setting.experiment, asked["generator"]
+    if run.selection.exists() and not records.same(read_json(run.selection).get("asked"), asked):
+        run.selection.unlink()
+        for stale in run.path.glob("samples/*-setting-*.npz"):
+            stale.unlink()
     sweep = (experiment.sweeps or {}).get(name)
     if sweep is None or run.selection.exists():
         return chosen_sampler(run, setting, name)
@@ -81,6 +86,7 @@ def select_sampler(
     write_json(
         run.selection,
         {
+            "asked": asked,
             "protocol": protocol,
             "metric": metric[0],
             "prompts": metric[1],
