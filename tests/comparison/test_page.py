@@ -8,6 +8,7 @@ import pytest
 
 from vidgen.comparison import drawing, report, video
 from vidgen.comparison.curves import against_price, loss_curves
+from vidgen.comparison.folder import write_json
 from vidgen.comparison.results import collect
 
 
@@ -180,6 +181,15 @@ def test_a_comparison_without_any_finished_job_still_has_a_page(make_comparison,
     for path in folder.path.glob("*/seed-*/scores.json"):
         path.unlink()
     assert "nothing to compare" in report(folder.path).report.read_text()
+
+
+def test_a_seed_that_failed_everywhere_is_not_among_the_trained(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path, seeds=(0, 1))
+    for path in folder.path.glob("*/seed-1/scores.json"):
+        path.unlink()
+        write_json(path.parent / "failure.json", {"error": "OutOfMemory"})
+    page = report(folder.path).report.read_text()
+    assert "<dt>Training seeds</dt><dd>0 (1 more not finished)</dd>" in page
 
 
 def test_built_in_families_look_the_same_in_every_report():

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from vidgen.comparison.folder import FolderError, read_json, write_json
+from vidgen.comparison.limits import seeds_of
 from vidgen.comparison.pairs import pairs_of
 from vidgen.comparison.results import Results, Row, collect, read, summarise
 from vidgen.comparison.trust import trust_of
@@ -173,6 +174,26 @@ def test_no_p_value_is_printed_below_five_seeds(seeds):
     text = " ".join((words.headline, *words.findings, *words.limits))
     assert "p =" not in text
     assert "not a test" in words.headline
+
+
+def test_a_seed_that_failed_is_no_seed():
+    failed = row(None, seed=4, who="gan", prompts="all", note="the job failed: no memory")
+    rows = seeds_about({"gan": 0.2, "diffusion": 0.8}, prompts="all", seeds=4)
+    rows.append(row(0.8, seed=4, who="diffusion", prompts="all"))
+    limits = verdict(results(*rows, failed)).limits
+    assert limits[0].startswith("Descriptive only: 4 training seeds")
+    assert limits[1] == "Jobs failed and are absent from the numbers: gan."
+    gone = [r for r in rows if r.generator != "gan"]
+    assert seeds_of(results(*gone, failed), ["gan", "diffusion"]) == 5
+
+
+def test_one_family_that_lacks_seeds_takes_no_test_from_the_others():
+    rows = seeds_about({"autoregressive": 0.3, "diffusion": 0.8}, prompts="all")
+    rows += seeds_about({"gan": 0.2}, prompts="all", seeds=4)
+    words = verdict(results(*rows))
+    assert words.limits[0].startswith("5 training seeds a generator reach p = 0.0079 at best")
+    assert "Holm over 3 pairs" in words.limits[0]
+    assert "descriptive only: 4 seeds" in words.findings[0]
 
 
 def test_new_combinations_are_told_beside_the_usual_ones():

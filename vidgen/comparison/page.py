@@ -170,7 +170,9 @@ def _budget(data: Mapping[str, Any]) -> str:
 
 def _seeds(planned: Sequence[int], results: Results) -> str:
     """The seeds that were trained, and how many of those that were planned are not."""
-    done = sorted({row.seed for row in results.rows if row.seed is not None})
+    done = sorted(
+        {row.seed for row in results.rows if row.seed is not None and row.value is not None}
+    )
     absent = len(set(planned) - set(done))
     words = ", ".join(map(str, done)) or "none yet"
     return f"{words} ({absent} more not finished)" if absent else words
