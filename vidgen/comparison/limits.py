@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from vidgen.comparison.pairs import PRIMARY_METRICS
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import TEST
-from vidgen.comparison.trust import BROKEN, trust_in
 from vidgen.comparison.wording import TITLES, number, title
 from vidgen.evaluation.power import (
     ALPHA,
@@ -105,11 +104,5 @@ def untrusted(results: Results, metric: str, prompts: str = "all") -> str:
 
     A metric that cannot tell real clips from clips that ignore the prompt measures something else.
     """
-    found = trust_in(
-        [
-            row
-            for row in results.pick(metric, prompts=prompts)
-            if row.kind == "anchor" or row.generator in BROKEN
-        ]
-    )
+    found = results.trust_in(metric, prompts=prompts)
     return found.why if found is not None and found.trusted is False else ""

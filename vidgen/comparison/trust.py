@@ -98,10 +98,13 @@ def trust_in(anchors: Sequence[Row]) -> Trust | None:
 
 
 def trust_of(summary: Sequence[Row]) -> tuple[Trust, ...]:
-    """The trust in every metric of a comparison that has anchors, in the order of the rows."""
+    """The trust in every metric of a comparison that has anchors, in the order of the rows.
+
+    A baseline answers at every share of the budget alike; one of its rows speaks for all.
+    """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in summary:
-        if row.kind == "anchor" or row.generator in BROKEN:
+        if row.share == 1.0 and (row.kind == "anchor" or row.generator in BROKEN):
             groups.setdefault((row.metric, row.prompts, row.protocol), []).append(row)
     found = [trust_in(group) for group in groups.values()]
     return tuple(trust for trust in found if trust is not None)
