@@ -195,6 +195,43 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
     return folder
 
 
+def _write_selection(run, tried, *, chosen, metric="oracle_success", half=0.1):
+    """What a sweep of "steps" leaves behind; `tried` has each one's value on validation."""
+    rows = {
+        steps: Row(
+            generator=run.path.parent.name,
+            kind="generator",
+            seed=None,
+            metric=metric,
+            value=value,
+            low=value - half,
+            high=value + half,
+            n=PROMPTS,
+            note="Wilson over prompts",
+        )
+        for steps, value in tried.items()
+    }
+    write_json(
+        run.selection,
+        {
+            "asked": {},
+            "metric": metric,
+            "prompts": "all",
+            "chosen": {"steps": list(tried)[chosen]},
+            "chosen_setting": chosen,
+            "tried": [
+                {"sampler": {"steps": steps}, "rows": as_json([row])} for steps, row in rows.items()
+            ],
+        },
+    )
+
+
+@pytest.fixture
+def write_selection():
+    """`_write_selection`."""
+    return _write_selection
+
+
 @pytest.fixture(name="moving_squares")
 def _moving_squares():
     """`moving_squares`, for tests that want prompts of their own."""
