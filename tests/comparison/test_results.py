@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from vidgen.comparison.pairs import pairs_of
 from vidgen.comparison.results import Results, Row, collect, read, summarise
 from vidgen.comparison.trust import trust_of
 from vidgen.comparison.verdict import interval, number, seconds, untrusted, verdict
+from vidgen.evaluation import METRICS
 
 
 def row(value, *, who="gan", seed=0, metric="oracle_success", prompts="text", **rest):
@@ -52,11 +54,11 @@ def test_several_seeds_get_the_t_interval_of_their_means():
     assert (found.n, found.note) == (3, "t over 3 seeds")
 
 
-def test_proportions_are_cut_at_their_ends_and_others_are_not():
-    (share,) = summarise([row(0.1, seed=0), row(0.9, seed=1)])
-    (psnr,) = summarise([row(0.1, seed=0, metric="psnr"), row(0.9, seed=1, metric="psnr")])
-    assert (share.low, share.high) == (0.0, 1.0)
-    assert psnr.low < 0
+@pytest.mark.parametrize("metric", METRICS)
+def test_shares_are_cut_at_their_ends_and_others_are_not(metric):
+    (found,) = summarise([row(0.1, seed=0, metric=metric), row(0.9, seed=1, metric=metric)])
+    is_share = re.match("share of|as oracle_success", METRICS[metric].definition) is not None
+    assert ((found.low, found.high) == (0.0, 1.0)) == is_share
 
 
 def test_seeds_that_agree_do_not_claim_a_width_of_nothing():
