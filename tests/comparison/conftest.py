@@ -20,6 +20,7 @@ from vidgen.types import Task
 
 TASK = Task(frames=4, height=16, width=16, channels=1, context_frames=1)
 PROMPTS = 8
+BUDGET = Budget(100, "seconds")
 SUCCESS = {"gan": 0.3, "autoregressive": 0.7, "diffusion": 0.9, "copy-first-frame": 0.0}
 FAMILIES = ("gan", "autoregressive", "diffusion", "copy-first-frame")
 
@@ -149,7 +150,7 @@ def write_run(run, who, kind, seed, value, *, share=1.0, real, trained=True):
     Cost(generator=who, seed=seed or 0, budget="100s", phases=phases).write(Path(run.path))
 
 
-def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
+def synthetic(path, *, seeds=(0,), curve=(), budget=BUDGET) -> ComparisonFolder:
     """A comparison of three families and a baseline, as if all had been trained."""
     folder = ComparisonFolder.at(path)
     experiment = Experiment(
@@ -157,7 +158,7 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
         task=TASK,
         expectation="diffusion leads",
         generators=dict.fromkeys(FAMILIES),
-        budget=Budget(100, "seconds"),
+        budget=budget,
         seeds=seeds,
         curve=curve,
         prompts=PROMPTS,

@@ -10,6 +10,7 @@ from vidgen.comparison import drawing, report, video
 from vidgen.comparison.curves import against_price, loss_curves
 from vidgen.comparison.folder import write_json
 from vidgen.comparison.results import collect
+from vidgen.training import Budget
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,17 @@ def test_a_comparison_without_any_finished_job_still_has_a_page(make_comparison,
     for path in folder.path.glob("*/seed-*/scores.json"):
         path.unlink()
     assert "nothing to compare" in report(folder.path).report.read_text()
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(1_234_567, "clips"), Budget(2e15, "flops"), Budget(90, "seconds")]
+)
+def test_the_command_of_the_page_asks_for_the_very_budget(make_comparison, tmp_path, budget):
+    folder = make_comparison(tmp_path, budget=budget)
+    page = report(folder.path).report.read_text()
+    said = re.search(r"<pre>vidgen compare synthetic --budget (\S+) --seeds 0", page)[1]
+    assert Budget.parse(said) == budget
+    assert f"<dt>Budget of a training</dt><dd>{said}</dd>" in page
 
 
 def test_a_seed_that_failed_everywhere_is_not_among_the_trained(make_comparison, tmp_path):

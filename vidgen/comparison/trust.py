@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from vidgen.comparison.rows import TEST, Row
 from vidgen.evaluation import METRICS
+from vidgen.evaluation.statistics import apart
 
 CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
 """Anchors that know nothing of what was asked: their best is what chance reaches."""
@@ -116,13 +117,6 @@ def blind_to(metric: str, prompts: str) -> tuple[str, ...]:
     if prompts == "text+image" and "frozen-real" in blind:
         blind = tuple(dict.fromkeys((*blind, "copy-first-frame")))  # there it is the same clip
     return blind
-
-
-def apart(a: Row, b: Row) -> bool:
-    """Whether two intervals do not overlap; False where one is missing."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.low > b.high or b.low > a.high
 
 
 def _above(a: Row, b: Row) -> bool:

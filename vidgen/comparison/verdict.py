@@ -10,9 +10,10 @@ from vidgen.comparison.limits import limits_of, seeds_of, untrusted
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import COMPOSITIONAL, Row
-from vidgen.comparison.trust import CHANCE, apart
+from vidgen.comparison.trust import CHANCE
 from vidgen.comparison.wording import TITLES, amount, interval, number, seconds, title
 from vidgen.evaluation.power import in_digits
+from vidgen.evaluation.statistics import apart
 
 STRATA = (("text", "from a sentence alone"), ("text+image", "from a sentence and a first frame"))
 
