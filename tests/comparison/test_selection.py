@@ -36,7 +36,11 @@ class Grey:
 
 
 class Dark:
-    """A judge that finds dark clips good."""
+    """A judge that finds dark clips good; nobody asks for more than decides."""
+
+    def only(self, groups):
+        assert list(groups) == ["oracle"]
+        return self
 
     def judge(self, clips, real):
         return scores(float(1 - clips.video.mean() / 255))
@@ -134,18 +138,33 @@ def scores(value, *, metric="oracle_success", prompts="all", better="higher"):
     return {(metric, prompts): Score(value=value, better=better, note="" if value else "none")}
 
 
+def best(**groups):
+    """What is chosen where settings have these scores by group, and which groups were judged."""
+    asked = []
+
+    def judged(group):
+        asked.append(group)
+        return groups.get(group.replace("-", "_"), [{}, {}])
+
+    metric, _, place = selection._best(judged)
+    return metric, place, asked
+
+
 def test_the_best_setting_is_the_first_of_equals_by_the_first_metric_that_all_have():
     tied = [scores(0.1), scores(0.3), scores(0.3)]
-    assert selection._best(tied) == (("oracle_success", "all"), 1)
+    # No dearer group is judged once the oracle has decided.
+    assert best(oracle=tied) == (("oracle_success", "all"), 1, ["oracle"])
     lower = [scores(v, metric="kvd_in_domain", better="lower") for v in (0.3, 0.1, 0.2)]
-    assert selection._best(lower) == (("kvd_in_domain", "all"), 1)
-    missing = [scores(None) | scores(v, metric="psnr", prompts="text+image") for v in (9.0, 12.0)]
-    assert selection._best(missing) == (("psnr", "text+image"), 1)
+    assert best(in_domain=lower) == (("kvd_in_domain", "all"), 1, ["oracle", "in-domain"])
+    silent = [scores(0.1), scores(None)]
+    psnr = [scores(v, metric="psnr", prompts="text+image") for v in (9.0, 12.0)]
+    found = best(oracle=silent, pixel=psnr)
+    assert found == (("psnr", "text+image"), 1, ["oracle", "in-domain", "pixel"])
 
 
 def test_without_a_deciding_metric_nothing_is_chosen_silently():
     with pytest.raises(ValueError, match="leave the sweep out"):
-        selection._best([scores(0.1), scores(None)])
+        best(oracle=[scores(0.1), scores(None)])
 
 
 def test_a_sweep_is_part_of_what_its_generator_alone_is_asked(tmp_path):
