@@ -6,7 +6,7 @@ import pytest
 
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.exports import rows_to_csv, to_csv, to_latex
-from vidgen.comparison.headings import MAIN, grouped, title
+from vidgen.comparison.headings import MAIN, grouped, prose, title
 from vidgen.comparison.results import collect
 from vidgen.comparison.rows import COMPOSITIONAL, Row
 from vidgen.comparison.tables import cost_table, main_table, metric_tables, pair_table
@@ -59,6 +59,8 @@ def test_no_metric_is_lost_among_the_headings():
     assert sorted(found) == sorted(many)
     assert (title("kvd_in_domain"), title("drift_psnr")) == ("KVD in domain", "Drift of PSNR")
     assert title("oracle_success_majority") == "Oracle success, by majority"
+    assert prose("drift_kvd_in_domain") == "drift of KVD in domain"
+    assert (prose("oracle_success"), prose("kvd_i3d")) == ("oracle success", "KVD I3D")
 
 
 def test_csv_holds_the_numbers_themselves(results):

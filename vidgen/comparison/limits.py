@@ -6,10 +6,10 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.headings import MAIN, prose, title
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import TEST
-from vidgen.comparison.wording import TITLES, number, title
+from vidgen.comparison.wording import number
 from vidgen.evaluation.power import (
     ALPHA,
     ENOUGH_SEEDS,
@@ -62,17 +62,18 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
     if failed:
         limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
-    for metric in dict.fromkeys((*TITLES, *PRIMARY_METRICS)):
+    told = dict.fromkeys(metric for metric, prompts in MAIN if prompts == "all")
+    for metric in told:
         why = untrusted(results, metric)
         if why:
-            name = title(TITLES.get(metric, metric))
-            limits.append(f"{name} is not to be trusted here: {why}.")
+            limits.append(f"{title(metric)} is not to be trusted here: {why}.")
     rest = [
-        trust.metric
+        prose(trust.metric)
         for trust in results.trust
-        if trust.trusted is False and (trust.prompts, trust.protocol) == ("all", TEST)
+        if trust.trusted is False
+        and (trust.prompts, trust.protocol) == ("all", TEST)
+        and trust.metric not in told
     ]
-    rest = [metric for metric in rest if metric not in (*TITLES, *PRIMARY_METRICS)]
     if rest:
         limits.append(
             "Of the exploratory metrics these do not order the anchors, and are not to be trusted "
