@@ -211,6 +211,14 @@ def test_built_in_families_look_the_same_in_every_report():
     assert len(set(among.values())) == 3
 
 
+def test_the_losses_have_a_legend_though_the_first_seed_logged_nothing(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path, seeds=(0, 1, 2))
+    folder.run("gan", 0).metrics.unlink()
+    report(folder.path)
+    drawn = (folder.figures / "loss-gan-seconds.svg").read_text()
+    assert [drawn.count(f"main, {split}") for split in ("train", "validation")] == [1, 1]
+
+
 def test_a_later_phase_follows_on_the_clocks_of_the_earlier(comparison):
     curves = loss_curves(comparison.run("autoregressive", 0))
     assert [(c.phase, c.split) for c in curves] == [

@@ -107,11 +107,7 @@ def losses(
     drawn = {}
     for name in contestants:
         seeds = sorted({r.seed for r in results.rows if r.generator == name and r.seed is not None})
-        curves = [
-            curve
-            for place, seed in enumerate(seeds)
-            for curve in loss_curves(folder.run(name, seed), labelled=place == 0)
-        ]
+        curves = [curve for seed in seeds for curve in loss_curves(folder.run(name, seed))]
         for axis in ("seconds", "flops") if curves else ():
             drawn[f"loss-{name}-{axis}"] = figures.loss(name, curves, axis, look[name][0])
     return drawn
