@@ -20,6 +20,7 @@ from vidgen.types import Task
 
 TASK = Task(frames=4, height=16, width=16, channels=1, context_frames=1)
 PROMPTS = 8
+BUDGET = Budget(100, "seconds")
 SUCCESS = {"gan": 0.3, "autoregressive": 0.7, "diffusion": 0.9, "copy-first-frame": 0.0}
 FAMILIES = ("gan", "autoregressive", "diffusion", "copy-first-frame")
 
@@ -149,7 +150,7 @@ def write_run(run, who, kind, seed, value, *, share=1.0, real, trained=True):
     Cost(generator=who, seed=seed or 0, budget="100s", phases=phases).write(Path(run.path))
 
 
-def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
+def synthetic(path, *, seeds=(0,), curve=(), budget=BUDGET) -> ComparisonFolder:
     """A comparison of three families and a baseline, as if all had been trained."""
     folder = ComparisonFolder.at(path)
     experiment = Experiment(
@@ -157,7 +158,7 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
         task=TASK,
         expectation="diffusion leads",
         generators=dict.fromkeys(FAMILIES),
-        budget=Budget(100, "seconds"),
+        budget=budget,
         seeds=seeds,
         curve=curve,
         prompts=PROMPTS,
@@ -193,6 +194,49 @@ def synthetic(path, *, seeds=(0,), curve=()) -> ComparisonFolder:
                     run, name, "generator", seed, value, share=share, real=real, trained=trained
                 )
     return folder
+
+
+def _write_selection(run, tried, *, chosen, metric="oracle_success", half=0.1):
+    """What a sweep of "steps" leaves behind; `tried` has each one's value on validation."""
+    rows = {
+        steps: Row(
+            generator=run.path.parent.name,
+            kind="generator",
+            seed=None,
+            metric=metric,
+            value=value,
+            low=value - half,
+            high=value + half,
+            n=PROMPTS,
+            note="Wilson over prompts",
+        )
+        for steps, value in tried.items()
+    }
+    write_json(
+        run.selection,
+        {
+            "asked": {},
+            "metric": metric,
+            "prompts": "all",
+            "chosen": {"steps": list(tried)[chosen]},
+            "chosen_setting": chosen,
+            "tried": [
+                {"sampler": {"steps": steps}, "rows": as_json([row])} for steps, row in rows.items()
+            ],
+        },
+    )
+
+
+@pytest.fixture
+def write_selection():
+    """`_write_selection`."""
+    return _write_selection
+
+
+@pytest.fixture(name="moving_squares")
+def _moving_squares():
+    """`moving_squares`, for tests that want prompts of their own."""
+    return moving_squares
 
 
 @pytest.fixture

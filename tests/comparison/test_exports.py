@@ -6,10 +6,9 @@ import pytest
 
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.exports import rows_to_csv, to_csv, to_latex
-from vidgen.comparison.folder import write_json
-from vidgen.comparison.headings import MAIN, grouped, title
+from vidgen.comparison.headings import MAIN, grouped, prose, title
 from vidgen.comparison.results import collect
-from vidgen.comparison.rows import COMPOSITIONAL, Row, as_json
+from vidgen.comparison.rows import COMPOSITIONAL, Row
 from vidgen.comparison.tables import cost_table, main_table, metric_tables, pair_table
 from vidgen.evaluation import METRICS
 from vidgen.evaluation.agreement import Agreement
@@ -60,6 +59,8 @@ def test_no_metric_is_lost_among_the_headings():
     assert sorted(found) == sorted(many)
     assert (title("kvd_in_domain"), title("drift_psnr")) == ("KVD in domain", "Drift of PSNR")
     assert title("oracle_success_majority") == "Oracle success, by majority"
+    assert prose("drift_kvd_in_domain") == "drift of KVD in domain"
+    assert (prose("oracle_success"), prose("kvd_i3d")) == ("oracle success", "KVD I3D")
 
 
 def test_csv_holds_the_numbers_themselves(results):
@@ -97,34 +98,26 @@ def test_latex_is_bold_where_a_test_supports_it(results):
     assert "\\textbf" not in to_latex(table)
 
 
-def test_settings_that_were_tried_are_shown_with_the_one_that_was_chosen(make_comparison, tmp_path):
+def test_settings_that_were_tried_are_shown_with_the_one_that_was_chosen(
+    make_comparison, write_selection, tmp_path
+):
     folder = make_comparison(tmp_path)
     assert settings_table(folder, FAMILIES, (0,)) is None
-    tried = [
-        {
-            "sampler": {"steps": steps},
-            "rows": as_json(
-                [
-                    Row(
-                        generator="diffusion",
-                        kind="generator",
-                        seed=None,
-                        metric="oracle_success",
-                        value=value,
-                        low=value - 0.1,
-                        high=value + 0.1,
-                        n=8,
-                    )
-                ]
-            ),
-        }
-        for steps, value in ((5, 0.4), (20, 0.6))
-    ]
-    chosen = {"metric": "oracle_success", "prompts": "all", "chosen_setting": 1, "tried": tried}
-    write_json(folder.run("diffusion", 0).selection, chosen)
+    write_selection(folder.run("diffusion", 0), {5: 0.4, 20: 0.6}, chosen=1)
     table = settings_table(folder, FAMILIES, (0,))
     told = [(head.under, cells[0].text, cells[1].text) for head, cells in table.lines]
     assert told == [("steps 5", "0.40", ""), ("steps 20", "0.60", "chosen")]
+
+
+def test_tried_settings_have_the_digits_of_the_metric_that_chose(
+    make_comparison, write_selection, tmp_path
+):
+    folder = make_comparison(tmp_path)
+    run = folder.run("diffusion", 0)
+    write_selection(run, {5: 0.0314, 20: 0.0049}, metric="kvd_in_domain", half=0.0021, chosen=1)
+    (_, (first, _)), _ = settings_table(folder, FAMILIES, (0,)).lines
+    assert (first.text, first.below) == ("0.0314", "0.0293 to 0.0335")
+    assert first.note.startswith("n = 8; ")
 
 
 def test_agreement_names_both_networks():

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from vidgen.comparison import gallery
+from vidgen.comparison.folder import read_json, write_json
 from vidgen.evaluation import ClipSet
 
 
@@ -59,4 +60,35 @@ def test_the_worst_are_wrong_ones_what_cannot_be_measured_first(walls):
     assert worst["gan's worst, number 2"].caption == real[4]
     assert all(item.pictures[1].right is False for why, item in worst.items() if "gan" in why)
     assert not any(why.startswith("diffusion") for why in worst)
-    assert "Trajectory error" in walls[2].rule
+    assert walls[2].rule == (
+        "For each generator the 2 clips that are wrong by the oracle and come last by "
+        "“Trajectory error (px)”."
+    )
+
+
+def rescored(folder, name, *, right, clips):
+    """One column of a folder whose judge said this of every clip."""
+    run = folder.run(name, 0)
+    scores = read_json(run.scores)
+    write_json(run.scores, scores | {"per_clip": {"oracle_success": right}, "clips": clips})
+    return gallery.walls(folder, "test-8", [(name, run)])
+
+
+def test_without_an_oracle_the_worst_are_told_by_nearness_where_a_frame_is_given(
+    make_comparison, tmp_path
+):
+    # Every other prompt gives a frame: values are of clips 1, 3, 5 and 7.
+    psnr = {"metric": "psnr", "prompts": "text+image", "values": [30.0, 12.0, 20.0, 11.0]}
+    wall = rescored(make_comparison(tmp_path), "gan", right=None, clips=[psnr])[2]
+    digits = [re.search(r"digit (\d)", item.caption)[1] for item in wall.prompts]
+    assert digits == ["7", "3"]
+    assert wall.rule == "For each generator the 2 clips that come last by “PSNR”."
+
+
+def test_what_nobody_judged_or_measured_has_no_worst(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path)
+    walls = rescored(folder, "gan", right=None, clips=[])
+    assert [wall.heading for wall in walls] == ["A sentence alone", "A sentence and a first frame"]
+    wrong = rescored(folder, "gan", right=[True] * 3 + [False] * 5, clips=[])[2]
+    assert [re.search(r"digit (\d)", item.caption)[1] for item in wrong.prompts] == ["3", "4"]
+    assert wrong.rule.endswith("that are wrong by the oracle and come first in the list.")

@@ -8,7 +8,9 @@ import pytest
 
 from vidgen.comparison import drawing, report, video
 from vidgen.comparison.curves import against_price, loss_curves
+from vidgen.comparison.folder import write_json
 from vidgen.comparison.results import collect
+from vidgen.training import Budget
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +184,39 @@ def test_a_comparison_without_any_finished_job_still_has_a_page(make_comparison,
     assert "nothing to compare" in report(folder.path).report.read_text()
 
 
+@pytest.mark.parametrize(
+    "budget", [Budget(1_234_567, "clips"), Budget(2e15, "flops"), Budget(90, "seconds")]
+)
+def test_the_command_of_the_page_asks_for_the_very_budget(make_comparison, tmp_path, budget):
+    folder = make_comparison(tmp_path, budget=budget)
+    page = report(folder.path).report.read_text()
+    said = re.search(r"<pre>vidgen compare synthetic --budget (\S+) --seeds 0", page)[1]
+    assert Budget.parse(said) == budget
+    assert f"<dt>Budget of a training</dt><dd>{said}</dd>" in page
+
+
+def test_a_seed_that_failed_everywhere_is_not_among_the_trained(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path, seeds=(0, 1))
+    for path in folder.path.glob("*/seed-1/scores.json"):
+        path.unlink()
+        write_json(path.parent / "failure.json", {"error": "OutOfMemory"})
+    page = report(folder.path).report.read_text()
+    assert "<dt>Training seeds</dt><dd>0 (1 more not finished)</dd>" in page
+
+
 def test_built_in_families_look_the_same_in_every_report():
     alone = drawing.looks(["diffusion"])["diffusion"]
     among = drawing.looks(["mine", "gan", "diffusion"])
     assert among["diffusion"] == alone
     assert len(set(among.values())) == 3
+
+
+def test_the_losses_have_a_legend_though_the_first_seed_logged_nothing(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path, seeds=(0, 1, 2))
+    folder.run("gan", 0).metrics.unlink()
+    report(folder.path)
+    drawn = (folder.figures / "loss-gan-seconds.svg").read_text()
+    assert [drawn.count(f"main, {split}") for split in ("train", "validation")] == [1, 1]
 
 
 def test_a_later_phase_follows_on_the_clocks_of_the_earlier(comparison):

@@ -1,13 +1,17 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
 from vidgen.comparison.folder import FolderError, read_json, write_json
+from vidgen.comparison.limits import seeds_of, untrusted
 from vidgen.comparison.pairs import pairs_of
 from vidgen.comparison.results import Results, Row, collect, read, summarise
 from vidgen.comparison.trust import trust_of
-from vidgen.comparison.verdict import interval, number, seconds, untrusted, verdict
+from vidgen.comparison.verdict import verdict
+from vidgen.comparison.wording import interval, number, seconds
+from vidgen.evaluation import METRICS
 
 
 def row(value, *, who="gan", seed=0, metric="oracle_success", prompts="text", **rest):
@@ -51,11 +55,11 @@ def test_several_seeds_get_the_t_interval_of_their_means():
     assert (found.n, found.note) == (3, "t over 3 seeds")
 
 
-def test_proportions_are_cut_at_their_ends_and_others_are_not():
-    (share,) = summarise([row(0.1, seed=0), row(0.9, seed=1)])
-    (psnr,) = summarise([row(0.1, seed=0, metric="psnr"), row(0.9, seed=1, metric="psnr")])
-    assert (share.low, share.high) == (0.0, 1.0)
-    assert psnr.low < 0
+@pytest.mark.parametrize("metric", METRICS)
+def test_shares_are_cut_at_their_ends_and_others_are_not(metric):
+    (found,) = summarise([row(0.1, seed=0, metric=metric), row(0.9, seed=1, metric=metric)])
+    is_share = re.match("share of|as oracle_success", METRICS[metric].definition) is not None
+    assert ((found.low, found.high) == (0.0, 1.0)) == is_share
 
 
 def test_seeds_that_agree_do_not_claim_a_width_of_nothing():
@@ -173,6 +177,26 @@ def test_no_p_value_is_printed_below_five_seeds(seeds):
     text = " ".join((words.headline, *words.findings, *words.limits))
     assert "p =" not in text
     assert "not a test" in words.headline
+
+
+def test_a_seed_that_failed_is_no_seed():
+    failed = row(None, seed=4, who="gan", prompts="all", note="the job failed: no memory")
+    rows = seeds_about({"gan": 0.2, "diffusion": 0.8}, prompts="all", seeds=4)
+    rows.append(row(0.8, seed=4, who="diffusion", prompts="all"))
+    limits = verdict(results(*rows, failed)).limits
+    assert limits[0].startswith("Descriptive only: 4 training seeds")
+    assert limits[1] == "Jobs failed and are absent from the numbers: gan."
+    gone = [r for r in rows if r.generator != "gan"]
+    assert seeds_of(results(*gone, failed), ["gan", "diffusion"]) == 5
+
+
+def test_one_family_that_lacks_seeds_takes_no_test_from_the_others():
+    rows = seeds_about({"autoregressive": 0.3, "diffusion": 0.8}, prompts="all")
+    rows += seeds_about({"gan": 0.2}, prompts="all", seeds=4)
+    words = verdict(results(*rows))
+    assert words.limits[0].startswith("5 training seeds a generator reach p = 0.0079 at best")
+    assert "Holm over 3 pairs" in words.limits[0]
+    assert "descriptive only: 4 seeds" in words.findings[0]
 
 
 def test_new_combinations_are_told_beside_the_usual_ones():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from vidgen.comparison.rows import Row
@@ -80,6 +82,14 @@ def test_where_no_anchor_breaks_what_is_measured_there_is_no_verdict():
     assert trust.trusted is None
     assert "no anchor" in trust.why
     assert trust_in(anchors(dict.fromkeys(BROKEN, 0.1))) is None
+
+
+def test_a_share_of_the_budget_has_no_say():
+    rows = anchors(GOOD)
+    rows += [dataclasses.replace(row, share=0.5) for row in anchors({"copy-first-frame": 0.99})]
+    (trust,) = trust_of(rows)
+    assert trust.trusted
+    assert trust == trust_of(anchors(GOOD))[0]
 
 
 def test_trust_is_told_for_each_metric_and_kind_of_prompts():

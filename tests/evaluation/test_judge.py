@@ -111,6 +111,35 @@ def test_frames_too_small_for_ssim_have_a_psnr_all_the_same(judge, prompts):
         assert "at least 11x11" in found[metric, "text+image"].note
 
 
+def test_the_oracle_looks_once_for_scores_and_observations_of_the_same_sets(judge, prompts):
+    class Counting:
+        looked = 0
+
+        def examine(self, clips, real):
+            self.looked += 1
+            return judge.oracle.examine(clips, real)
+
+    mine, few = judge.only(judge.groups), prompts[:4]
+    mine.oracle = Counting()
+    scores, seen = mine.judge(few, few), mine.observe(few, few)
+    assert mine.oracle.looked == 1
+    fresh = judge.only(judge.groups).observe(few, few)
+    assert seen.to_json() == fresh.to_json()
+    mine.judge(prompts[4:8], prompts[4:8])
+    assert mine.judge(few, few).keys() == scores.keys()
+    assert mine.oracle.looked == 3
+
+
+def test_a_judge_for_some_groups_alone_says_the_same_and_leaves_the_other_as_it_was(judge, prompts):
+    groups, few = judge.groups, prompts[:4]
+    alone = judge.only(["pixel"])
+    assert (alone.groups, judge.groups) == (("pixel",), groups)
+    found, whole = alone.judge(few, few), judge.judge(few, few)
+    assert found["psnr", "text+image"].value == whole["psnr", "text+image"].value
+    assert found["identity", "all"].value is None
+    assert whole["identity", "all"].value is not None
+
+
 def test_answers_to_other_prompts_are_refused(judge, prompts):
     with pytest.raises(ValueError, match="do not answer these prompts"):
         judge.judge(prompts[:4], prompts[4:8])

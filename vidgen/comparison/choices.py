@@ -9,7 +9,7 @@ from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.headings import PROMPTS, title
 from vidgen.comparison.rows import Row
 from vidgen.comparison.table import Cell, Head, Table
-from vidgen.comparison.wording import number
+from vidgen.comparison.tables import value_cell
 from vidgen.evaluation.agreement import Agreement
 
 
@@ -34,20 +34,10 @@ def settings_table(
             for place, tried in enumerate(data["tried"]):
                 rows = [Row(**row) for row in tried["rows"]]
                 row = next(r for r in rows if (r.metric, r.prompts) == deciding)
-                ends = "" if row.low is None else f"{number(row.low)} to {number(row.high)}"
-                value = Cell(
-                    text=number(row.value, row.metric),
-                    value=row.value,
-                    low=row.low,
-                    high=row.high,
-                    below=ends,
-                    note=f"n = {row.n}; {row.note}",
-                    metric=row.metric,
-                )
                 taken = Cell(text="chosen" if place == data["chosen_setting"] else "")
                 words = ", ".join(f"{key} {value}" for key, value in tried["sampler"].items())
                 head = Head(key=f"{name}:{seed}:{place}", text=f"{name}, seed {seed}", under=words)
-                lines.append((head, (value, taken)))
+                lines.append((head, (value_cell(row), taken)))
     if not lines:
         return None
     metric, prompts = deciding

@@ -32,7 +32,6 @@ class Curve:
         loss: at the points.
         seconds: on the training clock, earlier phases included.
         flops: model and optimiser, earlier phases included; empty where they are not counted.
-        labelled: whether the legend names it; one seed of several does.
     """
 
     phase: str
@@ -40,7 +39,6 @@ class Curve:
     loss: tuple[float, ...]
     seconds: tuple[float, ...]
     flops: tuple[float, ...]
-    labelled: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class Point:
     price_high: float | None = None
 
 
-def loss_curves(run: RunFolder, *, labelled: bool = True) -> list[Curve]:
+def loss_curves(run: RunFolder) -> list[Curve]:
     """The curves of one run; none where it logged nothing."""
     if not (run.metrics.exists() and run.cost.exists()):
         return []
@@ -92,7 +90,6 @@ def loss_curves(run: RunFolder, *, labelled: bool = True) -> list[Curve]:
                         loss=tuple(float(row["loss"]) for row in mine),
                         seconds=tuple((seconds_before + np.interp(at, steps, clock)).tolist()),
                         flops=tuple(flops.tolist()) if countable else (),
-                        labelled=labelled,
                     )
                 )
         seconds_before += total

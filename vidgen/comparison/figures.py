@@ -56,12 +56,12 @@ def loss(name: str, curves: Sequence[Curve], axis: str, colour: str) -> str:
     what = "training seconds" if axis == "seconds" else "training FLOPs"
     with panel(height=2.2) as (axes, save):
         phases = list(dict.fromkeys(curve.phase for curve in curves))
-        drawn = False
+        named: set[str] = set()  # the first seed that has a curve is named for all
         for curve in curves:
             x = curve.seconds if axis == "seconds" else curve.flops
             if not x:
                 continue
-            drawn = True
+            label = f"{curve.phase}, {curve.split}"
             validation = curve.split == "validation"
             axes.plot(
                 x,
@@ -70,11 +70,12 @@ def loss(name: str, curves: Sequence[Curve], axis: str, colour: str) -> str:
                 linestyle=("-", "--", ":", "-.")[phases.index(curve.phase) % 4],
                 linewidth=1.3 if validation else 0.9,
                 alpha=0.9 if validation else 0.65,
-                label=f"{curve.phase}, {curve.split}" if curve.labelled else None,
+                label=None if label in named else label,
             )
+            named.add(label)
         if axis == "flops":
             _plain_counts(axes)
-        if drawn:
+        if named:
             axes.legend(loc="best", fontsize=7)
         else:
             axes.text(0.5, 0.5, "not counted", ha="center", transform=axes.transAxes)

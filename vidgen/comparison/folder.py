@@ -9,7 +9,7 @@
       judge/features/<network>/       features of clips, by the content of their pixels
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
-                                      samples/<protocol>.npz  scores.json
+                                      samples/<protocol>.npz  price.json  scores.json
                                       selection.json  where sampler settings were tried
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
@@ -79,7 +79,7 @@ class RunFolder:
 
     @property
     def price(self) -> epath.Path:
-        """Parameters and sampling speed."""
+        """Parameters and sampling speed, and what was asked when the answers were given."""
         return self.path / "price.json"
 
     @property

@@ -10,7 +10,6 @@ import base64
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from vidgen.comparison import video
 from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.headings import title
 from vidgen.evaluation import METRICS, ClipSet
+from vidgen.evaluation.metrics import Stratum
 
 EACH_KIND = 6
 """Prompts of text alone, and of text with a first frame, that are drawn."""
@@ -25,8 +25,12 @@ EACH_KIND = 6
 WORST = 2
 """Prompts that each generator answers worst."""
 
-RANKED_BY = ("trajectory_error_px", "kvd_in_domain", "lpips_alex", "psnr", "ssim")
-"""What tells the worst clip, the first of these that has a value a clip."""
+RANKED_BY: tuple[tuple[str, Stratum], ...] = (
+    ("trajectory_error_px", "all"),
+    ("lpips_alex", "text+image"),
+    ("psnr", "text+image"),
+)
+"""Metric and prompts that tell the worst clip: the first of these that has a value a clip."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,11 +83,11 @@ class Wall:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """One generator's clips, whether each is right, and how wrong each is (NaN: not known)."""
+    """One generator's clips, which of them are right, the worst ones first, and by what."""
 
     clips: ClipSet
     right: list[bool] | None
-    badness: np.ndarray
+    worst: tuple[int, ...]
     ranked_by: str
 
 
@@ -103,7 +107,7 @@ def walls(
         return []
     real = ClipSet.load(folder.prompts(protocol))
     answers = {
-        name: _answers(run, protocol, len(real))
+        name: _answers(run, protocol, real)
         for name, run in columns
         if run.samples(protocol).exists() and run.scores.exists()
     }
@@ -120,52 +124,42 @@ def walls(
     worst = [
         (row, f"{name}'s worst, number {place + 1}")
         for name, answer in answers.items()
-        for place, row in enumerate(_worst(answer))
+        for place, row in enumerate(answer.worst)
     ]
     if worst:
-        by = dict.fromkeys(answer.ranked_by for answer in answers.values() if answer.ranked_by)
-        rule = (
-            f"For each generator the {WORST} clips that are wrong by the oracle and come last by "
-        )
-        found.append(
-            Wall(
-                heading="Worst cases",
-                rule=rule + (" or ".join(f"“{title(name)}”" for name in by) or "the list") + ".",
-                prompts=tuple(_shown(real, answers, row, why) for row, why in worst),
-            )
-        )
+        shown = tuple(_shown(real, answers, row, why) for row, why in worst)
+        found.append(Wall(heading="Worst cases", rule=_rule(answers), prompts=shown))
     return found
 
 
-def _answers(run: RunFolder, protocol: str, n: int) -> _Answers:
+def _answers(run: RunFolder, protocol: str, real: ClipSet) -> _Answers:
     scores = read_json(run.scores)
-    kept: Mapping[str, Any] = {
-        data["metric"]: data["values"]
-        for data in scores.get("clips", ())
-        if data["prompts"] == "all" and len(data["values"]) == n
-    }
-    metric = next((name for name in RANKED_BY if name in kept), "")
-    badness = np.full(n, np.nan)
+    right = scores["per_clip"]["oracle_success"]
+    kept = {(data["metric"], data["prompts"]): data["values"] for data in scores.get("clips", ())}
+    metric, prompts = next((key for key in RANKED_BY if key in kept), ("", "all"))
+    rows = np.arange(len(real)) if prompts == "all" else np.flatnonzero(real.context_mask)
     if metric:
-        badness = np.array([np.nan if x is None else x for x in kept[metric]], np.float64)
-        badness *= 1.0 if METRICS[metric].better == "lower" else -1.0
+        sign = 1.0 if METRICS[metric].better == "higher" else -1.0
+        # What shows nothing to measure is worst of all.
+        goodness = [-np.inf if x is None else sign * x for x in kept[metric, prompts]]
+        rows = rows[np.argsort(goodness, kind="stable")]
+    if right is not None:
+        rows = rows[~np.asarray(right, bool)[rows]]
     return _Answers(
         clips=ClipSet.load(run.samples(protocol)),
-        right=scores["per_clip"]["oracle_success"],
-        badness=badness,
+        right=right,
+        worst=tuple(rows[:WORST].tolist()) if metric or right is not None else (),
         ranked_by=metric,
     )
 
 
-def _worst(answers: _Answers) -> list[int]:
-    """Rows of the worst clips: wrong ones alone, those that show nothing to measure first."""
-    n = len(answers.badness)
-    wrong = np.ones(n, bool) if answers.right is None else np.logical_not(answers.right)
-    if not answers.ranked_by:
-        return np.flatnonzero(wrong)[:WORST].tolist()
-    badness = np.where(np.isnan(answers.badness), np.inf, answers.badness)
-    order = np.lexsort((np.arange(n), -badness))
-    return [int(row) for row in order if wrong[row]][:WORST]
+def _rule(answers: Mapping[str, _Answers]) -> str:
+    """How the worst cases were chosen, in a sentence."""
+    is_judged = any(answer.right is not None for answer in answers.values())
+    wrong = "are wrong by the oracle and " if is_judged else ""
+    by = dict.fromkeys(f"“{title(a.ranked_by)}”" for a in answers.values() if a.ranked_by)
+    last = f"come last by {' or '.join(by)}" if by else "come first in the list"
+    return f"For each generator the {WORST} clips that {wrong}{last}."
 
 
 def _shown(real: ClipSet, answers: Mapping[str, _Answers], row: int, why: str = "") -> Shown:

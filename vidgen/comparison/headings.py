@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vidgen.comparison.wording import capital
+
 MAIN: tuple[tuple[str, str], ...] = (
     ("oracle_success", "all"),
     ("oracle_success", "text"),
@@ -115,16 +117,20 @@ _WORDS = {
 
 
 def title(metric: str) -> str:
-    """A metric's name as people write it: ``kvd_in_domain`` is ``KVD in domain``.
+    """A metric's name as a heading: ``oracle_success`` is ``Oracle success``."""
+    return capital(prose(metric))
+
+
+def prose(metric: str) -> str:
+    """A metric's name within a sentence: ``kvd_in_domain`` is ``KVD in domain``.
 
     A second majority, or drift, is named by what it is of.
     """
     if metric.startswith("drift_"):
-        return f"Drift of {_joined(metric.removeprefix('drift_'))}"
+        return f"drift of {prose(metric.removeprefix('drift_'))}"
     if metric.endswith("_majority"):
-        return f"{title(metric.removesuffix('_majority'))}, by majority"
-    words = _joined(metric)
-    return words[:1].upper() + words[1:]
+        return f"{prose(metric.removesuffix('_majority'))}, by majority"
+    return " ".join(_WORDS.get(word, word) for word in metric.split("_"))
 
 
 def grouped(metrics: Iterable[str]) -> dict[str, list[str]]:
@@ -135,7 +141,3 @@ def grouped(metrics: Iterable[str]) -> dict[str, list[str]]:
     found[_ALONG_TIME] += [name for name in left if name.startswith("drift_")]
     found[REST] = [n for n in left if n not in named and not n.startswith("drift_")]
     return {heading: names for heading, names in found.items() if names}
-
-
-def _joined(metric: str) -> str:
-    return " ".join(_WORDS.get(word, word) for word in metric.split("_"))

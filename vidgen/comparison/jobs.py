@@ -102,7 +102,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         config=experiment.training,
         console=console,
     )
-    sample_answers(run, generator, trained.params, setting, job.generator, console)
+    sample_answers(job, generator, trained.params, setting, console)
     _judge(
         run,
         setting,
@@ -116,26 +116,34 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
 
 
 def sample_answers(
-    run: RunFolder,
+    job: Job,
     generator: Generator,
     params: dict[str, Params],
     setting: Setting,
-    name: str,
     console: Console,
 ) -> None:
-    """Have a trained generator answer the prompts, unless it has; measure its price."""
-    experiment, prompts = setting.experiment, setting.prompts
+    """Have a trained generator answer the prompts, unless it has; measure its price.
+
+    Answers that were given when something else was asked, such as another sampler setting, are
+    given anew.
+    """
+    experiment, prompts, name = setting.experiment, setting.prompts, job.generator
+    run = setting.folder.run(name, job.seed, job.share)
+    asked = setting.asked(name, job.seed, job.share)
     path = run.samples(experiment.protocol)
-    if not (path.exists() and run.price.exists()):
+    before = read_json(run.price).get("asked") if run.price.exists() else None
+    if not (path.exists() and records.same(before, asked)):
         console.print(f"{name}: answering {len(prompts)} prompts", highlight=False)
         sample = jax.jit(generator.sample)
-        sampler = select_sampler(run, setting, name, sample, params, console)
+        sampler = select_sampler(run, setting, asked, sample, params, console)
         watch = Stopwatch(sample, params, sampler)
         batch = min(experiment.answer_batch, len(prompts))
         answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
-        write_json(run.price, parameters(params) | single | watch.rate())
         answers.save(path)
+        # Last, since it says what was asked of the answers.
+        price = parameters(params) | single | watch.rate()
+        write_json(run.price, {"asked": asked, **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():
         through = jax.jit(generator.reconstruct)

@@ -6,11 +6,10 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.headings import MAIN, prose, title
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import TEST
-from vidgen.comparison.trust import BROKEN, trust_in
-from vidgen.comparison.wording import TITLES, number, title
+from vidgen.comparison.wording import number
 from vidgen.evaluation.power import (
     ALPHA,
     ENOUGH_SEEDS,
@@ -20,10 +19,14 @@ from vidgen.evaluation.power import (
 
 
 def seeds_of(results: Results, who: Sequence[str]) -> int:
-    """Seeds of the contestant that has fewest, at the whole budget; 0 where nobody has any."""
+    """Seeds of the contestant that has fewest, at the whole budget; 0 where nobody has any.
+
+    A seed whose job failed has no value, and is none. A contestant without any is not counted.
+    """
     found: dict[str, set[int | None]] = {}
     for row in results.rows:
-        if row.generator in who and row.share == 1.0 and row.protocol == TEST:
+        whole = row.share == 1.0 and row.protocol == TEST
+        if whole and row.generator in who and row.value is not None:
             found.setdefault(row.generator, set()).add(row.seed)
     return min((len(seeds) for seeds in found.values()), default=0)
 
@@ -36,8 +39,15 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
         who: its contestants.
     """
     count = seeds_of(results, who)
+    tested = [pair for pair in results.pairs if pair.primary and pair.p is not None]
     limits = []
-    if count < ENOUGH_SEEDS:
+    if tested:  # whoever lacks seeds for it is told so pair by pair
+        metrics = len({pair.metric for pair in tested})
+        most = max(len(results.pairs_on(pair.metric)) for pair in tested)
+        seeds = min(pair.n for pair in tested)
+        limits.append(str(what_seeds_can_show(seeds, most, metrics)))
+        limits += _undetected(results, who, seeds, most)
+    elif count < ENOUGH_SEEDS:
         some = "one training seed" if count == 1 else f"{count} training seeds"
         how = (
             "intervals are over prompts within that one trained model and say nothing about "
@@ -49,25 +59,21 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
             f"Descriptive only: {some}, {how}; with fewer than {ENOUGH_SEEDS} seeds no test can "
             "reach significance over three pairs, and no p-value is given."
         )
-    elif len(who) > 1:
-        tested = [p for p in results.pairs if p.primary and p.p is not None]
-        metrics = max(1, len({pair.metric for pair in tested}))
-        limits.append(str(what_seeds_can_show(count, math.comb(len(who), 2), metrics)))
-        limits += _undetected(results, who, count)
     failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
     if failed:
         limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
-    for metric in dict.fromkeys((*TITLES, *PRIMARY_METRICS)):
+    told = dict.fromkeys(metric for metric, prompts in MAIN if prompts == "all")
+    for metric in told:
         why = untrusted(results, metric)
         if why:
-            name = title(TITLES.get(metric, metric))
-            limits.append(f"{name} is not to be trusted here: {why}.")
+            limits.append(f"{title(metric)} is not to be trusted here: {why}.")
     rest = [
-        trust.metric
+        prose(trust.metric)
         for trust in results.trust
-        if trust.trusted is False and (trust.prompts, trust.protocol) == ("all", TEST)
+        if trust.trusted is False
+        and (trust.prompts, trust.protocol) == ("all", TEST)
+        and trust.metric not in told
     ]
-    rest = [metric for metric in rest if metric not in (*TITLES, *PRIMARY_METRICS)]
     if rest:
         limits.append(
             "Of the exploratory metrics these do not order the anchors, and are not to be trusted "
@@ -76,7 +82,7 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     return limits
 
 
-def _undetected(results: Results, who: Sequence[str], seeds: int) -> list[str]:
+def _undetected(results: Results, who: Sequence[str], seeds: int, pairs: int) -> list[str]:
     """How large a difference in success has to be before this many seeds find it."""
     by_name: dict[str, list[float]] = {}
     for row in results.rows:
@@ -87,7 +93,6 @@ def _undetected(results: Results, who: Sequence[str], seeds: int) -> list[str]:
     spread = math.sqrt(statistics.fmean(spreads)) if spreads else 0.0
     if not spread:
         return []
-    pairs = math.comb(len(who), 2)
     effect = minimum_detectable_effect(spread, seeds, alpha=ALPHA / pairs)
     return [
         f"Seeds spread by {number(spread)} (standard deviation) in oracle success: a true "
@@ -100,11 +105,5 @@ def untrusted(results: Results, metric: str, prompts: str = "all") -> str:
 
     A metric that cannot tell real clips from clips that ignore the prompt measures something else.
     """
-    found = trust_in(
-        [
-            row
-            for row in results.pick(metric, prompts=prompts)
-            if row.kind == "anchor" or row.generator in BROKEN
-        ]
-    )
+    found = results.trust_in(metric, prompts=prompts)
     return found.why if found is not None and found.trusted is False else ""

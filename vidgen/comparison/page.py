@@ -30,7 +30,7 @@ from vidgen.comparison.tables import (
 from vidgen.comparison.verdict import Verdict
 from vidgen.evaluation import METRICS
 from vidgen.evaluation.observations import Observations
-from vidgen.training import Cost
+from vidgen.training import Budget, Cost
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def compose(
         experiment=experiment,
         record=record,
         verdict=verdict,
-        budget=_budget(experiment["budget"]),
+        budget=Budget(**experiment["budget"]),
         seeds=_seeds(experiment["seeds"], results),
         cards={name: cards[name] for name in everybody},
         look=look,
@@ -164,13 +164,11 @@ def compose(
     )
 
 
-def _budget(data: Mapping[str, Any]) -> str:
-    return f"{data['amount']:g} {data['unit']}"
-
-
 def _seeds(planned: Sequence[int], results: Results) -> str:
     """The seeds that were trained, and how many of those that were planned are not."""
-    done = sorted({row.seed for row in results.rows if row.seed is not None})
+    done = sorted(
+        {row.seed for row in results.rows if row.seed is not None and row.value is not None}
+    )
     absent = len(set(planned) - set(done))
     words = ", ".join(map(str, done)) or "none yet"
     return f"{words} ({absent} more not finished)" if absent else words
@@ -178,9 +176,8 @@ def _seeds(planned: Sequence[int], results: Results) -> str:
 
 def _command(experiment: Mapping[str, Any], order: Sequence[str]) -> str:
     """The command line that asks the same, where the experiment's file is as it was."""
-    unit = {"seconds": "s"}.get(experiment["budget"]["unit"], experiment["budget"]["unit"])
-    words = ["vidgen", "compare", experiment["name"]]
-    words += ["--budget", f"{experiment['budget']['amount']:g}{unit}"]
+    budget = str(Budget(**experiment["budget"]))
+    words = ["vidgen", "compare", experiment["name"], "--budget", budget]
     words += ["--seeds", *map(str, experiment["seeds"]), "--generators", *order]
     return shlex.join(words)
 

@@ -15,7 +15,7 @@ from vidgen.comparison.drawing import Look
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.headings import PROMPTS, title
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import PROPORTIONS
+from vidgen.comparison.rows import is_share
 from vidgen.comparison.trust import CEILING, CHANCE
 from vidgen.comparison.verdict import STRATA
 from vidgen.evaluation.observations import Observations
@@ -95,7 +95,7 @@ def along_frames(
             curves,
             look,
             given=given if prompts == "text+image" else 0,
-            share=metric in PROPORTIONS or metric == "ssim",
+            share=is_share(metric) or metric == "ssim",
         )
     return drawn
 
@@ -107,11 +107,7 @@ def losses(
     drawn = {}
     for name in contestants:
         seeds = sorted({r.seed for r in results.rows if r.generator == name and r.seed is not None})
-        curves = [
-            curve
-            for place, seed in enumerate(seeds)
-            for curve in loss_curves(folder.run(name, seed), labelled=place == 0)
-        ]
+        curves = [curve for seed in seeds for curve in loss_curves(folder.run(name, seed))]
         for axis in ("seconds", "flops") if curves else ():
             drawn[f"loss-{name}-{axis}"] = figures.loss(name, curves, axis, look[name][0])
     return drawn
@@ -155,7 +151,7 @@ def _trade_offs(
         )
         if series:
             drawn[f"quality-{price.replace('_', '-')}"] = figures.trade_off(
-                label, title(quality), series, look, share=quality in PROPORTIONS
+                label, title(quality), series, look, share=is_share(quality)
             )
     return drawn
 

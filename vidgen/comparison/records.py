@@ -81,6 +81,11 @@ def fingerprint(data: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def same(one: Json, other: Json) -> bool:
+    """Whether two values say the same, however their keys are ordered and 6.0 is written."""
+    return fingerprint(one) == fingerprint(other)
+
+
 def difference(before: Json, after: Json, *, path: str = "") -> list[str]:
     """Where two JSON values differ, a line each: ``budget: '150s' became '60s'``."""
     if isinstance(before, dict) and isinstance(after, dict):

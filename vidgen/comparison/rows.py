@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from vidgen.evaluation import METRICS
 from vidgen.evaluation.statistics import over_seeds
 from vidgen.types import Better, Score
 
@@ -20,24 +21,6 @@ COMPOSITIONAL = "compositional"
 """Rows of combinations that no training showed, answered by generators trained without them."""
 
 Kind = Literal["generator", "anchor"]
-
-PROPORTIONS = frozenset(
-    {
-        "oracle_success",
-        "oracle_success_majority",
-        "identity",
-        "identity_majority",
-        "motion",
-        "one_object",
-        "missing_rate",
-        "extra_rate",
-        "precision",
-        "recall",
-        "coverage",
-        "memorisation",
-    }
-)
-"""Metrics that lie in [0, 1], where an interval is cut at the ends."""
 
 PRICES = (
     "parameters",
@@ -88,6 +71,11 @@ class Row:
     better: Better = "higher"
     note: str = ""
     protocol: str = TEST
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric lies in [0, 1], where intervals and axes end; False for one not known."""
+    return metric in METRICS and METRICS[metric].share
 
 
 def rows_of(
@@ -153,7 +141,7 @@ def _over_seeds(group: Sequence[Row]) -> Row:
     if low == high:
         low, high = _mean_of(r.low for r in known), _mean_of(r.high for r in known)
         note = "no spread between seeds; mean of the intervals within a seed"
-    if first.metric in PROPORTIONS and low is not None and high is not None:
+    if is_share(first.metric) and low is not None and high is not None:
         low, high = max(low, 0.0), min(high, 1.0)
     return dataclasses.replace(
         known[0], seed=None, value=mean, low=low, high=high, n=len(known), note=note + lack

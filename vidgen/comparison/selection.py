@@ -17,10 +17,16 @@ from vidgen.comparison.folder import RunFolder, read_json, write_json
 from vidgen.comparison.rows import as_json, rows_of
 from vidgen.comparison.sampler import combinations, sampler_class
 from vidgen.comparison.setting import Setting
-from vidgen.evaluation import answer
-from vidgen.types import Params, Score
+from vidgen.evaluation import METRICS, Group, answer
+from vidgen.evaluation.judge import Scores
+from vidgen.evaluation.metrics import Stratum
+from vidgen.types import Params
 
-CHOSEN_BY = (("oracle_success", "all"), ("kvd_in_domain", "all"), ("psnr", "text+image"))
+CHOSEN_BY: tuple[tuple[str, Stratum], ...] = (
+    ("oracle_success", "all"),
+    ("kvd_in_domain", "all"),
+    ("psnr", "text+image"),
+)
 """Metric and prompts that decide: the first that has a value for every setting."""
 
 
@@ -35,7 +41,7 @@ def chosen_sampler(run: RunFolder, setting: Setting, name: str) -> Any:
 def select_sampler(
     run: RunFolder,
     setting: Setting,
-    name: str,
+    asked: Mapping[str, Any],
     sample: Callable[..., Any],
     params: Mapping[str, Params],
     console: Console,
@@ -43,12 +49,13 @@ def select_sampler(
     """Try a sweep's settings on the validation prompts, unless that is done; returns the best.
 
     Leaves ``selection.json`` and each setting's answers in the run folder, so that the choice can
-    be followed from disk. The first of equally good settings is taken.
+    be followed from disk. The first of equally good settings is taken. A choice that was made when
+    something else was asked, such as another sweep, is forgotten.
 
     Args:
         run: of the trained generator.
         setting: of its comparison.
-        name: of the generator.
+        asked: of the generator, see `Setting.asked`.
         sample: jitted `Generator.sample`, the same for all settings: traced ones compile once.
         params: what each phase exported.
         console: where progress is shown.
@@ -56,7 +63,11 @@ def select_sampler(
     Raises:
         ValueError: if no metric of `CHOSEN_BY` has a value for every setting.
     """
-    experiment = setting.experiment
+    experiment, name = setting.experiment, asked["generator"]
+    if run.selection.exists() and not records.same(read_json(run.selection).get("asked"), asked):
+        run.selection.unlink()
+        for stale in run.path.glob("samples/*-setting-*.npz"):
+            stale.unlink()
     sweep = (experiment.sweeps or {}).get(name)
     if sweep is None or run.selection.exists():
         return chosen_sampler(run, setting, name)
@@ -67,7 +78,7 @@ def select_sampler(
         f"{name}: {len(settings)} sampler settings on {len(prompts)} validation prompts",
         highlight=False,
     )
-    scores = []
+    tried = []
     for place, sampler in enumerate(settings):
 
         def draw(condition: Any, keys: Any, sampler: Any = sampler) -> Any:
@@ -76,11 +87,17 @@ def select_sampler(
         batch = min(experiment.answer_batch, len(prompts))
         answers = answer(prompts, setting.encoder, experiment.task, draw, batch_size=batch)
         answers.save(run.samples(f"{protocol}-setting-{place}"))
-        scores.append(setting.judge.judge(answers, prompts))
-    metric, best = _best(scores)
+        tried.append(answers)
+
+    def judged(group: Group) -> list[Scores]:
+        judge = setting.judge.only([group])
+        return [_of_group(group, judge.judge(answers, prompts)) for answers in tried]
+
+    metric, scores, best = _best(judged)
     write_json(
         run.selection,
         {
+            "asked": asked,
             "protocol": protocol,
             "metric": metric[0],
             "prompts": metric[1],
@@ -98,16 +115,29 @@ def select_sampler(
     return settings[best]
 
 
-def _best(scores: Sequence[Mapping[Any, Score]]) -> tuple[tuple[str, str], int]:
-    """The deciding metric, and the place of the setting that it prefers."""
+def _best(
+    judged: Callable[[Group], Sequence[Scores]],
+) -> tuple[tuple[str, Stratum], Sequence[Scores], int]:
+    """The deciding metric, each setting's scores in its group, and the place of the best setting.
+
+    Args:
+        judged: gives each setting's scores in a group of metrics; asked for no more groups than it
+            takes to decide.
+    """
     for key in CHOSEN_BY:
-        found = [score.get(key) for score in scores]
-        values = [s.value for s in found if s is not None and s.value is not None]
+        scores = judged(METRICS[key[0]].group)
+        found = [score[key] for score in scores if key in score]
+        values = [score.value for score in found if score.value is not None]
         if len(values) == len(scores):
-            higher = found[0] is not None and found[0].better == "higher"
-            return key, values.index(max(values) if higher else min(values))
+            best = max(values) if found[0].better == "higher" else min(values)
+            return key, scores, values.index(best)
     raise ValueError(
         "no sampler setting can be chosen: none of "
         f"{', '.join(metric for metric, _ in CHOSEN_BY)} has a value on the validation prompts; "
         "leave the sweep out"
     )
+
+
+def _of_group(group: Group, scores: Scores) -> Scores:
+    """Without the other groups, which were left out on purpose and say that nobody asked."""
+    return {key: score for key, score in scores.items() if METRICS[key[0]].group == group}

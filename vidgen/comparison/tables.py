@@ -194,6 +194,19 @@ def own_error_table(shares: Mapping[str, Mapping[str, Any]]) -> Table:
     )
 
 
+def value_cell(row: Row) -> Cell:
+    """A row's value with its interval, in the digits of its metric, and what they rest on."""
+    return Cell(
+        text=number(row.value, row.metric),
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        below=_ends(row.low, row.high, row.metric),
+        note=row.note if row.value is None else _rests_on(row.n, row.note),
+        metric=row.metric,
+    )
+
+
 def _has_values(results: Results, metric: str, prompts: str) -> bool:
     return any(row.value is not None for row in results.pick(metric, prompts=prompts))
 
@@ -217,29 +230,17 @@ def _cell(results: Results, name: str, metric: str, prompts: str, protocol: str 
     row = results.one(name, metric, prompts=prompts, protocol=protocol)
     if row is None:
         return Cell(text="-", note="not measured", metric=metric)
-    note = _rests_on(row.n, row.note) if row.value is not None else row.note
-    return Cell(
-        text=number(row.value, metric),
-        value=row.value,
-        low=row.low,
-        high=row.high,
-        below=_interval(row),
-        note=note,
-        metric=metric,
-        best=name == results.best(metric, prompts=prompts, protocol=protocol),
-    )
+    best = name == results.best(metric, prompts=prompts, protocol=protocol)
+    return dataclasses.replace(value_cell(row), best=best)
 
 
 def _difference(pair: Pair) -> Cell:
-    ends = None
-    if pair.low is not None and pair.high is not None:
-        ends = f"{number(pair.low, pair.metric)} to {number(pair.high, pair.metric)}"
     return Cell(
         text=number(pair.difference, pair.metric),
         value=pair.difference,
         low=pair.low,
         high=pair.high,
-        below=ends or "",
+        below=_ends(pair.low, pair.high, pair.metric),
         note=pair.note,
         metric=pair.metric,
         best=pair.winner is not None,
@@ -250,10 +251,10 @@ def _p(value: float | None) -> Cell:
     return Cell(text="-" if value is None else f"{value:.2g}", value=value)
 
 
-def _interval(row: Row) -> str:
-    if row.value is None or row.low is None or row.high is None:
+def _ends(low: float | None, high: float | None, metric: str) -> str:
+    if low is None or high is None:
         return ""
-    return f"{number(row.low, row.metric)} to {number(row.high, row.metric)}"
+    return f"{number(low, metric)} to {number(high, metric)}"
 
 
 def _trust_cell(results: Results, metric: str, prompts: str, protocol: str = TEST) -> Cell:

@@ -17,7 +17,7 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import forecast
 from vidgen.comparison.rows import Row
-from vidgen.comparison.verdict import interval
+from vidgen.comparison.wording import interval
 from vidgen.training.peak import matmul_peak
 
 

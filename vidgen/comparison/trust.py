@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from vidgen.comparison.rows import TEST, Row
 from vidgen.evaluation import METRICS
+from vidgen.evaluation.statistics import apart
 
 CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
 """Anchors that know nothing of what was asked: their best is what chance reaches."""
@@ -98,10 +99,13 @@ def trust_in(anchors: Sequence[Row]) -> Trust | None:
 
 
 def trust_of(summary: Sequence[Row]) -> tuple[Trust, ...]:
-    """The trust in every metric of a comparison that has anchors, in the order of the rows."""
+    """The trust in every metric of a comparison that has anchors, in the order of the rows.
+
+    A baseline answers at every share of the budget alike; one of its rows speaks for all.
+    """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in summary:
-        if row.kind == "anchor" or row.generator in BROKEN:
+        if row.share == 1.0 and (row.kind == "anchor" or row.generator in BROKEN):
             groups.setdefault((row.metric, row.prompts, row.protocol), []).append(row)
     found = [trust_in(group) for group in groups.values()]
     return tuple(trust for trust in found if trust is not None)
@@ -113,13 +117,6 @@ def blind_to(metric: str, prompts: str) -> tuple[str, ...]:
     if prompts == "text+image" and "frozen-real" in blind:
         blind = tuple(dict.fromkeys((*blind, "copy-first-frame")))  # there it is the same clip
     return blind
-
-
-def apart(a: Row, b: Row) -> bool:
-    """Whether two intervals do not overlap; False where one is missing."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.low > b.high or b.low > a.high
 
 
 def _above(a: Row, b: Row) -> bool:

@@ -6,13 +6,15 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from vidgen.comparison.limits import limits_of, seeds_of, untrusted
+from vidgen.comparison.headings import prose, title
+from vidgen.comparison.limits import limits_of, seeds_of
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import COMPOSITIONAL, Row
-from vidgen.comparison.trust import CHANCE, apart
-from vidgen.comparison.wording import TITLES, amount, interval, number, seconds, title
+from vidgen.comparison.trust import CHANCE
+from vidgen.comparison.wording import capital, interval, number, seconds
 from vidgen.evaluation.power import in_digits
+from vidgen.evaluation.statistics import apart
 
 STRATA = (("text", "from a sentence alone"), ("text+image", "from a sentence and a first frame"))
 
@@ -88,7 +90,7 @@ def _metrics_of(tested: Sequence[Pair]) -> list[str]:
 
 def _tested_headline(results: Results, metric: str) -> str:
     pairs = results.pairs_on(metric)
-    words = TITLES.get(metric, metric)
+    words = prose(metric)
     lead = results.best(metric)
     if lead is None:
         return (
@@ -96,7 +98,7 @@ def _tested_headline(results: Results, metric: str) -> str:
         )
     p = max(p.p_adjusted or 0.0 for p in pairs if lead in (p.a, p.b))
     return (
-        f"{title(lead)} is ahead of all others in {words} "
+        f"{capital(lead)} is ahead of all others in {words} "
         f"(p = {in_digits(p)} at most, after {pairs[0].family})."
     )
 
@@ -119,7 +121,7 @@ def _tests(metric: str, pairs: Sequence[Pair]) -> str:
                 f"{pair.winner} is better than {loser} ({size}, p = {in_digits(pair.p_adjusted)})"
             )
     family = next(pair.family for pair in pairs if pair.p_adjusted is not None)
-    return f"{title(TITLES.get(metric, metric))}, tested over seeds ({family}): {'; '.join(told)}."
+    return f"{title(metric)}, tested over seeds ({family}): {'; '.join(told)}."
 
 
 def _size(pair: Pair) -> str:
@@ -191,7 +193,7 @@ def _described(leads: Sequence[str | None], contestants: Sequence[str]) -> str:
         return "No family is ahead of all others with its interval apart."
     names = {lead.split(" ", 1)[0] for lead in known}
     if len(known) == len(STRATA) and len(names) == 1:
-        return f"{title(names.pop())} is ahead of all others, with and without a first frame."
+        return f"{capital(names.pop())} is ahead of all others, with and without a first frame."
     text = " and ".join(known)
     rest = "" if len(known) == len(leads) else "; on the other prompts nobody is clearly ahead"
     return f"Ahead of all others: {text}{rest}."
@@ -248,18 +250,3 @@ def _prices(results: Results, who: Sequence[str]) -> list[str]:
     rows.sort(key=lambda row: row.value or 0.0)
     words = [f"{row.generator} {seconds(row.value or 0.0)}" for row in rows]
     return [f"One clip takes (median, batch 1): {', '.join(words)}."]
-
-
-__all__ = [
-    "CHANCE",
-    "STRATA",
-    "TITLES",
-    "Verdict",
-    "amount",
-    "apart",
-    "interval",
-    "number",
-    "seconds",
-    "untrusted",
-    "verdict",
-]

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from vidgen.comparison.rows import Row
 
-TITLES = {
-    "oracle_success": "oracle success",
-    "oracle_success_majority": "oracle success by majority",
-    "kvd_in_domain": "in-domain kernel distance",
-    "drift_identity": "drift of identity",
-}
-
 
 def number(value: float | None, metric: str = "") -> str:
     """A value for prose and tables, with the digits that its metric deserves."""
@@ -43,6 +36,6 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s" if value < 600 else f"{value / 60:.3g} min"
 
 
-def title(name: str) -> str:
-    """The same with a capital."""
-    return name[:1].upper() + name[1:]
+def capital(words: str) -> str:
+    """The same as the beginning of a sentence."""
+    return words[:1].upper() + words[1:]

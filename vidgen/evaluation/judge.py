@@ -6,8 +6,10 @@ that set and the prompts it answers.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,6 +40,8 @@ from vidgen.types import Score
 
 Scores = Mapping[tuple[str, Stratum], Score]
 """Scores by (name of the metric, stratum)."""
+
+_T = TypeVar("_T")
 
 _BY_FRAME: Mapping[Group, tuple[Callable[[ClipSet, ClipSet], Frames], tuple[type[Exception], ...]]]
 _BY_FRAME = {
@@ -73,14 +77,20 @@ class Judge:
     ) -> None:
         self.groups = tuple(groups)
         self._features = features or FeatureJudge(train, seed=seed)
-        self._last: tuple[ClipSet, ClipSet, Mapping[Group, Frames], Mapping[Group, str]] | None
-        self._last = None
+        self._last: tuple[ClipSet, ClipSet, dict[str, Any]] | None = None
         self.oracle: ClipOracle | None = None
         self._why = ""
         try:
             self.oracle = oracle_for(train, seed=seed)
         except (UnjudgeableError, ImportError) as reason:
             self._why = str(reason)
+
+    def only(self, groups: Sequence[Group]) -> Judge:
+        """The same judge, who computes these of its groups alone; what was learned is shared."""
+        other = copy.copy(self)
+        other.groups = tuple(group for group in self.groups if group in groups)
+        other._last = None
+        return other
 
     def judge(self, clips: ClipSet, real: ClipSet) -> Scores:
         """Every metric of `metrics.METRICS` in every stratum that has prompts and the metric.
@@ -206,11 +216,9 @@ class Judge:
     def _by_frame(
         self, clips: ClipSet, real: ClipSet
     ) -> tuple[Mapping[Group, Frames], Mapping[Group, str]]:
-        """What has a value a frame, by group, and why other groups have none.
+        """What has a value a frame, by group, and why other groups have none."""
 
-        It is dear, and scores and observations of the same sets both want it: the last is kept.
-        """
-        if self._last is None or self._last[0] is not clips or self._last[1] is not real:
+        def found() -> tuple[Mapping[Group, Frames], Mapping[Group, str]]:
             frames: dict[Group, Frames] = {}
             why: dict[Group, str] = {}
             for group, (measure, excuses) in _BY_FRAME.items():
@@ -219,18 +227,32 @@ class Judge:
                         frames[group] = measure(clips, real)
                     except excuses as reason:
                         why[group] = str(reason)
-            self._last = (clips, real, frames, why)
-        return self._last[2:]
+            return frames, why
+
+        return self._kept("by frame", clips, real, found)
 
     def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[ClipVerdicts | None, str]:
         """What the oracle says, and why it does not say the rest."""
-        if self.oracle is None:
-            return None, self._why
-        try:
-            verdicts = self.oracle.examine(clips, real)
-        except (UnjudgeableError, ImportError) as reason:
-            return None, str(reason)
-        return verdicts, verdicts.silence
+
+        def found() -> tuple[ClipVerdicts | None, str]:
+            if self.oracle is None:
+                return None, self._why
+            try:
+                verdicts = self.oracle.examine(clips, real)
+            except (UnjudgeableError, ImportError) as reason:
+                return None, str(reason)
+            return verdicts, verdicts.silence
+
+        return self._kept("oracle", clips, real, found)
+
+    def _kept(self, what: str, clips: ClipSet, real: ClipSet, find: Callable[[], _T]) -> _T:
+        """What is dear, and both scores and observations want: that of the last sets is kept."""
+        if self._last is None or self._last[0] is not clips or self._last[1] is not real:
+            self._last = (clips, real, {})
+        known = self._last[2]
+        if what not in known:
+            known[what] = find()
+        return known[what]
 
 
 def _once(measured: Measured) -> Measured:

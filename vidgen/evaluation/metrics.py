@@ -51,6 +51,7 @@ class Metric:
         strata: the prompts for which it is computed.
         group: with which others it is computed.
         blind: anchors that it cannot tell from real clips by its nature, which is no fault of it.
+        share: whether it is a share of clips, frames or steps, which lies in [0, 1].
     """
 
     name: str
@@ -60,6 +61,7 @@ class Metric:
     strata: tuple[Stratum, ...] = STRATA
     group: Group = "oracle"
     blind: tuple[str, ...] = ()
+    share: bool = False
 
 
 _OF_SETS = ("shuffled-captions",)
@@ -74,47 +76,55 @@ _TABLE = (
     Metric(
         name="oracle_success",
         better="higher",
+        share=True,
         definition="share of clips that, in at least 7 of 8 frames, show exactly one object, of "
         "the identity asked, on a path of the motion asked; or move as asked, in one sharp scene",
     ),
     Metric(
         name="oracle_success_majority",
         better="higher",
+        share=True,
         definition="as oracle_success, with identity by a vote of the frames (a clip may morph)",
     ),
     Metric(
         name="identity",
         better="higher",
+        share=True,
         blind=("frozen-real", "shuffled-frames"),
         definition="share of clips with the identity asked in at least 7 of 8 frames",
     ),
     Metric(
         name="identity_majority",
         better="higher",
+        share=True,
         blind=("frozen-real", "shuffled-frames"),
         definition="share of clips with the identity asked in more frames than any other",
     ),
     Metric(
         name="motion",
         better="higher",
+        share=True,
         definition="share of clips whose path (or camera) is of the motion asked in at least 7 of "
         "8 frames",
     ),
     Metric(
         name="one_object",
         better="higher",
+        share=True,
         blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
         definition="share of clips with exactly one object in at least 7 of 8 frames",
     ),
     Metric(
         name="missing_rate",
         better="lower",
+        share=True,
         blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
         definition="share of frames without any object",
     ),
     Metric(
         name="extra_rate",
         better="lower",
+        share=True,
         blind=_BROKEN,
         definition="share of frames with more than one object",
     ),
@@ -143,16 +153,19 @@ _TABLE = (
     Metric(
         name="legal_rate",
         better="higher",
+        share=True,
         definition="share of steps that MiniGrid's rules allow, between two frames of a grid world",
     ),
     Metric(
         name="mission",
         better="higher",
+        share=True,
         definition="share of clips in which the agent fulfils its mission by legal steps alone",
     ),
     Metric(
         name="conserved",
         better="higher",
+        share=True,
         definition="share of clips whose grid world neither loses nor gains nor changes an object, "
         "but for the one that is carried",
     ),
@@ -250,6 +263,7 @@ _TABLE = (
     Metric(
         name="precision",
         better="higher",
+        share=True,
         definition="share of answers near a real clip (its 5th neighbour among the real ones)",
         needs_truth=False,
         group="in-domain",
@@ -258,6 +272,7 @@ _TABLE = (
     Metric(
         name="recall",
         better="higher",
+        share=True,
         definition="share of real clips near an answer (its 5th neighbour among the answers)",
         needs_truth=False,
         group="in-domain",
@@ -275,6 +290,7 @@ _TABLE = (
     Metric(
         name="coverage",
         better="higher",
+        share=True,
         definition="share of real clips that have an answer near to them",
         needs_truth=False,
         group="in-domain",
@@ -283,6 +299,7 @@ _TABLE = (
     Metric(
         name="memorisation",
         better="lower",
+        share=True,
         definition="share of pairs in which an answer is nearer to a training clip than a held-out "
         "real clip is: 0.5 as real, 1 copied; below 0.5 is no merit",
         needs_truth=False,
@@ -404,6 +421,7 @@ _TABLE = (
     Metric(
         name="failed_rate",
         better="lower",
+        share=True,
         blind=_BROKEN,
         definition="share of clips that could not be drawn (NaN); every oracle counts them wrong",
         needs_truth=False,

@@ -40,7 +40,7 @@ class Difference:
         low: lower end of the 95% interval; None where the replicates do not spread.
         high: its upper end.
         n: replicates: seeds of the generator that has fewer, or prompts.
-        p: two-sided; None for a single replicate.
+        p: two-sided; None for a single replicate, and where no test was wanted.
         note: how interval and p were made.
     """
 
@@ -96,7 +96,9 @@ def between_seeds(
     )
 
 
-def over_prompts(a: np.ndarray, b: np.ndarray, *, confidence: float = 0.95) -> Difference:
+def over_prompts(
+    a: np.ndarray, b: np.ndarray, *, confidence: float = 0.95, test: bool = True
+) -> Difference:
     """The difference of trained models on the prompts that both answered.
 
     The values of each generator are averaged over its seeds, so that a prompt is one cluster; the
@@ -107,6 +109,7 @@ def over_prompts(a: np.ndarray, b: np.ndarray, *, confidence: float = 0.95) -> D
             leaves the prompt out for both.
         b: float [S' P], of the second on the same prompts in the same order.
         confidence: coverage of the interval.
+        test: whether p is wanted, which costs thousands of flips.
 
     Raises:
         ValueError: if the numbers of prompts differ, or none has a value of both.
@@ -130,7 +133,7 @@ def over_prompts(a: np.ndarray, b: np.ndarray, *, confidence: float = 0.95) -> D
         low=low,
         high=high,
         n=n,
-        p=sign_flip(differences, mid_p=True),
+        p=sign_flip(differences, mid_p=True) if test else None,
         note=f"paired over prompts within {which}, clustered by prompt",
     )
 

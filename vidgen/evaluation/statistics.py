@@ -10,6 +10,7 @@ in `significance`, and what a number of seeds can show at all in `power`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy import stats
@@ -163,8 +164,18 @@ def average(values: np.ndarray, *, better: Better = "higher", note: str = "") ->
     )
 
 
-def apart(a: Score, b: Score) -> bool:
-    """Whether two intervals do not overlap; False where either score has none."""
+@runtime_checkable
+class HasInterval(Protocol):
+    """A `Score`, or a row of a comparison: whatever may have the ends of an interval."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def apart(a: HasInterval, b: HasInterval) -> bool:
+    """Whether two intervals do not overlap; False where either has none."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return False
     return a.low > b.high or b.low > a.high
