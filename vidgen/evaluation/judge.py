@@ -196,6 +196,7 @@ class Judge:
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
             "i3d": self._features.i3d,
+            "fid": self._features.fid,
         }
         found: dict[Group, Measured] = {}
         found |= {group: of(clips, real) for group, of in groups.items() if group in self.groups}
