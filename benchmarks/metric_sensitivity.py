@@ -6,10 +6,11 @@
 
 Real clips are blurred, covered with noise and jittered in time at five strengths, frozen, and have
 their frames shuffled. For each metric the table shows the least strength at which the intervals of
-corrupted and of clean real clips are apart ("-" for never), "~" behind it where the value does not
-fall with the strength all the way, and the value on clean clips and at the greatest strength.
-Metrics against the real clip are given its corrupted self; all others are given corrupted clips of
-the same captions that are not the ones they are compared with. About three minutes on two cores.
+corrupted and of clean real clips are apart ("-" for never, "?" where the metric has no interval),
+"~" behind it where the value does not move with the strength all the way, and the value on clean
+clips and at the greatest strength. Metrics against the real clip are given its corrupted self; all
+others are given corrupted clips of the same captions that are not the ones they are compared with.
+About three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import numpy as np
 import tyro
 
 GROUPS = ("oracle", "pixel", "in-domain", "temporal")
+BY_PAIR = ("oracle", "pixel", "lpips")
+"""Groups that compare a clip with the real clip that it answers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,16 +59,20 @@ def main(settings: Settings) -> int:
     clips = 8 if settings.tiny else settings.clips
     config = InDomainConfig.tiny() if settings.tiny else InDomainConfig()
     features = FeatureJudge(split("train"), config=config, validation=split("validation"))
-    judge = Judge(split("train"), groups=settings.groups, features=features)  # type: ignore[arg-type]
+    by_pair, of_sets = (
+        Judge(split("train"), groups=groups, features=features)  # type: ignore[arg-type]
+        for groups in (
+            [group for group in settings.groups if group in BY_PAIR],
+            [group for group in settings.groups if group not in BY_PAIR],
+        )
+    )
     prompts = protocol(split("test"), n=clips, seed=settings.seed, context_frames=1)
     others = anchors(prompts, split("test"), seed=settings.seed)["real-against-real"]
 
     def judged(corrupt) -> Mapping:
-        own, other = (
-            judge.judge(s.replace(video=corrupt(s.video)), prompts) for s in (prompts, others)
-        )
-        by_pair = {name for name, m in METRICS.items() if m.group in ("pixel", "lpips", "oracle")}
-        return {key: (own if key[0] in by_pair else other)[key] for key in own}
+        own = by_pair.judge(prompts.replace(video=corrupt(prompts.video)), prompts)
+        other = of_sets.judge(others.replace(video=corrupt(others.video)), prompts)
+        return {key: (own if METRICS[key[0]].group in BY_PAIR else other)[key] for key in own}
 
     clean = judged(lambda video: video)
     kinds = {
@@ -95,11 +102,11 @@ def _cell(clean, found) -> str:
 
     if any(score.value is None for score in found):
         return "no value"
-    limits = clean.low is None or any(score.low is None for score in found)
-    seen = [
-        abs(score.value - clean.value) > 0 if limits else apart(score, clean) for score in found
-    ]
-    least = str(seen.index(True) + 1) if any(seen) else "-"
+    if any(score.low is None for score in (clean, *found)):
+        least = "?"
+    else:
+        seen = [apart(score, clean) for score in found]
+        least = str(seen.index(True) + 1) if any(seen) else "-"
     values = [clean.value, *(score.value for score in found)]
     steps = np.diff(values) * np.sign(values[-1] - values[0])
     return f"{least}{'' if (steps >= 0).all() else '~'} ({values[-1]:.4g})"

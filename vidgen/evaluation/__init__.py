@@ -20,6 +20,7 @@ from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import FeatureJudge
 from vidgen.evaluation.features.in_domain import InDomainConfig
 from vidgen.evaluation.features.perceptual import lpips
+from vidgen.evaluation.fid import frechet_inception_distance
 from vidgen.evaluation.frechet import frechet_distance, frechet_video_distance
 from vidgen.evaluation.judge import Judge
 from vidgen.evaluation.kernel import kernel_distance, kernel_video_distance
@@ -58,6 +59,7 @@ __all__ = [
     "drift",
     "examine_camera",
     "frechet_distance",
+    "frechet_inception_distance",
     "frechet_video_distance",
     "kernel_distance",
     "kernel_video_distance",

@@ -21,6 +21,7 @@ from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsEr
 from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
 from vidgen.evaluation.features.in_domain_training import train_in_domain, trained_in_domain
 from vidgen.evaluation.features.targets import of_prompts
+from vidgen.evaluation.fid import EXCUSES, fid_scores, of_frames, said
 from vidgen.evaluation.frechet import frechet_estimate, i3d
 from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
@@ -43,7 +44,7 @@ _TRAINING_CLIPS = 2048
 
 
 class FeatureJudge:
-    """Judges sets of clips by in-domain networks, and by I3D.
+    """Judges sets of clips by in-domain networks, by I3D and by Inception-v3.
 
     Args:
         train: the training split: what the in-domain networks learn from, and what memorisation is
@@ -135,6 +136,18 @@ class FeatureJudge:
             }
 
         return measured
+
+    def fid(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "fid"."""
+        from vidgen.evaluation.features.inception import load_inception  # nobody else needs it
+
+        try:
+            network = load_inception()
+            look = functools.partial(self.features, network)
+            ours, theirs = of_frames(look, real.video), of_frames(look, clips.video)
+        except EXCUSES as reason:
+            return absent("fid", said(reason))
+        return lambda rows, stratum: fid_scores(ours[rows], theirs[rows], network.name)
 
     @functools.cached_property
     def _training_features(self) -> np.ndarray:

@@ -23,6 +23,9 @@ from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsEr
 from vidgen.evaluation.jackknife import interval, leave_groups_out, shuffled
 from vidgen.types import Score
 
+Distance = Callable[[np.ndarray, np.ndarray], float]
+"""Of the rows of two sets, a clip each."""
+
 _LEAST = 8
 """Clips below which nothing is said of a covariance."""
 
@@ -111,7 +114,10 @@ class FrechetEstimate:
 
 
 def frechet_estimate(
-    real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"]
+    real: Float[np.ndarray, "N D"],
+    fake: Float[np.ndarray, "M E"],
+    *,
+    distance: Distance = frechet_distance,
 ) -> FrechetEstimate:
     """The distance of two sets with its interval, its extrapolation and its floor.
 
@@ -121,6 +127,7 @@ def frechet_estimate(
     Args:
         real: features of real clips.
         fake: features of the clips that are judged.
+        distance: of two such sets, for what is no `frechet_distance` of their rows.
 
     Raises:
         ValueError: for fewer than 8 clips a set.
@@ -131,8 +138,8 @@ def frechet_estimate(
     order = shuffled(real)[:n]  # one N for both, so that it can be printed
     other = order if len(real) == len(fake) else shuffled(fake)[:n]
     real, fake = real[order], fake[other]
-    value = frechet_distance(real, fake)
-    left_out = leave_groups_out(lambda rows: frechet_distance(real[rows], fake[rows]), n)
+    value = distance(real, fake)
+    left_out = leave_groups_out(lambda rows: distance(real[rows], fake[rows]), n)
     low, high = interval(value, left_out)
     floor_n = n // 2
     halves = _disjoint_halves(real, floor_n)
@@ -141,14 +148,19 @@ def frechet_estimate(
         n=n,
         low=max(low, 0.0),
         high=high,
-        extrapolated=extrapolate(real, fake),
-        floor=float(np.mean([frechet_distance(a, b) for a, b in halves])),
-        at_floor=_mean_at(real, fake, floor_n),
+        extrapolated=extrapolate(real, fake, distance=distance),
+        floor=float(np.mean([distance(a, b) for a, b in halves])),
+        at_floor=_mean_at(real, fake, floor_n, distance),
         floor_n=floor_n,
     )
 
 
-def extrapolate(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "N D"]) -> float:
+def extrapolate(
+    real: Float[np.ndarray, "N D"],
+    fake: Float[np.ndarray, "N D"],
+    *,
+    distance: Distance = frechet_distance,
+) -> float:
     """Where the distance ends at infinitely many clips: the intercept of a line against 1/n.
 
     Fitted to subsamples of eight sizes from N/4 to N, without replacement; of all but the whole
@@ -156,7 +168,7 @@ def extrapolate(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "N D"]) 
     """
     n = len(real)
     sizes = np.unique(np.linspace(max(_SMALLEST * n, _LEAST), n, _SIZES).astype(np.int64))
-    values = [_mean_at(real, fake, int(size)) for size in sizes]
+    values = [_mean_at(real, fake, int(size), distance) for size in sizes]
     if len(sizes) < 2:
         return values[0]
     return float(np.polyfit(1.0 / sizes, values, 1)[1])
@@ -228,9 +240,9 @@ def _disjoint_halves(rows: np.ndarray, size: int) -> list[tuple[np.ndarray, np.n
     return [(rows[o[:size]], rows[o[size : 2 * size]]) for o in orders]
 
 
-def _mean_at(real: np.ndarray, fake: np.ndarray, size: int) -> float:
+def _mean_at(real: np.ndarray, fake: np.ndarray, size: int, distance: Distance) -> float:
     if size >= len(real):
-        return frechet_distance(real, fake)
+        return distance(real, fake)
     rng = np.random.default_rng(size)
     draws = [rng.permutation(len(real))[:size] for _ in range(_DRAWS)]
-    return float(np.mean([frechet_distance(real[rows], fake[rows]) for rows in draws]))
+    return float(np.mean([distance(real[rows], fake[rows]) for rows in draws]))

@@ -107,10 +107,11 @@ class Judge:
             ValueError: if the two sets do not belong together.
         """
         _belong_together(clips, real)
-        verdicts, silence = self._examine(clips, real)
+        asked = "oracle" in self.groups
+        verdicts, silence = self._examine(clips, real) if asked else (None, "")
         measures = {} if verdicts is None else verdicts.measures()
         context = real.context_frames
-        per_frame, too_small = _against_real(clips, real)
+        per_frame, too_small = _against_real(clips, real) if "pixel" in self.groups else ({}, "")
         further = self._further(clips, real)
         scores: dict[tuple[str, Stratum], Score] = {}
         for stratum in STRATA:
@@ -205,6 +206,7 @@ class Judge:
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
             "i3d": self._features.i3d,
+            "fid": self._features.fid,
         }
         found: dict[Group, Measured] = {}
         found |= {group: of(clips, real) for group, of in groups.items() if group in self.groups}

@@ -20,7 +20,7 @@ STRATA: tuple[Stratum, ...] = ("all", "text", "text+image")
 WITH_CONTEXT: tuple[Stratum, ...] = ("text+image",)
 TEXT_ALONE: tuple[Stratum, ...] = ("text",)
 
-Group = Literal["oracle", "pixel", "in-domain", "temporal", "i3d", "lpips"]
+Group = Literal["oracle", "pixel", "in-domain", "temporal", "i3d", "fid", "lpips"]
 """Metrics that are computed together or not at all."""
 
 GROUPS: Mapping[Group, str] = MappingProxyType(
@@ -30,6 +30,7 @@ GROUPS: Mapping[Group, str] = MappingProxyType(
         "in-domain": "sets of clips, by networks that learn from real clips before they judge",
         "temporal": "flicker and optical flow; needs vidgen[metrics]",
         "i3d": "sets of clips of 9 frames or more, by I3D; slow on a CPU, needs vidgen[metrics]",
+        "fid": "sets of single frames, by Inception-v3; slow, and you bring the weights",
         "lpips": "against the real clip, by AlexNet; needs vidgen[metrics]",
     }
 )
@@ -68,6 +69,9 @@ _OF_SETS = ("shuffled-captions",)
 """Sets without captions are the same in any order."""
 
 _STILL = ("copy-first-frame", "frozen-real", "shuffled-captions")
+
+_OF_FRAMES = ("frozen-real", "shuffled-frames", "shuffled-captions")
+"""Sets of single frames are the same in any order, and real where a clip repeats a real one."""
 
 
 _BROKEN = ("copy-first-frame", "shuffled-captions", "frozen-real", "shuffled-frames")
@@ -400,6 +404,23 @@ _TABLE = (
         needs_truth=False,
         group="i3d",
         blind=_OF_SETS,
+    ),
+    Metric(
+        name="fid",
+        better="lower",
+        definition="Fréchet distance of single frames (Inception-v3, 2048 features of its last "
+        "pool) at this number of clips, which biases it upwards",
+        needs_truth=False,
+        group="fid",
+        blind=_OF_FRAMES,
+    ),
+    Metric(
+        name="fid_infinity",
+        better="lower",
+        definition="fid on a line against 1/N, at infinitely many clips",
+        needs_truth=False,
+        group="fid",
+        blind=_OF_FRAMES,
     ),
     Metric(
         name="lpips_alex",

@@ -29,7 +29,8 @@ class PRDC:
 
     Attributes:
         precision: share of fakes within reach of a real clip, which is the distance from that real
-            clip to its k-th neighbour among the other real ones.
+            clip to its k-th neighbour among the other real ones. Blurred fakes move to where real
+            clips are dense and gain by it, in density too; recall is what they lose.
         recall: share of real clips within reach of a fake, which is the distance from that fake to
             its k-th neighbour among the other fakes.
         density: mean number of real clips within whose reach a fake lies, over k; about 1 for real

@@ -1,9 +1,10 @@
 """Weights that users bring: networks that no ordinary package ships, by what they are needed for.
 
 Where the file is absent the metric has no value, and its note is `Brought.absence`: what is
-missing, where it comes from and where to put it. The networks themselves are not ported: a file
-that is there is read by `weights.read`, with its digest and manifest, and moved by `weights.port`
-into a `FeatureNetwork` of the user's own, which every metric on sets of clips accepts.
+missing, where it comes from and where to put it. Inception-v3 is ported (`features.inception`).
+The other networks are not: a file that is there is read by `weights.read`, with its digest and
+manifest, and moved by `weights.port` into a `FeatureNetwork` of the user's own, which every metric
+on sets of clips accepts.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ class Brought:
         metric: what is computed with it.
         network: which weights exactly, since others of the same name give other numbers.
         origin: who publishes them.
+        ported: whether vidgen runs the network itself.
     """
 
     name: str
     metric: str
     network: str
     origin: str
+    ported: bool = False
 
     def find(self) -> Path:
         """The file, in the first of `FORMATS` that is there.
@@ -51,11 +54,13 @@ class Brought:
         )
 
     def absence(self) -> str:
-        """Why the metric has no value by itself, for a score's note."""
+        """Why the metric has no value by itself, for a score's note; empty where it has one."""
         try:
             path = self.find()
         except MissingWeightsError as reason:
             return str(reason)
+        if self.ported:
+            return ""
         return (
             f"not computed: {path.name} is there, but {self.metric} needs a FeatureNetwork that "
             "runs it, and vidgen has none of its own"
@@ -68,6 +73,7 @@ _TABLE = (
         metric="FID on frames",
         network="Inception-v3 in TensorFlow's FID variant of 2015-12-05 (pool3, 2048-d)",
         origin="the reference implementation of FID, Heusel et al. 2017 (pt_inception-2015-12-05)",
+        ported=True,
     ),
     Brought(
         name="c3d-ucf101",

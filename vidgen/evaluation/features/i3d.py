@@ -201,10 +201,12 @@ def load_i3d() -> I3D:
     return I3D()
 
 
-def resize(video: UInt8[Array, "B T H W C"]) -> Float[Array, "B T 224 224 3"]:
-    """Squash to 224x224, in [-1, 1], grey repeated."""
+def resize(
+    video: UInt8[Array, "B T H W C"], *, side: int = SIDE
+) -> Float[Array, "B T {side} {side} 3"]:
+    """Squash to a square, in [-1, 1], grey repeated."""
     x = to_float(video)
-    shape = (*x.shape[:2], SIDE, SIDE, x.shape[-1])
+    shape = (*x.shape[:2], side, side, x.shape[-1])
     x = jax.image.resize(x, shape, "bilinear", antialias=False)
     return x if x.shape[-1] == 3 else jnp.repeat(x, 3, axis=-1)
 
