@@ -152,17 +152,19 @@ def _tiles_of(clips: ClipSet, real: ClipSet) -> Tiles:
 
 
 def _conserved(states: np.ndarray, played: Played, tiles: Tiles) -> np.ndarray:
-    """bool [T], whether the objects of states [T X Y] are those of the first."""
+    """bool [T], whether the objects of states [T X Y], and the one in hand, are those of the first.
+
+    Of a box that is opened, what it held may lie there instead.
+    """
     objects = [_objects(state, tiles) for state in states]
     found = np.zeros(len(states), np.bool_)
     for t, now in enumerate(objects):
+        if played.held[t]:
+            now[played.held[t]] += 1
         lost, gained = objects[0] - now, now - objects[0]
-        fixed = any(name.endswith(("door", "wall")) for name in lost)
-        held, opened = int(played.held[t]), int(played.opened[t])
-        # Of a box that is opened, what it held may lie there instead.
-        gone = held <= lost.total() - gained.total() <= held + opened
-        kept = gone and gained.total() <= opened
-        found[t] = kept and not fixed and played.readable[t]
+        boxes = all(name.endswith("box") for name in lost)
+        within = max(lost.total(), gained.total()) <= played.opened[t]
+        found[t] = boxes and within and played.readable[t]
     return found
 
 
