@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import io
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -24,7 +21,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
 from vidgen import nn
-from vidgen.atomic import replacing
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.features.resnet import Architecture, ResNet
 from vidgen.evaluation.features.targets import Targets
@@ -114,7 +111,7 @@ class InDomainNetwork:
     def __init__(self, card: InDomainCard, weights: dict[str, np.ndarray]) -> None:
         self.card, self.weights = card, weights
         self.width = card.config.width
-        self.name = f"{card.kind}-{_hash(weights)[:8]}"
+        self.name = f"{card.kind}-{arrays_digest(weights)[:8]}"
 
     def __call__(self, video: UInt8[np.ndarray, "N T H W C"]) -> Float[np.ndarray, "N D"]:
         """Standardised features: over the training clips each number has mean 0 and deviation 1.
@@ -144,18 +141,12 @@ class InDomainNetwork:
 
     def save(self, path: epath.PathLike) -> None:
         """Write card and weights as ``npz``, whole or not at all."""
-        path = epath.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         header = {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
             "card": dataclasses.asdict(self.card),
         }
-        buffer = io.BytesIO()
-        packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        np.savez(buffer, allow_pickle=False, header=packed, **self.weights)
-        with replacing(path) as partial:
-            partial.write_bytes(buffer.getvalue())
+        write_arrays(path, self.weights, header=header)
 
     @classmethod
     def load(cls, path: epath.PathLike) -> InDomainNetwork:
@@ -167,9 +158,7 @@ class InDomainNetwork:
         """
         content = epath.Path(path).read_bytes()
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                weights = {name: file[name] for name in file.files}
-            header = json.loads(weights.pop("header").tobytes())
+            header, weights = parse_arrays(content)
             if header["schema_version"] > SCHEMA_VERSION:
                 raise ValueError(f"schema {header['schema_version']} is newer: update vidgen")
             found = cls(_decoded(header["card"]), weights)
@@ -229,15 +218,6 @@ def _sharding() -> NamedSharding | None:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     raised = np.exp(logits - logits.max(1, keepdims=True))
     return raised / raised.sum(1, keepdims=True)
-
-
-def _hash(weights: dict[str, np.ndarray]) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(weights):
-        array = np.ascontiguousarray(weights[name])
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(array.data)
-    return sha.hexdigest()
 
 
 def _by(shape: tuple[int, ...]) -> str:
