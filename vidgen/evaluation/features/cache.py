@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import jax
 import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
@@ -14,7 +15,8 @@ from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.evaluation.features.feature import FeatureNetwork
 
 _CLIPS_AT_ONCE = 64
-"""Between two signs of progress. A feature does not depend on it: that is a network's promise."""
+"""A device, between two signs of progress: a multiple of what any network takes at a time, so that
+none pads more than its last rows. A feature does not depend on it: that is a network's promise."""
 
 
 class FeatureCache:
@@ -60,7 +62,8 @@ class FeatureCache:
 
     def _computed(self, network: FeatureNetwork, video: np.ndarray) -> np.ndarray:
         features = np.empty((len(video), network.width), np.float32)
-        starts = range(0, len(video), _CLIPS_AT_ONCE)
+        at_once = _CLIPS_AT_ONCE * jax.local_device_count()
+        starts = range(0, len(video), at_once)
         if self._console is not None:
             starts = track(
                 starts,
@@ -69,7 +72,7 @@ class FeatureCache:
                 transient=True,
             )
         for start in starts:
-            rows = slice(start, start + _CLIPS_AT_ONCE)
+            rows = slice(start, start + at_once)
             features[rows] = network(video[rows])
         return features
 
