@@ -24,7 +24,7 @@ import numpy as np
 from vidgen.evaluation.babyai_broken import babyai_broken
 from vidgen.evaluation.babyai_rules import Played, play
 from vidgen.evaluation.babyai_tiles import NO_TILE, Tiles
-from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError, of_one_shape
 from vidgen.evaluation.clipset import ClipSet
 
 
@@ -128,11 +128,7 @@ def _tiles(size: int) -> Tiles:
 
 
 def _tiles_of(clips: ClipSet, real: ClipSet) -> Tiles:
-    if clips.video.shape != real.video.shape:
-        raise ValueError(
-            f"the answers are {clips.video.shape}, the prompts {real.video.shape}: "
-            "they do not belong together"
-        )
+    of_one_shape(clips, real)
     if real.truth is None or real.truth.episodes is None:
         raise UnjudgeableError("the prompts do not know their episode: take them from 'babyai'")
     unfinished = sum(not episode.fulfilled for episode in real.truth.episodes)
