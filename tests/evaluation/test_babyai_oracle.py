@@ -90,9 +90,8 @@ def test_real_clips_succeed_and_broken_ones_do_not(oracle, real, broken):
 def test_broken_clips_fail_for_what_is_broken(real, broken):
     for kind in ("vanishes", "second-object", "swapped"):
         assert broken[kind].begins.all()
-        # What vanishes before the agent's eyes may have been picked up, and what appears there put
-        # down: neither is conserved for certain, and such a clip fails for its mission instead.
-        assert broken[kind].conserved.all(1).mean() <= (0.2 if kind == "vanishes" else 0.05)
+        # What vanishes before the agent's eyes may have been picked up.
+        assert broken[kind].conserved.all(1).mean() <= (0.2 if kind == "vanishes" else 0.0)
     assert broken["freezes"].legal.all()
     assert broken["freezes"].conserved.all()
     assert not broken["freezes"].fulfilled.any()
@@ -138,7 +137,7 @@ def test_what_moves_after_the_mission_is_illegal(oracle, real):
     assert not verdicts.success.any()
 
 
-def test_objects_carried_and_dropped_are_conserved(oracle, real):
+def test_objects_carried_and_dropped_are_conserved(oracle, real, tiles):
     put = clips_of("BabyAI-PutNextLocal-v0", real)
     verdicts = oracle.examine(put, put)
     assert verdicts.conserved.all()
@@ -151,6 +150,15 @@ def test_objects_carried_and_dropped_are_conserved(oracle, real):
     assert unfinished.legal.all()
     assert unfinished.conserved.all()
     assert not unfinished.fulfilled.any()
+    # A step that no agent can make empties no hand: it turns round at once, and carries on.
+    states = tiles.read(video)
+    for clip, end in enumerate(steps):
+        x, y, direction = put.truth.episodes[clip].agent[end - 1, :3]
+        behind = ("right", "down", "left", "up")[(direction + 2) % 4]
+        states[clip, end:, x, y] = tiles.names.index(f"agent facing {behind}")
+    turned = oracle.examine(redrawn(put, states, tiles), put)
+    assert not turned.legal.all(1).any()
+    assert turned.conserved.all()
 
 
 def test_a_blank_or_failed_clip_shows_nothing(oracle, real):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vidgen.evaluation import broken
+from vidgen.evaluation.reordering import disorder
 
 
 def test_broken_clips_are_the_same_for_the_same_seed(prompts):
@@ -23,3 +24,9 @@ def test_clips_that_cannot_be_broken_are_refused(prompts):
         broken(prompts.replace(truth=None), seed=0)
     with pytest.raises(ValueError, match="one identity"):
         broken(prompts[:1], seed=0)
+
+
+def test_another_order_is_never_the_natural_one():
+    rng = np.random.default_rng(0)
+    assert {tuple(disorder(2, rng)) for _ in range(20)} == {(1, 0)}
+    assert disorder(1, rng).tolist() == [0]

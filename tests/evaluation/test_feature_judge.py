@@ -10,7 +10,7 @@ import pytest
 from vidgen.data import source
 from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
-from vidgen.evaluation.features import inception
+from vidgen.evaluation.features import InDomainNetwork, InDomainTraining, inception
 from vidgen.evaluation.metrics import GROUPS
 from vidgen.optim import Optimizer
 
@@ -121,10 +121,8 @@ def test_groups_that_nobody_asked_for_are_not_computed(prompts):
 def test_another_judge_takes_networks_and_features_from_disk(folder, judge, prompts, monkeypatch):
     few = prompts[:96]
     before = judge.judge(few, few)
-    from vidgen.evaluation.features import in_domain, in_domain_training
-
-    monkeypatch.setattr(in_domain_training, "train_in_domain", None)
-    monkeypatch.setattr(in_domain.InDomainNetwork, "_run", None)
+    monkeypatch.setattr(InDomainTraining, "_trained", None)
+    monkeypatch.setattr(InDomainNetwork, "_run", None)
     again = FeatureJudge(source("digits", split="train"), config=CONFIG, folder=folder)
     after = Judge(source("digits", split="train"), groups=("in-domain",), features=again)
     found = after.judge(few, few)

@@ -5,6 +5,7 @@ import pytest
 
 from vidgen.data import source
 from vidgen.evaluation import METRICS, Judge, anchors, protocol
+from vidgen.evaluation import judge as judging
 from vidgen.evaluation.metrics import STRATA
 
 
@@ -107,6 +108,40 @@ def test_a_source_without_exemplars_has_no_oracle(held_out, prompts, monkeypatch
     assert "no exemplars" in judge.judge(few, few)["motion", "all"].note
     with pytest.raises(ValueError, match="no exemplars"):
         judge.own_error(few)
+
+
+def test_what_is_given_is_no_merit_among_all_prompts(judge, prompts):
+    """Right where it was given and lost afterwards: wrong in all that the generator made."""
+    lost = prompts.video.copy()
+    lost[:, 1:] = np.roll(prompts.video, 5, axis=3)[:, 1:]
+    found = judge.judge(prompts.replace(video=lost), prompts)
+    given = found["trajectory_error_px", "text+image"].per_clip
+    among_all = found["trajectory_error_px", "all"].per_clip
+    np.testing.assert_allclose(among_all[prompts.context_mask], given)
+
+
+def test_scores_and_observations_of_the_same_clips_are_examined_once(judge, prompts, monkeypatch):
+    calls = []
+    examine = judge.oracle.examine
+    monkeypatch.setattr(judge.oracle, "examine", lambda *sets: calls.append(1) or examine(*sets))
+    few = prompts[:8]
+    judge.judge(few, few)
+    judge.observe(few, few)
+    judge.judge(few, few)
+    assert len(calls) == 1
+    judge.judge(few.replace(failed=np.arange(8) == 0), few)
+    assert len(calls) == 2
+
+
+def test_groups_that_nobody_asked_for_cost_nothing(held_out, prompts, monkeypatch):
+    monkeypatch.setattr(judging, "oracle_for", None)
+    monkeypatch.setattr(judging, "_BY_FRAME", (("pixel", None, ()),))
+    few = prompts[:4]
+    plain = Judge(held_out, groups=())
+    assert all(score.value is None for score in plain.judge(few, few).values())
+    assert plain.observe(few, few).curves == ()
+    with pytest.raises(ValueError, match="do not name the group 'oracle'"):
+        plain.own_error(few)
 
 
 def test_frames_too_small_for_ssim_have_a_psnr_all_the_same(judge, prompts):

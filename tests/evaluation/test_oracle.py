@@ -44,8 +44,8 @@ def test_success_needs_motion_and_exactly_one_object_too():
 def test_real_held_out_clips_succeed(judge, prompts):
     seen = judge.oracle.examine(prompts, prompts)
     assert seen.success.mean() >= 0.98
-    assert judge.oracle.identity_confusion(seen).accuracy >= 0.98
-    motion = judge.oracle.motion_confusion(seen)
+    assert seen.confusions()["identity"].accuracy >= 0.98
+    motion = seen.confusions()["motion"]
     assert motion.accuracy >= 0.99
     assert motion.counts.sum() == len(prompts)
     assert motion.counts.shape == (8, 10)

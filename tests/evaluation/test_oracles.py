@@ -95,10 +95,17 @@ def test_a_missing_package_is_a_reason_and_no_crash(toy_world, prompts):
 def test_a_measure_becomes_the_number_it_says():
     rows = np.array([True, True, False])
     share = Measure(kind="proportion", values=np.array([True, False, True]))
-    assert share.score(rows, first=0, better="higher").value == 0.5
+    none, first = np.zeros((3, 3), bool), np.zeros((3, 3), bool)
+    first[:2, 0] = True
+    assert share.score(rows, given=none, better="higher").value == 0.5
     frames = np.array([[9.0, 1.0, np.nan], [9.0, np.nan, np.nan], [0.0, 0.0, 0.0]])
-    mean = Measure(kind="average", values=frames).score(rows, first=1, better="lower")
+    mean = Measure(kind="average", values=frames).score(rows, given=first, better="lower")
     assert mean.value == 1.0
     assert "1 of 2 clips have no value" in mean.note
     slope = Measure(kind="drift", values=np.array([[0.0, 1.0, 2.0]] * 3))
-    assert slope.score(rows, first=0, better="higher").value == pytest.approx(1.0)
+    found = slope.score(rows, given=none, better="lower")
+    assert found.value == pytest.approx(1.0)
+    assert found.better == "lower"
+    # A frame that was given is right whatever follows, and no fall from perfection.
+    fallen = Measure(kind="drift", values=np.array([[True, False, False]] * 3))
+    assert fallen.score(rows, given=first, better="higher").value == 0

@@ -94,7 +94,19 @@ def test_a_clip_that_comes_to_rest_drifts(prompts):
     rest = few.video.copy()
     rest[:, 4:] = rest[:, 3:4]
     frames = temporal_frames(few.replace(video=rest), few)
-    scores = frame_scores(frames, few)(np.ones(24, bool), "all")
+    scores = frame_scores(frames)(np.ones(24, bool), "all")
     assert scores["drift_dynamic_degree"].high < 0
     assert scores["drift_flicker"].high < 0
     assert scores["drift_flicker"].better == "lower"
+
+
+def test_frames_that_were_given_or_failed_count_for_nothing(prompts):
+    few = prompts[:4]
+    failed = np.arange(4) == 3
+    two = few.replace(context_frames=2, context_mask=np.arange(4) < 1)
+    for values in temporal_frames(few.replace(failed=failed), two).values():
+        known = np.isfinite(values)
+        assert not known[0, :2].any()
+        assert known[0, 2:].all()
+        assert known[1:3, 1:].all()
+        assert not known[3].any()

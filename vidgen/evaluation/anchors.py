@@ -13,6 +13,7 @@ import numpy as np
 
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.reordering import disorder
 
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -118,15 +119,7 @@ def _others(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.nd
 
 
 def _shuffled_frames(video: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    frames = video.shape[1]
-    true = np.arange(frames)
-    shuffled = np.empty_like(video)
-    for place, clip in enumerate(video):
-        order = rng.permutation(frames)
-        while frames > 1 and (order == true).all():
-            order = rng.permutation(frames)
-        shuffled[place] = clip[order]
-    return shuffled
+    return np.stack([clip[disorder(len(clip), rng)] for clip in video])
 
 
 def _derangement(captions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:

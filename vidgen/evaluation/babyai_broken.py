@@ -12,6 +12,7 @@ import numpy as np
 
 from vidgen.evaluation.babyai_tiles import Tiles
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.reordering import others
 
 _ARTICLES = re.compile(r"\b(a|the) ")
 
@@ -44,9 +45,7 @@ def babyai_broken(real: ClipSet, tiles: Tiles, *, seed: int) -> dict[str, tuple[
     episodes = real.truth.episodes
     assert episodes is not None
     # "a" and "the" tell how many there are to choose from, and ask for the same.
-    missions = np.array([_ARTICLES.sub("", caption) for caption in real.captions])
-    if len(set(missions)) < 2:
-        raise ValueError("clips of one mission cannot be broken by changing it")
+    missions = [_ARTICLES.sub("", caption) for caption in real.captions]
     rng = np.random.default_rng([seed, 5])
     steps = np.array([int((episode.actions >= 0).sum()) for episode in episodes])
     long = steps >= 2
@@ -79,8 +78,7 @@ def babyai_broken(real: ClipSet, tiles: Tiles, *, seed: int) -> dict[str, tuple[
     }
     rows = np.arange(n)[:, None]
     made |= {kind: real.video[rows, chosen] for kind, chosen in order.items()}
-    others = [rng.choice(np.flatnonzero(missions != mission)) for mission in missions]
-    made["wrong-caption"] = real.video[np.array(others)]
+    made["wrong-caption"] = real.video[others(missions, rng, "mission")]
     pairs = {kind: (real.replace(video=video), real) for kind, video in made.items()}
     for kind in ("skips", "shuffled-frames"):
         pairs[kind] = (pairs[kind][0][long], real[long])

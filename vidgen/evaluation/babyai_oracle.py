@@ -24,7 +24,7 @@ import numpy as np
 from vidgen.evaluation.babyai_broken import babyai_broken
 from vidgen.evaluation.babyai_rules import Played, play
 from vidgen.evaluation.babyai_tiles import NO_TILE, Tiles
-from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError, of_one_shape
 from vidgen.evaluation.clipset import ClipSet
 
 
@@ -128,11 +128,7 @@ def _tiles(size: int) -> Tiles:
 
 
 def _tiles_of(clips: ClipSet, real: ClipSet) -> Tiles:
-    if clips.video.shape != real.video.shape:
-        raise ValueError(
-            f"the answers are {clips.video.shape}, the prompts {real.video.shape}: "
-            "they do not belong together"
-        )
+    of_one_shape(clips, real)
     if real.truth is None or real.truth.episodes is None:
         raise UnjudgeableError("the prompts do not know their episode: take them from 'babyai'")
     unfinished = sum(not episode.fulfilled for episode in real.truth.episodes)
@@ -152,17 +148,19 @@ def _tiles_of(clips: ClipSet, real: ClipSet) -> Tiles:
 
 
 def _conserved(states: np.ndarray, played: Played, tiles: Tiles) -> np.ndarray:
-    """bool [T], whether the objects of states [T X Y] are those of the first."""
+    """bool [T], whether the objects of states [T X Y], and the one in hand, are those of the first.
+
+    Of a box that is opened, what it held may lie there instead.
+    """
     objects = [_objects(state, tiles) for state in states]
     found = np.zeros(len(states), np.bool_)
     for t, now in enumerate(objects):
+        if played.held[t]:
+            now[played.held[t]] += 1
         lost, gained = objects[0] - now, now - objects[0]
-        fixed = any(name.endswith(("door", "wall")) for name in lost)
-        held, opened = int(played.held[t]), int(played.opened[t])
-        # Of a box that is opened, what it held may lie there instead.
-        gone = held <= lost.total() - gained.total() <= held + opened
-        kept = gone and gained.total() <= opened
-        found[t] = kept and not fixed and played.readable[t]
+        boxes = all(name.endswith("box") for name in lost)
+        within = max(lost.total(), gained.total()) <= played.opened[t]
+        found[t] = boxes and within and played.readable[t]
     return found
 
 

@@ -25,14 +25,15 @@ class Played:
         readable: bool [T], no cell unknown, exactly one agent, and a wall all around.
         legal: bool [T - 1], whether MiniGrid can step from each state to the next.
         fulfilled: whether the mission is fulfilled, by legal steps alone.
-        held: bool [T], whether the agent carries what it has legally picked up.
+        held: T names, as `Tiles.names` has them, of what the agent has legally picked up and
+            carries; "" for empty hands.
         opened: int64 [T], boxes that were legally opened until then.
     """
 
     readable: np.ndarray
     legal: np.ndarray
     fulfilled: bool
-    held: np.ndarray
+    held: tuple[str, ...]
     opened: np.ndarray
 
 
@@ -49,7 +50,7 @@ def play(states: np.ndarray, tiles: Tiles, episode: Episode) -> Played:
     """
     readable = np.array([_readable(state, tiles) for state in states])
     frames = len(states)
-    legal, held = np.zeros(frames - 1, np.bool_), np.zeros(frames, np.bool_)
+    legal, held = np.zeros(frames - 1, np.bool_), [""] * frames
     opened = np.zeros(frames, np.int64)
     env = start(episode.level, episode.seed)
     # What the agent sees plays no part, and takes most of the time of a step.
@@ -61,28 +62,31 @@ def play(states: np.ndarray, tiles: Tiles, episode: Episode) -> Played:
         _place(env, states[0], tiles)
     for t in range(frames - 1):
         before, after = states[t], states[t + 1]
-        opened[t + 1] = opened[t]
+        opened[t + 1], held[t + 1] = opened[t], held[t]
         if not (readable[t] and readable[t + 1]):
             lawful = False
             continue
         if over:
             legal[t] = (before == after).all()
-            held[t + 1] = held[t]
             continue
         if (_state(env, tiles) != before).any():
             _place(env, before, tiles)
         action = _action(env, before, after, tiles)
         if action is not None:
-            boxes = _boxes(before, tiles)
+            boxes, carried = _boxes(before, tiles), env.carrying
             _, reward, terminated, *_ = env.step(action)
             legal[t] = (_state(env, tiles) == after).all()
             if legal[t] and action == env.actions.toggle:
                 opened[t + 1] += boxes > _boxes(after, tiles)
-            held[t + 1] = legal[t] and env.carrying is not None
+            if not legal[t]:
+                env.carrying = carried
+            held[t + 1] = _name(env.carrying)
             over = bool(terminated and legal[t] and lawful)
             fulfilled |= over and float(reward) > 0
         lawful &= bool(legal[t])
-    return Played(readable=readable, legal=legal, fulfilled=fulfilled, held=held, opened=opened)
+    return Played(
+        readable=readable, legal=legal, fulfilled=fulfilled, held=tuple(held), opened=opened
+    )
 
 
 def _readable(state: np.ndarray, tiles: Tiles) -> bool:
@@ -103,6 +107,10 @@ def _boxes(state: np.ndarray, tiles: Tiles) -> int:
     return sum(tiles.names[k].endswith("box") for k in state.ravel())
 
 
+def _name(thing: Any) -> str:
+    return "" if thing is None else f"{thing.color} {thing.type}"
+
+
 def _state(env: Any, tiles: Tiles) -> np.ndarray:
     """int64 [X Y], the tiles of an environment."""
     x, y = (int(value) for value in env.agent_pos)
@@ -111,7 +119,10 @@ def _state(env: Any, tiles: Tiles) -> np.ndarray:
 
 
 def _place(env: Any, state: np.ndarray, tiles: Tiles) -> None:
-    """Give an environment another state, and let its mission begin there."""
+    """Give an environment another state, and let its mission begin there.
+
+    What the agent carries is in no state, and it keeps it.
+    """
     from minigrid.core.world_object import WorldObj
 
     for x, y in np.ndindex(state.shape):
@@ -121,7 +132,7 @@ def _place(env: Any, state: np.ndarray, tiles: Tiles) -> None:
             thing.init_pos = thing.cur_pos = (x, y)
         env.grid.set(x, y, thing)
     ((x, y, direction),) = _agents(state, tiles)
-    env.agent_pos, env.agent_dir, env.carrying = (x, y), direction, None
+    env.agent_pos, env.agent_dir = (x, y), direction
     env.instrs.reset_verifier(env)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.reordering import disorder
 from vidgen.evaluation.scene import Scene, paste
 
 _FAINT = 0.3
@@ -66,10 +67,10 @@ def broken(real: ClipSet, *, seed: int) -> dict[str, ClipSet]:
     canvas = np.array(real.video.shape[2:4])
     made = {kind: real.video.copy() for kind in _KINDS}
     made["freezes"][:, late] = real.video[:, frames // 2 - 1][:, None]
-    for clip, video in enumerate(real.video):
-        scene = Scene.of(real, clip)
+    scenes = [Scene.of(real, clip) for clip in range(len(real))]
+    for clip, (scene, video) in enumerate(zip(scenes, real.video, strict=True)):
         others = [i for i, names in enumerate(identities) if names[-1] not in identities[clip]]
-        stranger = Scene.of(real, int(rng.choice(others))).things[-1]
+        stranger = scenes[int(rng.choice(others))].things[-1]
         gone, mirrored = scene.centres.copy(), scene.centres.copy()
         gone[late, -1] = np.nan
         mirrored[:, -1] = canvas - mirrored[:, -1]
@@ -82,7 +83,7 @@ def broken(real: ClipSet, *, seed: int) -> dict[str, ClipSet]:
             paste(made["second-object"][clip, frame], stranger, corner)
         legal = _sets_out_alike(scene.centres)
         made["reversed"][clip] = made["mirrored"][clip] if legal else video[::-1]
-        made["shuffled-frames"][clip, 1:] = video[1 + _disorder(frames - 1, order)]
+        made["shuffled-frames"][clip, 1:] = video[1 + disorder(frames - 1, order)]
         wrong = [i for i, words in enumerate(asked) if words != asked[clip]]
         made["wrong-caption"][clip] = real.video[int(order.choice(wrong))]
         light = scene.ground + _FAINT * (video.astype(np.float64) - scene.ground)
@@ -95,11 +96,3 @@ def _sets_out_alike(centres: np.ndarray) -> bool:
     forth, back = np.sign(np.diff(centres, axis=0)), np.sign(-np.diff(centres, axis=0)[::-1])
     first = [np.take_along_axis(s, (s != 0).argmax(0)[None], axis=0)[0] for s in (forth, back)]
     return bool((first[0] == first[1]).all())
-
-
-def _disorder(length: int, rng: np.random.Generator) -> np.ndarray:
-    """int [length], a random order that is not the natural one."""
-    order = rng.permutation(length)
-    while length > 1 and (order == np.arange(length)).all():
-        order = rng.permutation(length)
-    return order

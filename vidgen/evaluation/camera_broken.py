@@ -12,6 +12,7 @@ from scipy import ndimage
 from vidgen.data.camera_motion import HOLD
 from vidgen.evaluation.camera_oracle import camera_success
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.reordering import disorder, others
 from vidgen.types import Score
 
 _BLUR = 1.5
@@ -48,14 +49,14 @@ def camera_broken(real: ClipSet, *, seed: int) -> dict[str, ClipSet]:
     made["freezes"][:, middle:] = video[:, middle - 1 : middle]
     made["reversed"] = video[:, ::-1].copy()
     made["shuffled-frames"] = np.stack(
-        [clip[np.concatenate([[0], 1 + rng.permutation(frames - 1)])] for clip in video]
+        [clip[np.concatenate([[0], 1 + disorder(frames - 1, rng)])] for clip in video]
     )
     motions = [" ".join(motion) for motion in real.truth.motion]
     scenes = [" ".join(identity) for identity in real.truth.identity]
-    made["shuffled-captions"] = video[_others(motions, rng, "script")]
+    made["shuffled-captions"] = video[others(motions, rng, "script")]
     made["twice-as-fast"] = video[:, np.minimum(2 * np.arange(frames), frames - 1)]
     made["other-scene"] = video.copy()
-    made["other-scene"][:, middle:] = video[_others(scenes, rng, "photograph"), middle:]
+    made["other-scene"][:, middle:] = video[others(scenes, rng, "photograph"), middle:]
     blurred = ndimage.gaussian_filter(video[:, 1:].astype(np.float32), (0, 0, _BLUR, _BLUR, 0))
     made["blurred"] = np.concatenate([video[:, :1], np.rint(blurred).astype(np.uint8)], axis=1)
     return {kind: real.replace(video=clips) for kind, clips in made.items()}
@@ -82,11 +83,3 @@ def camera_broken_moving(real: ClipSet, *, seed: int) -> dict[str, tuple[ClipSet
     assert real.truth is not None
     moving = real[np.array([HOLD not in motion for motion in real.truth.motion])]
     return {kind: (clips, moving) for kind, clips in camera_broken(moving, seed=seed).items()}
-
-
-def _others(labels: list[str], rng: np.random.Generator, what: str) -> np.ndarray:
-    """For each clip, a random one of another label."""
-    if len(set(labels)) < 2:
-        raise ValueError(f"clips of one {what} cannot be broken by changing it")
-    names = np.array(labels)
-    return np.array([rng.choice(np.flatnonzero(names != name)) for name in names])

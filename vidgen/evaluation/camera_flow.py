@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vidgen.data.camera_motion import AXES, RATES
+from vidgen.evaluation.optical_flow import opencv
 
 _SIDE = 64
 """Pixels of the shorter side at which clips are measured; larger ones are reduced."""
@@ -81,7 +82,7 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _measure(video: np.ndarray, fps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    cv2 = opencv()
+    cv2 = opencv("the oracle of the source 'camera' measures motion", "camera")
     colour = [_prepared(cv2, frame) for frame in video]
     grey = [frame.mean(axis=-1) for frame in colour]
     height, width = grey[0].shape
@@ -195,19 +196,3 @@ def _prepared(cv2: Any, frame: np.ndarray) -> np.ndarray:
     size = (2 * frame.shape[1], 2 * frame.shape[0])
     large = cv2.resize(frame.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     return large.reshape(*size[::-1], -1)
-
-
-def opencv() -> Any:
-    """The package cv2.
-
-    Raises:
-        ImportError: with what to install.
-    """
-    try:
-        import cv2  # A third of a second, which only those who judge cameras should pay.
-    except ImportError as error:
-        raise ImportError(
-            "the oracle of the source 'camera' measures motion with OpenCV, which is not "
-            "installed: pip install 'vidgen[camera]'"
-        ) from error
-    return cv2

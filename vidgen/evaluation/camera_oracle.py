@@ -27,7 +27,7 @@ import numpy as np
 
 from vidgen.data.camera_motion import AXES, HOLD, MOVES, SPEEDS, scripts
 from vidgen.evaluation.camera_flow import flow, likeness
-from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError, of_one_shape
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.motion_fit import NONE, required
 from vidgen.evaluation.oracle import REQUIRED_SHARE
@@ -198,11 +198,7 @@ def _does(rates: np.ndarray, axis: int, asked: float) -> np.ndarray:
 
 
 def _asked(clips: ClipSet, real: ClipSet, names: tuple[str, ...]) -> np.ndarray:
-    if clips.video.shape != real.video.shape:
-        raise ValueError(
-            f"the answers are {clips.video.shape}, the prompts {real.video.shape}: "
-            "they do not belong together"
-        )
+    of_one_shape(clips, real)
     if real.truth is None or real.truth.camera is None:
         raise UnjudgeableError("the prompts do not know their camera: take them from 'camera'")
     motions = [" and ".join(motion) for motion in real.truth.motion]

@@ -15,7 +15,7 @@ import numpy as np
 
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
-from vidgen.evaluation.statistics import average, proportion, rate
+from vidgen.evaluation.statistics import average, mean_of_known, proportion, rate
 from vidgen.types import Better, Score
 
 
@@ -79,12 +79,15 @@ class Measure:
     kind: Literal["proportion", "rate", "average", "drift"]
     values: np.ndarray
 
-    def score(self, rows: np.ndarray, *, first: int, better: Better, note: str = "") -> Score:
+    def score(
+        self, rows: np.ndarray, *, given: np.ndarray, better: Better, note: str = ""
+    ) -> Score:
         """The score of some of the clips.
 
         Args:
             rows: bool [N].
-            first: the first frame that counts where a quantity is known frame by frame.
+            given: bool [N T], frames that the generator was given: they count for nothing where a
+                quantity is known frame by frame.
             better: which way is good.
             note: goes before the name of the interval.
         """
@@ -93,10 +96,12 @@ class Measure:
             return proportion(values, better=better, note=note)
         if self.kind == "rate":
             return rate(values, better=better, note=note)
-        if self.kind == "drift":
-            return drift(values.astype(np.float64), first_frame=first, note=note)
         if values.ndim == 2:
-            values = _mean_of_seen(values[:, first:])
+            values = np.where(given[rows], np.nan, values)
+        if self.kind == "drift":
+            return drift(values, better=better, note=note)
+        if values.ndim == 2:
+            values = mean_of_known(values)
         return average(values, better=better, note=note)
 
 
@@ -186,8 +191,14 @@ def success(oracle: ClipOracle, clips: ClipSet, real: ClipSet) -> Score:
     return proportion(oracle.examine(clips, real).success, note=note)
 
 
-def _mean_of_seen(values: np.ndarray) -> np.ndarray:
-    """float [n], mean over the frames that have a value; NaN where none has."""
-    seen = np.isfinite(values)
-    total = np.where(seen, values, 0.0).sum(1)
-    return np.where(seen.any(1), total / np.maximum(seen.sum(1), 1), np.nan)
+def of_one_shape(clips: ClipSet, real: ClipSet) -> None:
+    """Refuse answers that cannot be those to these prompts.
+
+    Raises:
+        ValueError: if their shapes differ.
+    """
+    if clips.video.shape != real.video.shape:
+        raise ValueError(
+            f"the answers are {clips.video.shape}, the prompts {real.video.shape}: they do not "
+            "belong together"
+        )

@@ -8,15 +8,13 @@ version, the strings and a digest of everything else.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
 import json
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from vidgen.atomic import replacing
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.types import SCHEMA_VERSION, Clip, Episode, Truth
 
 _ARRAYS = ("video", "context_mask", "keys", "failed", "index")
@@ -228,15 +226,8 @@ class ClipSet:
         Args:
             path: a file, local or in a bucket. Its folder is made.
         """
-        path = epath.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = _arrays(self)
         header = _header(self) | {"digest": self.digest}
-        buffer = io.BytesIO()
-        packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        np.savez_compressed(buffer, allow_pickle=False, header=packed, **arrays)
-        with replacing(path) as partial:
-            partial.write_bytes(buffer.getvalue())
+        write_arrays(path, _arrays(self), header=header, compressed=True)
 
     @classmethod
     def load(cls, path: epath.PathLike) -> ClipSet:
@@ -249,9 +240,7 @@ class ClipSet:
         """
         content = epath.Path(path).read_bytes()
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            header = json.loads(arrays.pop("header").tobytes())
+            header, arrays = parse_arrays(content)
             if header["schema"] > SCHEMA_VERSION:
                 raise ValueError(
                     f"schema {header['schema']} is newer than this vidgen reads "
@@ -338,12 +327,7 @@ def _episodes(levels: list[str], arrays: dict[str, np.ndarray]) -> tuple[Episode
 
 
 def _digest(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    sha = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(array.data)
-    return sha.hexdigest()
+    return arrays_digest(arrays, header=json.dumps(header, sort_keys=True).encode())
 
 
 def _expect(name: str, array: Any, dtype: Any, shape: tuple[int | None, ...]) -> None:

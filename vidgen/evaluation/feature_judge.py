@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from etils import epath
@@ -18,11 +17,12 @@ from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.features.cache import FeatureCache
 from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
+from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
-from vidgen.evaluation.features.in_domain_training import train_in_domain, trained_in_domain
+from vidgen.evaluation.features.in_domain_training import InDomainTraining
 from vidgen.evaluation.features.targets import of_prompts
 from vidgen.evaluation.fid import EXCUSES, fid_scores, of_frames, said
-from vidgen.evaluation.frechet import frechet_estimate, i3d
+from vidgen.evaluation.frechet import frechet_estimate
 from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
 from vidgen.evaluation.metrics import METRICS, Stratum
@@ -66,8 +66,7 @@ class FeatureJudge:
         folder: epath.PathLike | None = None,
         console: Console | None = None,
     ) -> None:
-        self._train, self._validation, self._seed = train, validation, seed
-        self._config = config or InDomainConfig()
+        self._training = InDomainTraining(train, config=config, validation=validation, seed=seed)
         self._folder = None if folder is None else epath.Path(folder)
         self._console = console
         self.features = FeatureCache(
@@ -122,7 +121,7 @@ class FeatureJudge:
     def i3d(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "i3d"."""
         try:
-            network = i3d()
+            network = load_i3d()
             ours = self.features(network, real.video)
             theirs = self.features(network, clips.video)
         except (UnsuitableClipsError, ImportError) as reason:
@@ -151,25 +150,18 @@ class FeatureJudge:
 
     @functools.cached_property
     def _training_features(self) -> np.ndarray:
-        """Of training clips, drawn once."""
-        count = min(len(self._train), _TRAINING_CLIPS)
-        rows = np.random.default_rng([self._seed, 5]).permutation(len(self._train))[:count]
-        video = np.stack([self._train[int(row)].video for row in rows])
-        return self.features(self.network(), video)
+        """Of training clips."""
+        return self.features(self.network(), self._training.clips.video[:_TRAINING_CLIPS])
 
     def _found(self, kind: Kind) -> InDomainNetwork:
-        how: dict[str, Any] = {
-            "config": self._config,
-            "validation": self._validation,
-            "seed": self._seed,
-        }
+        path = None if self._folder is None else self._folder / "networks" / f"{kind}.npz"
         with Progress(console=self._console, transient=True, disable=self._console is None) as bar:
             task = bar.add_task(f"in-domain network, {kind}", total=None)
-            how["progress"] = lambda done, total: bar.update(task, completed=done, total=total)
-            if self._folder is None:
-                return train_in_domain(self._train, kind, **how)
-            path = self._folder / "networks" / f"{kind}.npz"
-            return trained_in_domain(path, self._train, kind, **how)
+            return self._training(
+                kind,
+                path=path,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
 
 
 def absent(group: str, why: str) -> Measured:

@@ -1,25 +1,35 @@
-"""What flow and perceptual networks say of answers: metrics of frames and of their changes."""
+"""Metrics that have a value a frame: against the real clip, and of the changes between frames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import Measured
+from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.metrics import METRICS, Stratum
-from vidgen.evaluation.statistics import average
+from vidgen.evaluation.pixel import psnr, ssim
+from vidgen.evaluation.statistics import average, mean_of_known
 from vidgen.evaluation.temporal import flicker, motion
 from vidgen.types import Score
 
 Frames = Mapping[str, np.ndarray]
-"""float [N T] by metric, NaN where a frame has no value; a change stands at its later frame."""
+"""float [N T] by metric, NaN where a frame has no value: where it was given, or is in a clip that
+failed and whose stand-in would be praised. A change stands at its later frame."""
+
+
+def given_frames(real: ClipSet) -> np.ndarray:
+    """bool [N T], the frames that prompts give: no merit of the generator."""
+    early = np.arange(real.video.shape[1]) < real.context_frames
+    return real.context_mask[:, None] & early[None, :]
 
 
 def temporal_frames(clips: ClipSet, real: ClipSet) -> Frames:
-    """The metrics of the group "temporal", frame by frame; the first frame has no change.
+    """The metrics of the group "temporal", frame by frame; the first frame has no change, and a
+    clip that failed none that counts, since its grey frames flicker less than any picture.
 
     Raises:
         ValueError: for clips that flow cannot be measured in.
@@ -31,8 +41,24 @@ def temporal_frames(clips: ClipSet, real: ClipSet) -> Frames:
         "dynamic_degree": seen.degree,
         "warp_error": seen.warp_error,
     }
-    first = np.full((len(clips), 1), np.nan)
-    return {name: np.concatenate([first, values], axis=1) for name, values in changes.items()}
+    found = {name: np.pad(values, ((0, 0), (1, 0))) for name, values in changes.items()}
+    unknown = given_frames(real) | clips.failed[:, None]
+    unknown[:, 0] = True
+    return {name: np.where(unknown, np.nan, values) for name, values in found.items()}
+
+
+def psnr_frames(clips: ClipSet, real: ClipSet) -> Frames:
+    """PSNR, where first frames were given."""
+    return {"psnr": _against_real(psnr, clips, real)}
+
+
+def ssim_frames(clips: ClipSet, real: ClipSet) -> Frames:
+    """SSIM, where first frames were given.
+
+    Raises:
+        ValueError: for frames smaller than its window.
+    """
+    return {"ssim": _against_real(ssim, clips, real)}
 
 
 def perceptual_frames(clips: ClipSet, real: ClipSet) -> Frames:
@@ -42,28 +68,29 @@ def perceptual_frames(clips: ClipSet, real: ClipSet) -> Frames:
         UnsuitableClipsError: for clips that the networks cannot look at.
         ImportError: without their weights.
     """
-    from vidgen.evaluation.features.perceptual import lpips  # brings weights of its own
-
-    given = real.context_mask
-    per_frame = np.full(clips.video.shape[:2], np.nan)
-    if given.any():
-        per_frame[given] = lpips(clips.video[given], real.video[given])
-    return {"lpips_alex": per_frame}
+    return {"lpips_alex": _against_real(lpips, clips, real)}
 
 
-def frame_scores(per_frame: Frames, real: ClipSet) -> Measured:
-    """Means and slopes of what has a value a frame, over the frames that the generator made."""
+def frame_scores(per_frame: Frames) -> Measured:
+    """Means and slopes of what has a value a frame."""
 
     def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
-        first = real.context_frames if real.context_mask[rows].all() else 0
         scores = {}
         for name, values in per_frame.items():
             better = METRICS[name].better
-            free = values[rows][:, first:]
-            known = np.isfinite(free)
-            mean = np.where(known, free, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-            scores[name] = average(np.where(known.any(1), mean, np.nan), better=better)
-            scores[f"drift_{name}"] = drift(values[rows], first_frame=first, better=better)
+            scores[name] = average(mean_of_known(values[rows]), better=better)
+            scores[f"drift_{name}"] = drift(values[rows], better=better)
         return scores
 
     return measured
+
+
+def _against_real(
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray], clips: ClipSet, real: ClipSet
+) -> np.ndarray:
+    """float [N T], of the frames that follow given ones: other prompts have many right answers."""
+    asked = real.context_mask
+    found = np.full(clips.video.shape[:2], np.nan)
+    if asked.any():
+        found[asked] = measure(clips.video[asked], real.video[asked])
+    return np.where(given_frames(real), np.nan, found)

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
+from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.jackknife import interval, leave_groups_out, shuffled
 from vidgen.types import Score
 
@@ -193,7 +194,7 @@ def frechet_video_distance(
         The distance with a jackknife interval; without a value and with the reason where the
         network is not installed or cannot judge such clips.
     """
-    return from_features(real, fake, network, frechet_score, better="lower")
+    return from_features(real, fake, network, frechet_score)
 
 
 def frechet_score(real: Float[np.ndarray, "N D"], fake: Float[np.ndarray, "M E"]) -> Score:
@@ -209,29 +210,14 @@ def from_features(
     fake: np.ndarray,
     network: FeatureNetwork | None,
     score: Callable[[np.ndarray, np.ndarray], Score],
-    *,
-    better: str,
 ) -> Score:
     """A score of two sets of clips [N T H W C] by their features; I3D's where none is named."""
     try:
-        network = i3d() if network is None else network
+        network = load_i3d() if network is None else network
         found = score(network(real), network(fake))
     except (UnsuitableClipsError, ImportError) as reason:
-        return Score.missing(f"not computed: {reason}", better=better)  # type: ignore[arg-type]
+        return Score.missing(f"not computed: {reason}", better="lower")
     return dataclasses.replace(found, note=f"{network.name}; {found.note}")
-
-
-def i3d() -> FeatureNetwork:
-    """I3D on Kinetics-400.
-
-    Raises:
-        ImportError: naming what to install.
-    """
-    try:
-        from vidgen.evaluation.features import i3d as module
-    except ImportError as error:
-        raise ImportError("install vidgen[metrics], which brings the weights of I3D") from error
-    return module.load_i3d()
 
 
 def _disjoint_halves(rows: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,33 +21,56 @@ from vidgen.evaluation.clip_oracle import (
     own_error,
 )
 from vidgen.evaluation.clipset import ClipSet
-from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import FeatureJudge, Measured, absent
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.frame_judge import (
     Frames,
     frame_scores,
+    given_frames,
     perceptual_frames,
+    psnr_frames,
+    ssim_frames,
     temporal_frames,
 )
-from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Metric, Stratum
+from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Stratum
 from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.evaluation.oracles import oracle_for
-from vidgen.evaluation.pixel import psnr, ssim
-from vidgen.evaluation.statistics import average, proportion
+from vidgen.evaluation.statistics import proportion
 from vidgen.types import Score
 
 Scores = Mapping[tuple[str, Stratum], Score]
 """Scores by (name of the metric, stratum)."""
 
-_T = TypeVar("_T")
-
-_BY_FRAME: Mapping[Group, tuple[Callable[[ClipSet, ClipSet], Frames], tuple[type[Exception], ...]]]
-_BY_FRAME = {
-    "temporal": (temporal_frames, (ValueError, ImportError)),
-    "lpips": (perceptual_frames, (UnsuitableClipsError, ImportError)),
-}
+_BY_FRAME: tuple[
+    tuple[Group, Callable[[ClipSet, ClipSet], Frames], tuple[type[Exception], ...]], ...
+] = (
+    ("pixel", psnr_frames, ()),
+    ("pixel", ssim_frames, (ValueError,)),
+    ("temporal", temporal_frames, (ValueError, ImportError)),
+    ("lpips", perceptual_frames, (UnsuitableClipsError, ImportError)),
+)
 """Groups that have a value a frame, and the errors that say why there is none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What scores and observations of the same answers both rest on.
+
+    Attributes:
+        clips: the answers.
+        real: the prompts.
+        verdicts: of the oracle, where there is one.
+        silence: why it does not say the rest.
+        frames: what has a value a frame, by group.
+        why: why there is not more of a group.
+    """
+
+    clips: ClipSet
+    real: ClipSet
+    verdicts: ClipVerdicts | None
+    silence: str
+    frames: Mapping[Group, Frames]
+    why: Mapping[Group, str]
 
 
 class Judge:
@@ -64,7 +86,7 @@ class Judge:
 
     Attributes:
         groups: as given.
-        oracle: the oracle of the source, or None for a source without any.
+        oracle: the oracle of the source; None for a source without any, or where nobody asks it.
     """
 
     def __init__(
@@ -77,9 +99,11 @@ class Judge:
     ) -> None:
         self.groups = tuple(groups)
         self._features = features or FeatureJudge(train, seed=seed)
-        self._last: tuple[ClipSet, ClipSet, dict[str, Any]] | None = None
+        self._last: _Seen | None = None
         self.oracle: ClipOracle | None = None
-        self._why = ""
+        self._why = _not_asked("oracle")
+        if "oracle" not in self.groups:
+            return
         try:
             self.oracle = oracle_for(train, seed=seed)
         except (UnjudgeableError, ImportError) as reason:
@@ -107,12 +131,10 @@ class Judge:
             ValueError: if the two sets do not belong together.
         """
         _belong_together(clips, real)
-        asked = "oracle" in self.groups
-        verdicts, silence = self._examine(clips, real) if asked else (None, "")
-        measures = {} if verdicts is None else verdicts.measures()
-        context = real.context_frames
-        per_frame, too_small = _against_real(clips, real) if "pixel" in self.groups else ({}, "")
-        further = self._further(clips, real)
+        seen = self._see(clips, real)
+        measures = {} if seen.verdicts is None else seen.verdicts.measures()
+        given = given_frames(real)
+        further = self._further(seen)
         scores: dict[tuple[str, Stratum], Score] = {}
         for stratum in STRATA:
             rows = _rows(real, stratum)
@@ -123,26 +145,17 @@ class Judge:
                 if stratum not in metric.strata:
                     continue
                 if metric.group not in self.groups:
-                    score = _not_asked(metric)
+                    score = Score.missing(_not_asked(metric.group), better=metric.better)
                 elif metric.group in further:
                     score = _noted(further[metric.group](rows, stratum)[metric.name], note)
                 elif metric.name == "failed_rate":
                     score = proportion(clips.failed[rows], better="lower")
-                elif metric.needs_truth:
-                    score = (
-                        measures[metric.name].score(
-                            rows, first=_free(real, rows), better=metric.better, note=note
-                        )
-                        if metric.name in measures
-                        else Score.missing(silence, better=metric.better)
+                elif metric.name in measures:
+                    score = measures[metric.name].score(
+                        rows, given=given, better=metric.better, note=note
                     )
                 else:
-                    kind = metric.name.removeprefix("drift_")
-                    score = (
-                        _pixel_score(metric, per_frame[kind], rows, context, note)
-                        if kind in per_frame
-                        else Score.missing(too_small, better=metric.better)
-                    )
+                    score = Score.missing(seen.silence, better=metric.better)
                 scores[metric.name, stratum] = score
         return scores
 
@@ -157,24 +170,18 @@ class Judge:
             ValueError: if the two sets do not belong together.
         """
         _belong_together(clips, real)
-        verdicts, _ = self._examine(clips, real)
+        seen = self._see(clips, real)
         frames: dict[str, np.ndarray] = {}
         confusions: Mapping[str, Confusion] = {}
-        if verdicts is not None:
-            confusions = verdicts.confusions()
+        if seen.verdicts is not None:
+            confusions = seen.verdicts.confusions()
             frames = {
                 name.removeprefix("drift_"): measure.values
-                for name, measure in verdicts.measures().items()
+                for name, measure in seen.verdicts.measures().items()
                 if measure.values.ndim == 2
             }
-        against_real = _against_real(clips, real)[0]
-        for group in self._by_frame(clips, real)[0].values():
-            against_real |= group
-        for name, values in against_real.items():
-            free = values.copy()
-            # Frames that were given are no merit of the generator.
-            free[real.context_mask, : real.context_frames] = np.nan
-            frames[name] = free
+        for group in seen.frames.values():
+            frames |= group
         curves = [
             FrameCurve.of(values[rows], metric=name, prompts=stratum, better=METRICS[name].better)
             for stratum in STRATA
@@ -201,60 +208,55 @@ class Judge:
             raise UnjudgeableError(self._why)
         return own_error(self.oracle, real, seed=seed)
 
-    def _further(self, clips: ClipSet, real: ClipSet) -> dict[Group, Measured]:
+    def _further(self, seen: _Seen) -> dict[Group, Measured]:
         """The groups that are measured once for all strata."""
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
             "i3d": self._features.i3d,
             "fid": self._features.fid,
         }
-        found: dict[Group, Measured] = {}
-        found |= {group: of(clips, real) for group, of in groups.items() if group in self.groups}
-        frames, why = self._by_frame(clips, real)
-        found |= {group: frame_scores(values, real) for group, values in frames.items()}
-        found |= {group: absent(group, f"not computed: {words}") for group, words in why.items()}
+        found: dict[Group, Measured] = {
+            group: of(seen.clips, seen.real) for group, of in groups.items() if group in self.groups
+        }
+        for group in dict.fromkeys((*seen.frames, *seen.why)):
+            known = frame_scores(seen.frames.get(group, {}))
+            rest = absent(group, f"not computed: {seen.why.get(group, '')}")
+            found[group] = lambda rows, stratum, known=known, rest=rest: {
+                **rest(rows, stratum),
+                **known(rows, stratum),
+            }
         return {group: _once(measured) for group, measured in found.items()}
 
-    def _by_frame(
-        self, clips: ClipSet, real: ClipSet
-    ) -> tuple[Mapping[Group, Frames], Mapping[Group, str]]:
-        """What has a value a frame, by group, and why other groups have none."""
-
-        def found() -> tuple[Mapping[Group, Frames], Mapping[Group, str]]:
-            frames: dict[Group, Frames] = {}
-            why: dict[Group, str] = {}
-            for group, (measure, excuses) in _BY_FRAME.items():
-                if group in self.groups:
-                    try:
-                        frames[group] = measure(clips, real)
-                    except excuses as reason:
-                        why[group] = str(reason)
-            return frames, why
-
-        return self._kept("by frame", clips, real, found)
+    def _see(self, clips: ClipSet, real: ClipSet) -> _Seen:
+        """All that is dear, of the groups that were asked for: scores and observations of the same
+        sets both want it, and the last is kept.
+        """
+        last = self._last
+        if last is not None and last.clips is clips and last.real is real:
+            return last
+        verdicts, silence = self._examine(clips, real)
+        frames: dict[Group, Frames] = {}
+        why: dict[Group, str] = {}
+        for group, measure, excuses in _BY_FRAME:
+            if group in self.groups:
+                try:
+                    frames[group] = {**frames.get(group, {}), **measure(clips, real)}
+                except excuses as reason:
+                    why[group] = str(reason)
+        self._last = _Seen(
+            clips=clips, real=real, verdicts=verdicts, silence=silence, frames=frames, why=why
+        )
+        return self._last
 
     def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[ClipVerdicts | None, str]:
         """What the oracle says, and why it does not say the rest."""
-
-        def found() -> tuple[ClipVerdicts | None, str]:
-            if self.oracle is None:
-                return None, self._why
-            try:
-                verdicts = self.oracle.examine(clips, real)
-            except (UnjudgeableError, ImportError) as reason:
-                return None, str(reason)
-            return verdicts, verdicts.silence
-
-        return self._kept("oracle", clips, real, found)
-
-    def _kept(self, what: str, clips: ClipSet, real: ClipSet, find: Callable[[], _T]) -> _T:
-        """What is dear, and both scores and observations want: that of the last sets is kept."""
-        if self._last is None or self._last[0] is not clips or self._last[1] is not real:
-            self._last = (clips, real, {})
-        known = self._last[2]
-        if what not in known:
-            known[what] = find()
-        return known[what]
+        if self.oracle is None or "oracle" not in self.groups:
+            return None, self._why
+        try:
+            verdicts = self.oracle.examine(clips, real)
+        except (UnjudgeableError, ImportError) as reason:
+            return None, str(reason)
+        return verdicts, verdicts.silence
 
 
 def _once(measured: Measured) -> Measured:
@@ -273,43 +275,14 @@ def _noted(score: Score, note: str) -> Score:
     return dataclasses.replace(score, note=f"{note}; {score.note}") if note else score
 
 
-def _not_asked(metric: Metric) -> Score:
-    why = f"not computed: the experiment's metrics do not name the group {metric.group!r}"
-    return Score.missing(why, better=metric.better)
-
-
-def _pixel_score(
-    metric: Metric, per_frame: np.ndarray, rows: np.ndarray, context: int, note: str
-) -> Score:
-    if metric.name.startswith("drift_"):
-        return drift(per_frame[rows], first_frame=context, note=note)
-    return average(per_frame[rows, context:].mean(1), better=metric.better, note=note)
-
-
-def _against_real(clips: ClipSet, real: ClipSet) -> tuple[dict[str, np.ndarray], str]:
-    """PSNR and SSIM float [N T], NaN where no first frame is given; or why they are absent."""
-    given = real.context_mask
-    found, why = {}, ""
-    for name, measure in (("psnr", psnr), ("ssim", ssim)):
-        per_frame = np.full(clips.video.shape[:2], np.nan)
-        try:
-            per_frame[given] = measure(clips.video[given], real.video[given])
-        except ValueError as reason:
-            why = str(reason)
-        else:
-            found[name] = per_frame
-    return found, why
+def _not_asked(group: Group) -> str:
+    return f"not computed: the experiment's metrics do not name the group {group!r}"
 
 
 def _rows(real: ClipSet, stratum: Stratum) -> np.ndarray:
     if stratum == "all":
         return np.ones(len(real), np.bool_)
     return real.context_mask if stratum == "text+image" else ~real.context_mask
-
-
-def _free(real: ClipSet, rows: np.ndarray) -> int:
-    """The first frame that a generator had to make itself in any of the rows."""
-    return real.context_frames if real.context_mask[rows].all() else 0
 
 
 def _belong_together(clips: ClipSet, real: ClipSet) -> None:

@@ -91,7 +91,7 @@ def kernel_video_distance(
         The distance; without a value and with the reason where the network is not installed or
         cannot judge such clips.
     """
-    return from_features(real, fake, network, kernel_score, better="lower")
+    return from_features(real, fake, network, kernel_score)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

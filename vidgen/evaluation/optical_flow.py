@@ -51,7 +51,7 @@ def frame_pairs(clip: UInt8[np.ndarray, "T H W C"]) -> list[FramePair]:
         ValueError: for frames with a side below 8 pixels.
         ImportError: naming what to install, if OpenCV is not.
     """
-    cv2 = _opencv()
+    cv2 = opencv("optical flow is measured", "metrics")
     height, width = clip.shape[1:3]
     if min(height, width) < LEAST_SIDE:
         raise ValueError(
@@ -99,12 +99,20 @@ def _pair(
     )
 
 
-def _opencv() -> Any:
+def opencv(what: str, extra: str) -> Any:
+    """The package cv2.
+
+    Args:
+        what: is done with it.
+        extra: of vidgen, that brings it.
+
+    Raises:
+        ImportError: with what to install.
+    """
     try:
-        import cv2  # A third of a second, which only those who measure flow should pay.
+        import cv2  # A third of a second, which only those who measure motion should pay.
     except ImportError as error:
         raise ImportError(
-            "optical flow is measured with OpenCV, which is not installed: "
-            "pip install 'vidgen[metrics]'"
+            f"{what} with OpenCV, which is not installed: pip install 'vidgen[{extra}]'"
         ) from error
     return cv2

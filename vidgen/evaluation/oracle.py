@@ -22,12 +22,13 @@ import numpy as np
 from vidgen.data import Source
 from vidgen.data.motion import MOTIONS
 from vidgen.evaluation.broken import broken
-from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError
+from vidgen.evaluation.clip_oracle import Confusion, Measure, UnjudgeableError, of_one_shape
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.components import Extent, Objects, cut_exemplars, find_objects
 from vidgen.evaluation.motion_fit import MotionModel, bounce_error, required
 from vidgen.evaluation.pair_oracle import PairVerdicts, examine_pairs
 from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop, likeness
+from vidgen.evaluation.statistics import mean_of_known
 
 REQUIRED_SHARE = 7 / 8
 """Share of the frames in which a clip must be right."""
@@ -228,14 +229,6 @@ class Oracle:
         """Every kind of `vidgen.evaluation.broken`, and the prompts: all of them."""
         return {kind: (clips, real) for kind, clips in broken(real, seed=seed).items()}
 
-    def identity_confusion(self, verdicts: Verdicts) -> Confusion:
-        """Identity asked against identity seen, a clip counted once, by majority."""
-        return verdicts.confusions()["identity"]
-
-    def motion_confusion(self, verdicts: Verdicts) -> Confusion:
-        """Motion asked against motion seen."""
-        return verdicts.confusions()["motion"]
-
     def _see(self, video: np.ndarray) -> Objects:
         return find_objects(video.reshape(-1, *video.shape[2:]), self.extent)
 
@@ -253,11 +246,7 @@ class Oracle:
 
     def _asked(self, clips: ClipSet, real: ClipSet) -> tuple[np.ndarray, np.ndarray]:
         """int64 [N O] identities and int64 [N O] motions that were asked, O being 1 or 2."""
-        if clips.video.shape != real.video.shape:
-            raise ValueError(
-                f"the answers are {clips.video.shape}, the prompts {real.video.shape}: "
-                "they do not belong together"
-            )
+        of_one_shape(clips, real)
         if real.truth is None:
             raise UnjudgeableError("the prompts have no truth: their source is not simulated")
         world = self.motion.physics
@@ -295,9 +284,7 @@ def _stability(crops: np.ndarray, seen: np.ndarray) -> np.ndarray:
     before = crops[:, :-1].reshape(-1, *crops.shape[2:])
     after = crops[:, 1:].reshape(-1, *crops.shape[2:])
     alike = likeness(before, after).reshape(n, frames - 1)
-    both = seen[:, :-1] & seen[:, 1:] & np.isfinite(alike)
-    total = np.where(both, alike, 0.0).sum(1)
-    return np.where(both.any(1), total / np.maximum(both.sum(1), 1), np.nan)
+    return mean_of_known(alike, seen[:, :-1] & seen[:, 1:] & np.isfinite(alike))
 
 
 def _in_enough_frames(right: np.ndarray) -> np.ndarray:

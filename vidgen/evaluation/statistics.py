@@ -174,6 +174,21 @@ class HasInterval(Protocol):
     def high(self) -> float | None: ...
 
 
+def mean_of_known(values: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    """Mean of each clip over those of its values that are known; NaN where none is.
+
+    Args:
+        values: float [N T].
+        known: bool [N T]; the finite ones if not given.
+
+    Returns:
+        float64 [N].
+    """
+    known = np.isfinite(values) if known is None else known
+    total = np.where(known, values, 0.0).sum(1, dtype=np.float64)
+    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
+
+
 def apart(a: HasInterval, b: HasInterval) -> bool:
     """Whether two intervals do not overlap; False where either has none."""
     if a.low is None or a.high is None or b.low is None or b.high is None:

@@ -1,3 +1,4 @@
+import collections
 import dataclasses
 
 import numpy as np
@@ -8,9 +9,9 @@ from vidgen.evaluation.features import (
     FeatureNetwork,
     InDomainConfig,
     InDomainNetwork,
+    InDomainTraining,
     UnsuitableClipsError,
     train_in_domain,
-    trained_in_domain,
 )
 from vidgen.evaluation.features.targets import Targets, of_clips, right
 from vidgen.types import Clip
@@ -83,23 +84,42 @@ def test_the_other_kinds_are_other_networks(train, network, kind):
     assert np.isfinite(other(clips_of("test", 2))).all()
 
 
+def test_clips_are_read_once_for_all_kinds(train):
+    read = collections.Counter()
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(train, name)
+
+        def __len__(self):
+            return len(train)
+
+        def __getitem__(self, row):
+            read[row] += 1
+            return train[row]
+
+    training = InDomainTraining(Counted(), config=InDomainConfig.tiny())
+    names = {training(kind).name for kind in ("resnet3d", "random")}
+    assert len(names) == 2
+    assert len(read) == 64
+    assert set(read.values()) == {1}
+
+
 def test_it_is_saved_and_reloaded_and_not_trained_again(train, tmp_path, monkeypatch):
     path, config = tmp_path / "a" / "resnet3d.npz", InDomainConfig.tiny()
-    first = trained_in_domain(path, train, config=config)
-    from vidgen.evaluation.features import in_domain_training
-
-    monkeypatch.setattr(in_domain_training, "train_in_domain", None)
-    again = trained_in_domain(path, train, config=config)
+    first = train_in_domain(train, config=config, path=path)
+    monkeypatch.setattr(InDomainTraining, "_trained", None)
+    again = train_in_domain(train, config=config, path=path)
     assert (again.name, again.card) == (first.name, first.card)
     video = clips_of("test", 3)
     np.testing.assert_array_equal(again(video), first(video))
     with pytest.raises(ValueError, match="trained otherwise"):
-        trained_in_domain(path, train, config=config, seed=1)
+        train_in_domain(train, config=config, seed=1, path=path)
 
 
 def test_a_damaged_file_is_refused_by_name(train, tmp_path):
     path = tmp_path / "resnet3d.npz"
-    trained_in_domain(path, train, config=InDomainConfig.tiny())
+    train_in_domain(train, config=InDomainConfig.tiny(), path=path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

@@ -5,7 +5,7 @@ from vidgen.evaluation.features.cache import FeatureCache
 from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
 from vidgen.evaluation.features.i3d import I3D, load_i3d
 from vidgen.evaluation.features.in_domain import InDomainCard, InDomainConfig, InDomainNetwork
-from vidgen.evaluation.features.in_domain_training import train_in_domain, trained_in_domain
+from vidgen.evaluation.features.in_domain_training import InDomainTraining, train_in_domain
 from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.features.weights import (
     Entry,
@@ -26,6 +26,7 @@ __all__ = [
     "InDomainCard",
     "InDomainConfig",
     "InDomainNetwork",
+    "InDomainTraining",
     "MissingWeightsError",
     "UnsuitableClipsError",
     "WrongWeightsError",
@@ -35,5 +36,4 @@ __all__ = [
     "port",
     "read",
     "train_in_domain",
-    "trained_in_domain",
 ]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 
+import jax
 import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
 from rich.console import Console
 from rich.progress import track
 
-from vidgen.atomic import replacing
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.evaluation.features.feature import FeatureNetwork
 
 _CLIPS_AT_ONCE = 64
-"""Between two signs of progress. A feature does not depend on it: that is a network's promise."""
+"""A device, between two signs of progress: a multiple of what any network takes at a time, so that
+none pads more than its last rows. A feature does not depend on it: that is a network's promise."""
 
 
 class FeatureCache:
@@ -61,7 +62,8 @@ class FeatureCache:
 
     def _computed(self, network: FeatureNetwork, video: np.ndarray) -> np.ndarray:
         features = np.empty((len(video), network.width), np.float32)
-        starts = range(0, len(video), _CLIPS_AT_ONCE)
+        at_once = _CLIPS_AT_ONCE * jax.local_device_count()
+        starts = range(0, len(video), at_once)
         if self._console is not None:
             starts = track(
                 starts,
@@ -70,7 +72,7 @@ class FeatureCache:
                 transient=True,
             )
         for start in starts:
-            rows = slice(start, start + _CLIPS_AT_ONCE)
+            rows = slice(start, start + at_once)
             features[rows] = network(video[rows])
         return features
 
@@ -85,24 +87,15 @@ def pixel_digest(video: UInt8[np.ndarray, "N T H W C"]) -> str:
 
 
 def _write(path: epath.Path, features: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, features=features, digest=_digest(features))
-    with replacing(path) as partial:
-        partial.write_bytes(buffer.getvalue())
+    arrays = {"features": features}
+    write_arrays(path, arrays, header={"digest": arrays_digest(arrays)})
 
 
 def _read(path: epath.Path, shape: tuple[int, int]) -> np.ndarray | None:
     """The features in a file; None where it is absent, damaged or of another shape."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            features, digest = file["features"], file["digest"]
-    except Exception:  # zip, zlib and npy each fail in ways of their own
+        header, arrays = parse_arrays(path.read_bytes())
+        whole = arrays["features"].shape == shape and header["digest"] == arrays_digest(arrays)
+    except Exception:  # zip, zlib, npy and JSON each fail in ways of their own
         return None
-    whole = features.shape == shape and np.array_equal(digest, _digest(features))
-    return features if whole else None
-
-
-def _digest(features: np.ndarray) -> np.ndarray:
-    content = np.ascontiguousarray(features)
-    return np.frombuffer(hashlib.sha256(content.data).digest(), np.uint8)
+    return arrays["features"] if whole else None

@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import io
-import json
-from collections.abc import Callable
 from typing import Any, Literal
 
-import jax
 import numpy as np
 from etils import epath
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, UInt8
 
 from vidgen import nn
-from vidgen.atomic import replacing
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
+from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.features.resnet import Architecture, ResNet
 from vidgen.evaluation.features.targets import Targets
@@ -38,7 +33,7 @@ KINDS: tuple[Kind, ...] = ("resnet3d", "resnet2plus1d", "random")
 """The primary one first."""
 
 _CLIPS_AT_ONCE = 64
-"""Fixed, so that no caller's batch size can change a feature."""
+"""On each device."""
 
 _STATISTICS = ("mean", "deviation")
 """Of each feature over the training clips; stored beside the weights."""
@@ -114,7 +109,7 @@ class InDomainNetwork:
     def __init__(self, card: InDomainCard, weights: dict[str, np.ndarray]) -> None:
         self.card, self.weights = card, weights
         self.width = card.config.width
-        self.name = f"{card.kind}-{_hash(weights)[:8]}"
+        self.name = f"{card.kind}-{arrays_digest(weights)[:8]}"
 
     def __call__(self, video: UInt8[np.ndarray, "N T H W C"]) -> Float[np.ndarray, "N D"]:
         """Standardised features: over the training clips each number has mean 0 and deviation 1.
@@ -127,12 +122,9 @@ class InDomainNetwork:
                 f"{self.name} learned from frames of {_by(self.card.shape)} (height, width, "
                 f"channels) and cannot judge frames of {_by(video.shape[2:])}"
             )
-        features = np.empty((len(video), self.width), np.float32)
-        for start in range(0, len(video), _CLIPS_AT_ONCE):
-            block = video[start : start + _CLIPS_AT_ONCE]
-            spare = _CLIPS_AT_ONCE - len(block)
-            filled = np.concatenate([block, np.repeat(block[-1:], spare, axis=0)])
-            features[start : start + len(block)] = self._run(filled)[: len(block)]
+        if not len(video):
+            return np.zeros((0, self.width), np.float32)
+        features = self._run(video)
         return (features - self.weights["mean"][None, :]) / self.weights["deviation"][None, :]
 
     def probabilities(self, features: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N K"]:
@@ -144,18 +136,12 @@ class InDomainNetwork:
 
     def save(self, path: epath.PathLike) -> None:
         """Write card and weights as ``npz``, whole or not at all."""
-        path = epath.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         header = {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
             "card": dataclasses.asdict(self.card),
         }
-        buffer = io.BytesIO()
-        packed = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        np.savez(buffer, allow_pickle=False, header=packed, **self.weights)
-        with replacing(path) as partial:
-            partial.write_bytes(buffer.getvalue())
+        write_arrays(path, self.weights, header=header)
 
     @classmethod
     def load(cls, path: epath.PathLike) -> InDomainNetwork:
@@ -167,9 +153,7 @@ class InDomainNetwork:
         """
         content = epath.Path(path).read_bytes()
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                weights = {name: file[name] for name in file.files}
-            header = json.loads(weights.pop("header").tobytes())
+            header, weights = parse_arrays(content)
             if header["schema_version"] > SCHEMA_VERSION:
                 raise ValueError(f"schema {header['schema_version']} is newer: update vidgen")
             found = cls(_decoded(header["card"]), weights)
@@ -179,65 +163,40 @@ class InDomainNetwork:
             raise ValueError(f"{path} is no readable in-domain network: {error}") from error
         return found
 
-    def _run(self, video: np.ndarray) -> np.ndarray:
-        """Raw features of exactly `_CLIPS_AT_ONCE` clips, shared out over the devices there are."""
-        clips = _sharding()
-        kind: Kind = "resnet3d" if self.card.kind == "random" else self.card.kind
-        run = _compiled(kind, self.width, self.card.targets.width, video.shape)
+    @functools.cached_property
+    def _run(self) -> functools.partial[np.ndarray]:
+        """Clips to raw features."""
+        card = self.card
+        run = _batched(architecture(card.kind), card.shape, self.width, card.targets.width)
         learned = {name: w for name, w in self.weights.items() if name not in _STATISTICS}
-        return np.asarray(run(learned, video if clips is None else jax.device_put(video, clips)))
+        return functools.partial(run, run.place(learned))
 
 
-@functools.cache
-def _compiled(
-    kind: Kind, width: int, classes: int, shape: tuple[int, ...]
-) -> Callable[[Any, Any], Any]:
-    """Weights and clips of a shape to raw features. Compiled ahead of time, which outlives the
-    clearing of JAX's caches between two trainings.
-    """
-    network = in_domain_modules(kind, shape[2:], width, classes)
-    clips = _sharding()
-    shardings: dict[str, Any] = (
-        {}
-        if clips is None
-        else {"in_shardings": (NamedSharding(clips.mesh, PartitionSpec()), clips)}
-    )
-    run = jax.jit(
-        lambda weights, video: network.bind(weights).features(to_float(video)), **shardings
-    )
-    weights = jax.eval_shape(network.init, jax.random.key(0))
-    return run.lower(weights, jax.ShapeDtypeStruct(shape, np.uint8)).compile()
+def architecture(kind: Kind) -> Architecture:
+    """What a network of a kind is built as."""
+    return "resnet3d" if kind == "random" else kind
 
 
 def in_domain_modules(
-    kind: Kind, shape: tuple[int, ...], width: int, classes: int
+    built: Architecture, shape: tuple[int, ...], width: int, classes: int
 ) -> nn.Network[ResNet]:
     """The structure of a network, without its weights."""
-    architecture: Architecture = "resnet3d" if kind == "random" else kind
-    return nn.Network(lambda rngs: ResNet(architecture, shape, width, classes, rngs=rngs))
+    return nn.Network(lambda rngs: ResNet(built, shape, width, classes, rngs=rngs))
 
 
-def _sharding() -> NamedSharding | None:
-    """Clips over all devices where their number divides a block; None for one device."""
-    devices = len(jax.devices())
-    if devices == 1 or _CLIPS_AT_ONCE % devices:
-        return None
-    mesh = jax.make_mesh((devices,), ("clips",), axis_types=(AxisType.Auto,))
-    return NamedSharding(mesh, PartitionSpec("clips"))
+@functools.cache
+def _batched(built: Architecture, shape: tuple[int, ...], width: int, classes: int) -> Batched:
+    """From learned weights and clips to raw features, compiled once for all networks so built."""
+    network = in_domain_modules(built, shape, width, classes)
+    return Batched(
+        lambda weights, video: network.bind(weights).features(to_float(video)),
+        rows=_CLIPS_AT_ONCE,
+    )
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     raised = np.exp(logits - logits.max(1, keepdims=True))
     return raised / raised.sum(1, keepdims=True)
-
-
-def _hash(weights: dict[str, np.ndarray]) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(weights):
-        array = np.ascontiguousarray(weights[name])
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(array.data)
-    return sha.hexdigest()
 
 
 def _by(shape: tuple[int, ...]) -> str:
