@@ -94,7 +94,7 @@ class Measure:
         if self.kind == "rate":
             return rate(values, better=better, note=note)
         if self.kind == "drift":
-            return drift(values.astype(np.float64), first_frame=first, note=note)
+            return drift(values.astype(np.float64), first_frame=first, better=better, note=note)
         if values.ndim == 2:
             values = _mean_of_seen(values[:, first:])
         return average(values, better=better, note=note)
