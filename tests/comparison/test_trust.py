@@ -70,6 +70,13 @@ def test_what_a_metric_cannot_see_by_definition_is_named_and_forgiven():
     assert blind_to("a metric of a plug-in", "all") == ()
 
 
+def test_what_decays_is_what_drift_must_put_below_real_clips():
+    still = {"held-out-real": 0.0} | dict.fromkeys(BROKEN, 0.0)
+    good = anchors(still | {"decaying-real": -0.2}, metric="drift_identity")
+    assert trust_in(good).trusted
+    assert trust_in(anchors(still, metric="drift_identity")).violated == ("decaying-real",)
+
+
 def test_intervals_that_reach_into_each_other_are_said():
     trust = trust_in(anchors(GOOD | {"frozen-real": 0.9}, half=0.1))
     assert trust.trusted
@@ -78,7 +85,7 @@ def test_intervals_that_reach_into_each_other_are_said():
 
 
 def test_where_no_anchor_breaks_what_is_measured_there_is_no_verdict():
-    trust = trust_in(anchors(GOOD, metric="drift_identity"))
+    trust = trust_in(anchors(GOOD, metric="extra_rate"))
     assert trust.trusted is None
     assert "no anchor" in trust.why
     assert trust_in(anchors(dict.fromkeys(BROKEN, 0.1))) is None

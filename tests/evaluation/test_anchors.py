@@ -44,6 +44,14 @@ def test_shuffled_captions_use_each_clip_once_and_never_under_its_own_caption(ma
     assert all(said[v] != c for v, c in zip(shuffled, prompts.captions, strict=True))
 
 
+def test_what_decays_begins_as_it_is_and_is_further_off_in_every_frame(made, prompts):
+    gap = made["decaying-real"].video.astype(int) - prompts.video
+    per_frame = np.abs(gap).mean(axis=(0, 2, 3, 4))
+    assert per_frame[0] == 0
+    assert (np.diff(per_frame) > 0).all()
+    assert np.abs(gap[:, -1]).max() > 150
+
+
 def test_captions_that_cannot_be_shuffled_are_refused(prompts, held_out):
     alike = [i for i, caption in enumerate(prompts.captions) if caption == prompts.captions[0]]
     with pytest.raises(ValueError, match="cannot be shuffled"):

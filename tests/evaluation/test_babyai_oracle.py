@@ -177,6 +177,8 @@ def test_the_judge_takes_it_through_the_same_door(real, world):
     found = Judge(world).judge(real, real)
     for metric in ("oracle_success", "mission", "conserved", "legal_rate"):
         assert found[metric, "all"].value == 1.0
+    slope = found["drift_legal_rate", "all"]
+    assert slope.low <= slope.value == 0 <= slope.high
     assert found["identity", "all"].value is None
     assert "grid world" in found["identity", "all"].note
 

@@ -7,6 +7,7 @@ from vidgen.data import source
 from vidgen.evaluation import METRICS, Judge, anchors, protocol
 from vidgen.evaluation import judge as judging
 from vidgen.evaluation.metrics import STRATA
+from vidgen.evaluation.statistics import apart
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,38 @@ def test_the_anchors_are_ordered(scores):
     assert value("copy-first-frame", "missing_rate", "text") == 1.0
     assert value("copy-first-frame", "missing_rate", "text+image") == 0.0
     assert value("copy-first-frame", "drift_psnr", "text+image") < 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "stratum"),
+    [
+        ("drift_identity", "all"),
+        ("drift_one_object", "all"),
+        ("drift_psnr", "text+image"),
+        ("drift_ssim", "text+image"),
+    ],
+)
+def test_drift_puts_real_clips_above_those_that_decay(scores, metric, stratum):
+    real, decaying = (scores[name][metric, stratum] for name in ("held-out-real", "decaying-real"))
+    assert apart(real, decaying)
+    assert real.value > decaying.value
+    assert abs(real.value) < 0.1 * abs(decaying.value)
+    assert "decaying-real" not in METRICS[metric].blind
+
+
+def test_every_curve_along_the_frames_has_a_slope_with_an_interval(judge, scores, prompts):
+    curves = judge.observe(prompts, prompts).curves
+    assert {curve.metric for curve in curves} == {
+        "identity",
+        "one_object",
+        "trajectory_error_px",
+        "psnr",
+        "ssim",
+    }
+    for curve in curves:
+        slope = scores["decaying-real"][f"drift_{curve.metric}", curve.prompts]
+        assert slope.low < slope.value < slope.high, curve.metric
+        assert slope.better == curve.better
 
 
 def test_strata_hold_the_clips_they_name(judge, prompts, scores):

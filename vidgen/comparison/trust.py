@@ -17,7 +17,7 @@ from vidgen.evaluation.statistics import apart
 CHANCE = ("copy-first-frame", "shuffled-captions", "frozen-real")
 """Anchors that know nothing of what was asked: their best is what chance reaches."""
 
-BROKEN = (*CHANCE, "shuffled-frames")
+BROKEN = (*CHANCE, "shuffled-frames", "decaying-real")
 """Anchors that real clips must stand above."""
 
 CEILING = "held-out-real"

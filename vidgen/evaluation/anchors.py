@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
+from scipy import ndimage
 
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
@@ -24,10 +25,15 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "frozen-real": "the real first frame repeated: appearance without motion",
         "shuffled-frames": "the real frames in a random order: appearance without time",
         "shuffled-captions": "real clips that answer another caption: chance",
+        "decaying-real": "real clips that blur and fade from frame to frame: what drifts",
         "reconstruction": "real clips through a tokenizer and back: its ceiling",
     }
 )
 """What each anchor is, by name."""
+
+_LAST_BLUR, _LAST_FADE = 1 / 16, 0.8
+"""Of the last frame of a clip that decays: the width of the Gaussian as a share of the height, and
+how far it has dissolved into the clip's mean colour."""
 
 
 def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet]:
@@ -41,6 +47,8 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
     - ``frozen-real``: the real first frame repeated, for prompts of text too.
     - ``shuffled-frames``: the real frames in a random order that is not the true one.
     - ``shuffled-captions``: real clips of the list that answer somebody else's caption.
+    - ``decaying-real``: the real clip, more blurred and more faded in every frame that no prompt
+      gives, so that a metric of drift has something to find.
 
     Args:
         prompts: the real clips.
@@ -63,6 +71,7 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
         "shuffled-captions": prompts.replace(
             video=prompts.video[_derangement(prompts.captions, rng)]
         ),
+        "decaying-real": prompts.replace(video=_decaying(prompts.video, prompts.context_frames)),
     }
 
 
@@ -120,6 +129,19 @@ def _others(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.nd
 
 def _shuffled_frames(video: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([clip[disorder(len(clip), rng)] for clip in video])
+
+
+def _decaying(video: np.ndarray, given: int) -> np.ndarray:
+    frames, height = video.shape[1:3]
+    decaying = video.copy()
+    colour = video.mean(axis=(1, 2, 3), keepdims=True)[:, 0]
+    for frame in range(given, frames):
+        share = (frame + 1 - given) / (frames - given)
+        sigma = _LAST_BLUR * height * share
+        blurred = ndimage.gaussian_filter(video[:, frame].astype(np.float32), (0, sigma, sigma, 0))
+        faded = blurred + _LAST_FADE * share * (colour - blurred)
+        decaying[:, frame] = np.rint(faded).astype(np.uint8)
+    return decaying
 
 
 def _derangement(captions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:

@@ -64,12 +64,14 @@ class BabyAIVerdicts:
         return "in a grid world nothing moves by itself"
 
     def measures(self) -> Mapping[str, Measure]:
-        """By the names of `metrics.METRICS`."""
+        """By the names of `metrics.METRICS`; a step stands at the later of its two frames."""
+        steps = np.pad(self.legal.astype(np.float64), ((0, 0), (1, 0)), constant_values=np.nan)
         return {
             "oracle_success": Measure(kind="proportion", values=self.success),
             "mission": Measure(kind="proportion", values=self.fulfilled),
             "conserved": Measure(kind="proportion", values=np.asarray(self.conserved.all(1))),
             "legal_rate": Measure(kind="rate", values=self.legal.mean(1)),
+            "drift_legal_rate": Measure(kind="drift", values=steps),
         }
 
     def confusions(self) -> Mapping[str, Confusion]:

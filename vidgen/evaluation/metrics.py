@@ -75,6 +75,10 @@ _OF_FRAMES = ("frozen-real", "shuffled-frames", "shuffled-captions")
 
 
 _BROKEN = ("copy-first-frame", "shuffled-captions", "frozen-real", "shuffled-frames")
+"""All but the one that decays, which is there for what changes along the clip."""
+
+_DECAY = "decaying-real"
+"""What fades has less of everything that is counted in grey levels, and moves as it did."""
 
 _TABLE = (
     Metric(
@@ -101,7 +105,7 @@ _TABLE = (
         name="identity_majority",
         better="higher",
         share=True,
-        blind=("frozen-real", "shuffled-frames"),
+        blind=("frozen-real", "shuffled-frames", _DECAY),
         definition="share of clips with the identity asked in more frames than any other",
     ),
     Metric(
@@ -129,7 +133,7 @@ _TABLE = (
         name="extra_rate",
         better="lower",
         share=True,
-        blind=_BROKEN,
+        blind=(*_BROKEN, _DECAY),
         definition="share of frames with more than one object",
     ),
     Metric(
@@ -202,6 +206,19 @@ _TABLE = (
         better="higher",
         blind=_BROKEN,
         definition="slope a frame of the share of clips with exactly one object",
+    ),
+    Metric(
+        name="drift_trajectory_error_px",
+        better="lower",
+        blind=_BROKEN,
+        definition="slope a frame of the object's distance from where it should be, in frames that "
+        "have one",
+    ),
+    Metric(
+        name="drift_legal_rate",
+        better="higher",
+        blind=_BROKEN,
+        definition="slope a step of the share of clips whose step is legal",
     ),
     Metric(
         name="drift_psnr",
@@ -308,7 +325,7 @@ _TABLE = (
         "real clip is: 0.5 as real, 1 copied; below 0.5 is no merit",
         needs_truth=False,
         group="in-domain",
-        blind=_STILL,
+        blind=(*_STILL, _DECAY),
     ),
     Metric(
         name="diversity",
@@ -336,7 +353,7 @@ _TABLE = (
         "dynamic_degree, since a frozen clip has none",
         needs_truth=False,
         group="temporal",
-        blind=_STILL,
+        blind=(*_STILL, _DECAY),
     ),
     Metric(
         name="dynamic_degree",
@@ -345,7 +362,7 @@ _TABLE = (
         "right where it is as on real clips",
         needs_truth=False,
         group="temporal",
-        blind=_OF_SETS,
+        blind=(*_OF_SETS, _DECAY),
     ),
     Metric(
         name="warp_error",
@@ -443,7 +460,7 @@ _TABLE = (
         name="failed_rate",
         better="lower",
         share=True,
-        blind=_BROKEN,
+        blind=(*_BROKEN, _DECAY),
         definition="share of clips that could not be drawn (NaN); every oracle counts them wrong",
         needs_truth=False,
     ),

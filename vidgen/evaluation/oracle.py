@@ -132,6 +132,7 @@ class Verdicts:
             "shape_stability": Measure(kind="average", values=self.stability),
             "drift_identity": Measure(kind="drift", values=self.identity_per_frame),
             "drift_one_object": Measure(kind="drift", values=self.count == 1),
+            "drift_trajectory_error_px": Measure(kind="drift", values=self.distance),
         }
 
     def confusions(self) -> Mapping[str, Confusion]:

@@ -131,6 +131,7 @@ class PairVerdicts:
                 kind="drift", values=np.asarray(self.identity_per_frame.all(2))
             ),
             "drift_one_object": Measure(kind="drift", values=self.count == 2),
+            "drift_trajectory_error_px": Measure(kind="drift", values=distance),
         }
 
     def confusions(self) -> Mapping[str, Confusion]:
