@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 from vidgen import nn
+from vidgen.contract import TrainState
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.generators.diffusion.denoiser import (
     ConvBlock,
@@ -19,7 +20,7 @@ from vidgen.generators.diffusion.denoiser import (
 )
 from vidgen.generators.diffusion.process import Flow, Gaussian, process_of
 from vidgen.generators.diffusion.sampling import draw, guided
-from vidgen.types import Condition
+from vidgen.types import Batch, Condition
 
 PATHS = [Flow(1.4, 1.2), Gaussian("cosine", 1000), Gaussian("linear", 1000)]
 
@@ -277,6 +278,32 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip, process, 
         answer = path.velocity(a * clip + b * noise, answer, t)
     error = np.asarray(jnp.square(answer - path.target(clip, noise, t)))
     np.testing.assert_allclose(loss, error[:, 1:].mean(), rtol=1e-4)
+
+
+def test_training_hides_the_sentence_of_some_clips_and_no_first_frame(task, monkeypatch):
+    count, config = 400, dataclasses.replace(DiffusionConfig.tiny(), drop_text=0.3)
+    phase = Diffusion(config, task).phases()[1]
+    told = prompts(task, count)
+    told = dataclasses.replace(told, context_mask=jnp.ones_like(told.context_mask))
+    batch = Batch(video=jnp.zeros((count, *task.video_shape)), condition=told)
+    monkeypatch.setattr(phase, "_view", lambda batch: (batch.video, batch.condition))
+    seen = []
+
+    def loss(params, clip, condition, moved, key):
+        seen.append(condition)
+        return jnp.square(params["w"]).sum()
+
+    monkeypatch.setattr(phase, "_loss", loss)
+    params = {"w": jnp.ones(2)}
+    state = TrainState.create(params, config.optimizer.init(params))
+    phase.step(state, batch, jax.random.key(0), jnp.float32(0.5))
+    (condition,) = seen
+    hidden = ~np.asarray(condition.text_mask).any(axis=1)
+    # Four standard errors.
+    assert abs(hidden.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / count)
+    assert not np.asarray(condition.text)[hidden].any()
+    np.testing.assert_array_equal(condition.text[~hidden], told.text[~hidden])
+    assert condition.context_mask.all()
 
 
 def test_what_cannot_be_is_refused(task):

@@ -102,8 +102,7 @@ class Denoiser(nnx.Module):
         """
         seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
         tokens = self.stem(nn.patchify(seen, self.patch))
-        words = self.words.features(condition.text, condition.text_mask)
-        known = self.time_embed(t) + self.words(words, condition.text_mask)
+        known = self.time_embed(t) + self.words(condition.text, condition.text_mask)
         steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
         steer = jax.nn.silu(self.steer(steer))
         middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
@@ -132,26 +131,25 @@ class _Embedding(nnx.Module):
 
 
 class WordPool(nnx.Module):
-    """A sentence as one vector: each word with its place through a small network, then the mean."""
+    """A sentence as one vector: each word with its place through a small network, then their sum.
+
+    Unlike `nn.Caption` it keeps the length of what it gives: it is added to the features of the
+    time, and a sentence that is hidden adds a constant.
+    """
 
     def __init__(self, length: int, text_width: int, width: int, *, rngs: nnx.Rngs) -> None:
         self.first = nnx.Linear(text_width, width, rngs=rngs)
         self.places_embed = nnx.Param(initializers.normal(0.5)(rngs.params(), (length, width)))
         self.second = nnx.Linear(width, width, rngs=rngs)
 
-    def features(
-        self, text: Float[Array, "B L D"], mask: Bool[Array, "B L"]
-    ) -> Float[Array, "B L E"]:
-        """Each word in its place; zero where there is none."""
-        words = jax.nn.silu(self.first(text) + self.places_embed.get_value()[None])
-        return jnp.where(mask[..., None], words, 0.0)
-
     def __call__(
-        self, words: Float[Array, "B L E"], mask: Bool[Array, "B L"]
+        self, text: Float[Array, "B L D"], mask: Bool[Array, "B L"]
     ) -> Float[Array, "B E"]:
-        """The pooled sentence; a constant where there is none."""
+        """The words that the mask shows; a constant where there are none."""
+        words = jax.nn.silu(self.first(text) + self.places_embed.get_value()[None])
+        total = jnp.where(mask[..., None], words, 0.0).sum(axis=1)
         count = jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
-        return self.second(words.sum(axis=1) / jnp.sqrt(count))
+        return self.second(total / jnp.sqrt(count))
 
 
 class TimeMixing(nnx.Module):
