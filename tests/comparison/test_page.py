@@ -86,16 +86,18 @@ def test_every_number_leads_to_what_it_means(page):
     links = {a["href"] for a in outline.all("a")}
     assert {link.removeprefix("#") for link in links} <= ids
     notes = [cell.get("data-tip", "") for cell in outline.all("td") if "data-m" in cell]
-    assert sum("n = " in note for note in notes) > 50
+    # Of six rows of everybody six columns of the main table, and ten lines of all metrics (two in
+    # three kinds of prompts each, drift likewise, PSNR in one); and both kinds of the oracle's.
+    assert sum("n = " in note for note in notes) == 6 * (6 + 10) + 2
 
 
 def test_nothing_is_bold_without_a_test_that_supports_it(page, make_comparison, tmp_path):
     assert Outline(page).bold == []
     assert "nothing is bold here" in page
     tested = report(make_comparison(tmp_path, seeds=(0, 1, 2, 3, 4)).path).report.read_text()
-    # Diffusion is ahead in every column of the main table, and in each table of all metrics.
-    bold = Outline(tested).bold
-    assert bold
+    # Diffusion is ahead in every column of the main table and every line of the others, and each
+    # of three pairs differs on both primary metrics.
+    assert len(Outline(tested).bold) == 6 + 10 + 3 * 2
     assert "nothing is bold here" not in tested
     row = re.search(r"diffusion</th>(.*?)</tr>", tested, re.S)[1]
     assert row.count("<strong>") == row.count("<td")
@@ -106,7 +108,8 @@ def test_nothing_is_bold_without_a_test_that_supports_it(page, make_comparison, 
 
 def test_figures_and_tables_lie_beside_the_page(comparison, page):
     figures = {path.stem: path.read_text() for path in comparison.figures.iterdir()}
-    assert {
+    families = ("gan", "autoregressive", "diffusion")
+    assert set(figures) == {
         "success-text",
         "success-text-image",
         "quality-training-flops",
@@ -115,19 +118,20 @@ def test_figures_and_tables_lie_beside_the_page(comparison, page):
         "quality-sampling-p50",
         "quality-sampling-rate",
         "drift-identity-text",
-        "confusion-identity-real",
-        "confusion-identity-gan",
-        "loss-gan-seconds",
-    } <= set(figures)
+        "drift-identity-text-image",
+        *(f"confusion-identity-{who}" for who in ("real", *families)),
+        *(f"loss-{who}-{axis}" for who in families for axis in ("seconds", "flops")),
+    }
     assert page.count("<svg") == len(figures)
     for svg in figures.values():
         assert svg.startswith("<?xml")
         assert "<title>" in svg
         assert "currentColor" not in svg
     tables = {path.name for path in comparison.tables.iterdir()}
-    for name in ("main", "pairs", "price", "oracle"):
-        assert {f"{name}.csv", f"{name}.tex"} <= tables
-    assert "rows.csv" in tables
+    names = ["main", "pairs", "price", "oracle", "metrics-what-was-asked", "metrics-along-time"]
+    names.append("metrics-nearness-to-the-real-clip")
+    assert tables == {f"{name}.{kind}" for name in names for kind in ("csv", "tex")} | {"rows.csv"}
+    assert page.count("<table") == len(names)
 
 
 def test_what_is_no_longer_drawn_is_removed(make_comparison, tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidgen.comparison.folder import ANCHORS, ComparisonFolder, RunFolder, read_json
+from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.results import Results
 from vidgen.evaluation import Confusion
 from vidgen.evaluation.observations import FrameCurve, Observations
@@ -143,12 +143,9 @@ def observations(folder: ComparisonFolder) -> dict[str, list[Observations]]:
     Runs that were judged before observations were kept are absent.
     """
     found: dict[str, list[Observations]] = {}
-    paths = [
-        *folder.path.glob(f"{ANCHORS}/*/scores.json"),
-        *folder.path.glob("*/seed-*/scores.json"),
-    ]
-    for path in sorted(paths):
-        for who, data in read_json(path).get("observed", {}).items():
+    for run in [*folder.anchors(), *folder.runs(shares=False)]:
+        scores = read_json(run.scores) if run.scores.exists() else {}
+        for who, data in scores.get("observed", {}).items():
             found.setdefault(who, []).append(Observations.from_json(data))
     return found
 
