@@ -181,6 +181,7 @@ def _figures(
         "success": panels.forest(results, who.contestants, who.everybody, look),
         "training": panels.training(results, who.contestants, look),
         "sampling": panels.sampling(results, who.contestants, look),
+        "settings": panels.settings(folder, who.contestants, experiment["seeds"], look),
         "drift": panels.along_frames(seen, who.contestants, look, given=given),
         "losses": panels.losses(folder, results, who.contestants, look),
         "confusion": panels.confusions(confused),
