@@ -96,14 +96,16 @@ class Train(_Question):
     """A name (see `vidgen list generators`)."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison.comparison import open_folder
+        from vidgen.comparison.comparison import write_record
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost, say_scores
 
         experiment = self.resolve(self.experiment, [self.generator])
         folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
-        setting = open_folder(experiment, folder)
+        setting = Setting(experiment, folder)
+        write_record(setting)
         say_cost(experiment, console)
         with resumable(console):
             for job in jobs_of(experiment):

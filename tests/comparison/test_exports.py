@@ -105,8 +105,11 @@ def test_settings_that_were_tried_are_shown_with_the_one_that_was_chosen(
     assert settings_table(folder, FAMILIES, (0,)) is None
     write_selection(folder.run("diffusion", 0), {5: 0.4, 20: 0.6}, chosen=1)
     table = settings_table(folder, FAMILIES, (0,))
-    told = [(head.under, cells[0].text, cells[1].text) for head, cells in table.lines]
-    assert told == [("steps 5", "0.40", ""), ("steps 20", "0.60", "chosen")]
+    told = [(head.under, *(cell.text for cell in cells)) for head, cells in table.lines]
+    assert told == [
+        ("method euler, steps 5", "0.40", "50 ms", "100 ms", ""),
+        ("method euler, steps 20", "0.60", "200 ms", "400 ms", "chosen"),
+    ]
 
 
 def test_tried_settings_have_the_digits_of_the_metric_that_chose(
@@ -115,7 +118,7 @@ def test_tried_settings_have_the_digits_of_the_metric_that_chose(
     folder = make_comparison(tmp_path)
     run = folder.run("diffusion", 0)
     write_selection(run, {5: 0.0314, 20: 0.0049}, metric="kvd_in_domain", half=0.0021, chosen=1)
-    (_, (first, _)), _ = settings_table(folder, FAMILIES, (0,)).lines
+    (_, (first, *_)), _ = settings_table(folder, FAMILIES, (0,)).lines
     assert (first.text, first.below) == ("0.0314", "0.0293 to 0.0335")
     assert first.note.startswith("n = 8; ")
 

@@ -1,3 +1,4 @@
+import csv
 import re
 import shutil
 import subprocess
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 
 from vidgen.comparison import drawing, report, video
-from vidgen.comparison.curves import against_price, loss_curves
-from vidgen.comparison.folder import write_json
+from vidgen.comparison.curves import against_price, along_settings, loss_curves
+from vidgen.comparison.folder import read_json, write_json
 from vidgen.comparison.results import collect
 from vidgen.training import Budget
 
@@ -86,16 +87,18 @@ def test_every_number_leads_to_what_it_means(page):
     links = {a["href"] for a in outline.all("a")}
     assert {link.removeprefix("#") for link in links} <= ids
     notes = [cell.get("data-tip", "") for cell in outline.all("td") if "data-m" in cell]
-    assert sum("n = " in note for note in notes) > 50
+    # Of six rows of everybody six columns of the main table, and ten lines of all metrics (two in
+    # three kinds of prompts each, drift likewise, PSNR in one); and both kinds of the oracle's.
+    assert sum("n = " in note for note in notes) == 6 * (6 + 10) + 2
 
 
 def test_nothing_is_bold_without_a_test_that_supports_it(page, make_comparison, tmp_path):
     assert Outline(page).bold == []
     assert "nothing is bold here" in page
     tested = report(make_comparison(tmp_path, seeds=(0, 1, 2, 3, 4)).path).report.read_text()
-    # Diffusion is ahead in every column of the main table, and in each table of all metrics.
-    bold = Outline(tested).bold
-    assert bold
+    # Diffusion is ahead in every column of the main table and every line of the others, and each
+    # of three pairs differs on both primary metrics.
+    assert len(Outline(tested).bold) == 6 + 10 + 3 * 2
     assert "nothing is bold here" not in tested
     row = re.search(r"diffusion</th>(.*?)</tr>", tested, re.S)[1]
     assert row.count("<strong>") == row.count("<td")
@@ -104,9 +107,29 @@ def test_nothing_is_bold_without_a_test_that_supports_it(page, make_comparison, 
         assert "<strong>" not in row
 
 
+def test_moving_samples_stand_still_where_no_motion_is_wanted_and_on_paper(page):
+    def rules(medium):
+        """What a medium says of a clip, by property; the last rule wins."""
+        block = page.split(f"@media {medium} {{", 1)[1].split("\n@media", 1)[0].split("</style>")[0]
+        found = {}
+        for rule in re.findall(r"\.clip img \{([^}]*)\}", block):
+            found |= dict(re.findall(r"([\w-]+): ([^;]*)", rule))
+        return found
+
+    # A frame in the middle of four, where nobody pressed the button; on paper all in a row.
+    assert rules("(prefers-reduced-motion: reduce)") == {
+        "animation": "none",
+        "transform": "translateX(-50.0000%)",
+    }
+    paper = rules("print")
+    assert (paper["animation"], paper["transform"]) == ("none !important", "none !important")
+    assert paper["width"] == "100% !important"
+
+
 def test_figures_and_tables_lie_beside_the_page(comparison, page):
     figures = {path.stem: path.read_text() for path in comparison.figures.iterdir()}
-    assert {
+    families = ("gan", "autoregressive", "diffusion")
+    assert set(figures) == {
         "success-text",
         "success-text-image",
         "quality-training-flops",
@@ -115,19 +138,20 @@ def test_figures_and_tables_lie_beside_the_page(comparison, page):
         "quality-sampling-p50",
         "quality-sampling-rate",
         "drift-identity-text",
-        "confusion-identity-real",
-        "confusion-identity-gan",
-        "loss-gan-seconds",
-    } <= set(figures)
+        "drift-identity-text-image",
+        *(f"confusion-identity-{who}" for who in ("real", *families)),
+        *(f"loss-{who}-{axis}" for who in families for axis in ("seconds", "flops")),
+    }
     assert page.count("<svg") == len(figures)
     for svg in figures.values():
         assert svg.startswith("<?xml")
         assert "<title>" in svg
         assert "currentColor" not in svg
     tables = {path.name for path in comparison.tables.iterdir()}
-    for name in ("main", "pairs", "price", "oracle"):
-        assert {f"{name}.csv", f"{name}.tex"} <= tables
-    assert "rows.csv" in tables
+    names = ["main", "pairs", "price", "oracle", "metrics-what-was-asked", "metrics-along-time"]
+    names.append("metrics-nearness-to-the-real-clip")
+    assert tables == {f"{name}.{kind}" for name in names for kind in ("csv", "tex")} | {"rows.csv"}
+    assert page.count("<table") == len(names)
 
 
 def test_what_is_no_longer_drawn_is_removed(make_comparison, tmp_path):
@@ -240,6 +264,54 @@ def test_quality_against_a_price_has_a_point_a_budget(make_comparison, tmp_path)
         "diffusion"
     ]
     assert len(once) == 1
+
+
+def test_the_settings_that_were_tried_make_a_curve_of_quality_against_latency(
+    make_comparison, write_selection, tmp_path
+):
+    folder = make_comparison(tmp_path, seeds=(0, 1))
+    for seed in (0, 1):
+        run = folder.run("diffusion", seed)
+        write_selection(run, {5: 0.3 + 0.2 * seed, 20: 0.7 + 0.2 * seed}, chosen=1)
+    write_selection(folder.run("gan", 0), {1: 0.2}, chosen=0)
+    ((key, series),) = along_settings(folder, ("gan", "diffusion"), (0, 1)).items()
+    assert key == ("oracle_success", "all")
+    (alone,), (few, many) = series["gan"], series["diffusion"]
+    assert (alone.value, alone.low, alone.high) == pytest.approx((0.2, 0.1, 0.3))
+    assert (few.price, few.price_high, few.label) == pytest.approx((0.05, 0.1, "steps 5"))
+    assert (many.price, many.price_high, many.label) == pytest.approx((0.2, 0.4, "steps 20"))
+    # Over seeds the interval is theirs, cut where a share ends.
+    assert (few.value, few.low, many.value, many.high) == pytest.approx((0.4, 0.0, 0.8, 1.0))
+
+    page = report(folder.path).report.read_text()
+    assert "Quality against latency, by sampler setting" in page
+    drawn = (folder.figures / "settings-oracle-success.svg").read_text()
+    for words in ("steps 5", "steps 20", "gan", "diffusion"):
+        assert f">{words}</text>" in drawn
+    lines = list(csv.DictReader((folder.tables / "settings.csv").read_text().splitlines()))
+    tried = [line for line in lines if line["line"] == "diffusion:1:0"]
+    values = {line["column"]: line["value"] for line in tried}
+    assert values == {
+        "oracle_success": "0.5",
+        "sampling_p50": "0.05",
+        "sampling_p95": "0.1",
+        "chosen": "",
+    }
+    assert (tried[0]["low"], tried[0]["high"]) == ("0.4", "0.6")
+
+
+def test_settings_tried_before_latency_was_measured_are_told_and_not_drawn(
+    make_comparison, write_selection, tmp_path
+):
+    folder = make_comparison(tmp_path)
+    run = folder.run("diffusion", 0)
+    write_selection(run, {5: 0.4}, chosen=0)
+    found = read_json(run.selection)
+    del found["tried"][0]["price"]
+    write_json(run.selection, found)
+    page = report(folder.path).report.read_text()
+    assert "steps 5" in page
+    assert "Quality against latency" not in page
 
 
 CLIPS = np.random.default_rng(0).integers(0, 255, (2, 3, 10, 12, 1), dtype=np.uint8)

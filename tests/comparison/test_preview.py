@@ -1,3 +1,5 @@
+import base64
+import io
 import re
 
 import numpy as np
@@ -64,8 +66,20 @@ def test_a_page_needs_no_other_file_and_trusts_no_caption(tmp_path, write_clip, 
     assert "两只小猫" in text
     assert "bad.mp4 is empty" in text
     assert "8 frames, 1.00 s, 48x32" in text
-    assert not re.search(r'(src|href)="(?!data:image/webp;base64,)', text)
+    assert not re.search(r'(src|srcset|href)="(?!data:image/webp;base64,)', text)
     assert text.count("<img") == 1
+
+
+def test_a_page_stands_still_for_whoever_wants_no_motion(shapes, tmp_path):
+    text = preview(shapes, tmp_path / "page.html", count=1).read_text("utf-8")
+    still = re.findall(
+        r'media="\(prefers-reduced-motion: reduce\), print" srcset="[^,]*,([^"]*)"', text
+    )
+    moving = re.findall(r'<img [^>]*src="[^,]*,([^"]*)"', text)
+    frames = [Image.open(io.BytesIO(base64.b64decode(uri))).n_frames for uri in still + moving]
+    assert frames == [1, 1, shapes.frames, shapes.frames]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(still[0]))).convert("RGB"))
+    np.testing.assert_array_equal(shown, shapes[0].video[shapes.frames // 2])
 
 
 def test_a_page_of_a_simulated_source_moves_with_and_without_its_truth(shapes, tmp_path):

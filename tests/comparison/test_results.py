@@ -7,7 +7,8 @@ import pytest
 from vidgen.comparison.folder import FolderError, read_json, write_json
 from vidgen.comparison.limits import seeds_of, untrusted
 from vidgen.comparison.pairs import pairs_of
-from vidgen.comparison.results import Results, Row, collect, read, summarise
+from vidgen.comparison.results import Results, collect, read
+from vidgen.comparison.rows import Row, summarise
 from vidgen.comparison.trust import trust_of
 from vidgen.comparison.verdict import verdict
 from vidgen.comparison.wording import interval, number, seconds

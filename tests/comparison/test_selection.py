@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import pytest
 from rich.console import Console
@@ -16,6 +17,7 @@ from vidgen.training import Budget
 from vidgen.types import Score, Task
 
 QUIET = Console(quiet=True)
+SIDE = 128
 JOB = Job(generator="diffusion", seed=0)
 
 
@@ -82,9 +84,9 @@ def ask(tmp_path, moving_squares):
 def answered(ask):
     """Has `Grey` answer what is asked; gives how bright its answers are, and its run."""
 
-    def answer(**changes):
+    def answer(generator=Grey, **changes):
         setting = ask(**changes)
-        sample_answers(JOB, Grey(), {}, setting, QUIET)
+        sample_answers(JOB, generator(), {}, setting, QUIET)
         run = setting.folder.run("diffusion", 0)
         return int(ClipSet.load(run.samples("test-8")).video.max()), run
 
@@ -119,6 +121,31 @@ def test_a_stopped_run_that_goes_on_without_its_sweep_forgets_the_choice(answere
     brightness, run = answered()
     assert brightness == 255  # the default guidance is past white
     assert not run.selection.exists()
+
+
+class Slow(Grey):
+    """As `Grey`, with a matrix product a step."""
+
+    def sample(self, params, condition, keys, sampler=None):
+        def step(_, x):
+            return x @ x
+
+        work = jax.lax.fori_loop(0, sampler.steps, step, jnp.full((SIDE, SIDE), 1 / SIDE))
+        return super().sample(params, condition, keys, sampler) + 0.0 * work.sum()
+
+
+def test_each_setting_is_timed_one_clip_at_a_time_once_it_is_compiled(answered):
+    sweeps = {"diffusion": {"steps": (1, 200), "guidance": (0.0, 0.5)}}
+    _, run = answered(Slow, sweeps=sweeps, latency_repeats=5)
+    tried = selection.tried_settings(run)
+    assert [t.sampler["steps"] for t in tried] == [1, 1, 200, 200]
+    assert [t.is_chosen for t in tried] == [True, False, False, False]
+    for few, many in zip(tried[:2], tried[2:], strict=True):
+        assert few.price["sampling_flops"] == 2 * SIDE**3
+        assert many.price["sampling_flops"] == 200 * 2 * SIDE**3
+        assert few.price["sampling_p50"] < many.price["sampling_p50"] <= many.price["sampling_p95"]
+    # Batches have a rate of their own: the four prompts are one, which is the one that compiles.
+    assert all(t.price["sampling_rate"] is None for t in tried)
 
 
 def test_answers_by_another_sampler_setting_are_given_anew_and_the_same_ones_are_not(

@@ -12,7 +12,7 @@ import pytest
 import vidgen
 from vidgen.cli import main
 from vidgen.comparison import jobs
-from vidgen.comparison.results import PRICES
+from vidgen.comparison.rows import PRICES
 from vidgen.evaluation import ClipSet
 from vidgen.training.progress import Display
 

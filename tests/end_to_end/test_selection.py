@@ -49,6 +49,9 @@ def test_settings_are_chosen_on_validation_prompts_and_answer_the_test_once(
         for tried in record["tried"]
     ]
     assert max(psnr) == psnr[1]
+    prices = [tried["price"] for tried in record["tried"]]
+    assert all(0 < price["sampling_p50"] <= price["sampling_p95"] for price in prices)
+    assert (tmp_path / "runs/figures/settings-psnr.svg").exists()
     # Noise is traced: three settings and the test prompts share one program a batch size.
     assert traced.count(4) == 1
     validation = ClipSet.load(tmp_path / "runs/prompts/validation-4.npz")

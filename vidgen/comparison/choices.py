@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from vidgen.comparison.folder import ComparisonFolder, read_json
-from vidgen.comparison.headings import PROMPTS, title
-from vidgen.comparison.rows import Row
+from vidgen.comparison.folder import ComparisonFolder
+from vidgen.comparison.headings import COSTS, PROMPTS, title
+from vidgen.comparison.rows import LATENCY
+from vidgen.comparison.selection import tried_settings
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.comparison.tables import value_cell
+from vidgen.comparison.wording import seconds
 from vidgen.evaluation.agreement import Agreement
 
 
@@ -26,18 +28,16 @@ def settings_table(
     lines, deciding = [], ("", "all")
     for name in names:
         for seed in seeds:
-            run = folder.run(name, seed)
-            if not run.selection.exists():
-                continue
-            data = read_json(run.selection)
-            deciding = (data["metric"], data["prompts"])
-            for place, tried in enumerate(data["tried"]):
-                rows = [Row(**row) for row in tried["rows"]]
-                row = next(r for r in rows if (r.metric, r.prompts) == deciding)
-                taken = Cell(text="chosen" if place == data["chosen_setting"] else "")
-                words = ", ".join(f"{key} {value}" for key, value in tried["sampler"].items())
+            for place, tried in enumerate(tried_settings(folder.run(name, seed))):
+                deciding = (tried.row.metric, tried.row.prompts)
+                cells = (
+                    value_cell(tried.row),
+                    *(_latency(metric, tried.price.get(metric)) for metric in LATENCY),
+                    Cell(text="chosen" if tried.is_chosen else ""),
+                )
+                words = ", ".join(f"{key} {value}" for key, value in tried.sampler.items())
                 head = Head(key=f"{name}:{seed}:{place}", text=f"{name}, seed {seed}", under=words)
-                lines.append((head, (value_cell(row), taken)))
+                lines.append((head, cells))
     if not lines:
         return None
     metric, prompts = deciding
@@ -47,10 +47,15 @@ def settings_table(
         corner="Setting",
         columns=(
             Head(key=metric, text=title(metric), under=PROMPTS[prompts], metric=metric),
+            *(Head(key=metric, text=COSTS[metric], metric=metric) for metric in LATENCY),
             Head(key="chosen", text="Taken"),
         ),
         groups=(("", tuple(lines)),),
     )
+
+
+def _latency(metric: str, value: float | None) -> Cell:
+    return Cell(text="-" if value is None else seconds(value), value=value, metric=metric)
 
 
 def agreement_table(found: Sequence[Agreement]) -> Table | None:

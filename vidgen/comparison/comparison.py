@@ -99,15 +99,16 @@ def compare(
     console = console or Console(quiet=True)
     resolved = resolve(experiment, seeds, budget, generators, changes)
     folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
-    questions = [(resolved, folder)]
+    settings = [Setting(resolved, folder)]
     if resolved.compositional:
-        questions.append((resolved.held_out(), folder.compositional))
-        Setting(*questions[-1]).check()  # before anything is written for the first question
-    settings = [open_folder(*question) for question in questions]
+        settings.append(Setting(resolved.held_out(), folder.compositional))
+        settings[-1].check()  # before anything is written for the first question
+    for setting in settings:
+        write_record(setting)
     failed: dict[str, str] = {}
 
     def run(job: Job, setting: Setting) -> None:
-        failure = setting.folder.run(job.generator, job.seed, job.share).path / "failure.json"
+        failure = setting.folder.run(job.generator, job.seed, job.share).failure
         failure.unlink(missing_ok=True)
         try:
             run_job(job, setting, console)
@@ -139,8 +140,8 @@ def resolve(
     return overrides.apply(found, changes or {}).resolve()
 
 
-def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
-    """The setting of a comparison, checked and then recorded in its folder.
+def write_record(setting: Setting) -> None:
+    """Check the setting of a comparison, and then record it in its folder.
 
     Seeds, generators and shares may be added to a folder; what all of its runs have in common may
     not change.
@@ -151,7 +152,7 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
         ValueError: if the experiment does not fit together, see `Setting.check`; nothing is
             written, so that the corrected one finds no trace of it.
     """
-    setting = Setting(experiment, folder)
+    experiment, folder = setting.experiment, setting.folder
     now = experiments.to_json(experiment)
     names = list(experiment.generators)
     cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
@@ -183,7 +184,6 @@ def open_folder(experiment: Experiment, folder: ComparisonFolder) -> Setting:
             **surroundings(),
         },
     )
-    return setting
 
 
 def setting_of(folder: ComparisonFolder) -> Setting:
@@ -242,11 +242,9 @@ def evaluate(folder: ComparisonFolder) -> None:
     """Judge every saved answer of a comparison again."""
     setting = setting_of(folder)
     judge_the_oracle(setting)
-    for pattern in ("anchors/*", "*/seed-*", "budget-*/*/seed-*"):
-        for path in sorted(folder.path.glob(pattern)):
-            run = dataclasses.replace(folder.anchor("-"), path=path)
-            if run.scores.exists():
-                judge_again(run, setting)
+    for run in [*folder.anchors(), *folder.runs()]:
+        if run.scores.exists():
+            judge_again(run, setting)
     if folder.compositional.experiment.exists():
         evaluate(folder.compositional)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from vidgen.comparison.folder import ANCHORS, ComparisonFolder, RunFolder, read_json
+from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.results import Results
+from vidgen.comparison.rows import LATENCY, Row, mean_of, summarise
+from vidgen.comparison.selection import Tried, tried_settings
 from vidgen.evaluation import Confusion
 from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.evaluation.statistics import over_seeds
@@ -51,6 +55,7 @@ class Point:
         low: lower end of its 95% interval.
         high: upper end.
         price_high: the 95th percentile of the price, where it is a latency; else None.
+        label: which setting it is; empty where its generator has but one.
     """
 
     price: float
@@ -58,6 +63,7 @@ class Point:
     low: float
     high: float
     price_high: float | None = None
+    label: str = ""
 
 
 def loss_curves(run: RunFolder) -> list[Curve]:
@@ -126,15 +132,67 @@ def against_price(
                 continue
             tail = results.one(name, "sampling_p95", share=share)
             found.setdefault(name, []).append(
-                Point(
-                    price=cost.value,
-                    value=good.value,
-                    low=good.value if good.low is None else good.low,
-                    high=good.value if good.high is None else good.high,
+                _point(
+                    good,
+                    cost.value,
                     price_high=tail.value if tail and price == "sampling_p50" else None,
                 )
             )
     return found
+
+
+def along_settings(
+    folder: ComparisonFolder, names: Sequence[str], seeds: Sequence[int]
+) -> dict[tuple[str, str], dict[str, list[Point]]]:
+    """Quality on validation prompts against the latency of one clip, at each sampler setting tried.
+
+    With several seeds a point is their mean. A setting without a measured latency, or without a
+    value, has none.
+
+    Args:
+        folder: of the comparison.
+        names: generators.
+        seeds: of training; all are drawn that tried the setting.
+
+    Returns:
+        Points by (metric, prompts) that decided, and by generator.
+    """
+    found: dict[tuple[str, str], dict[str, list[Point]]] = {}
+    for name in names:
+        groups: dict[str, list[Tried]] = {}
+        for seed in seeds:
+            for tried in tried_settings(folder.run(name, seed)):
+                key = json.dumps([tried.row.metric, tried.row.prompts, tried.sampler])
+                groups.setdefault(key, []).append(tried)
+        varied = _varied([group[0].sampler for group in groups.values()])
+        for group in groups.values():
+            row = summarise([tried.row for tried in group])[0]
+            median, tail = (mean_of(tried.price.get(of) for tried in group) for of in LATENCY)
+            if row.value is None or not median:
+                continue
+            said = ", ".join(f"{field} {group[0].sampler.get(field)}" for field in varied)
+            series = found.setdefault((row.metric, row.prompts), {})
+            series.setdefault(name, []).append(_point(row, median, price_high=tail, label=said))
+    return found
+
+
+def _varied(samplers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields that differ among settings."""
+    fields = dict.fromkeys(field for sampler in samplers for field in sampler)
+    return [f for f in fields if any(s.get(f) != samplers[0].get(f) for s in samplers)]
+
+
+def _point(row: Row, price: float, *, price_high: float | None, label: str = "") -> Point:
+    """A row that has a value, at a price."""
+    assert row.value is not None
+    return Point(
+        price=price,
+        value=row.value,
+        low=row.value if row.low is None else row.low,
+        high=row.value if row.high is None else row.high,
+        price_high=price_high,
+        label=label,
+    )
 
 
 def observations(folder: ComparisonFolder) -> dict[str, list[Observations]]:
@@ -143,12 +201,9 @@ def observations(folder: ComparisonFolder) -> dict[str, list[Observations]]:
     Runs that were judged before observations were kept are absent.
     """
     found: dict[str, list[Observations]] = {}
-    paths = [
-        *folder.path.glob(f"{ANCHORS}/*/scores.json"),
-        *folder.path.glob("*/seed-*/scores.json"),
-    ]
-    for path in sorted(paths):
-        for who, data in read_json(path).get("observed", {}).items():
+    for run in [*folder.anchors(), *folder.runs(shares=False)]:
+        scores = read_json(run.scores) if run.scores.exists() else {}
+        for who, data in scores.get("observed", {}).items():
             found.setdefault(who, []).append(Observations.from_json(data))
     return found
 

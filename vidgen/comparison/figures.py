@@ -88,24 +88,23 @@ def loss(name: str, curves: Sequence[Curve], axis: str, colour: str) -> str:
 def trade_off(
     label: str, quality: str, series: Mapping[str, Sequence[Point]], look: Look, *, share: bool
 ) -> str:
-    """Quality against one price: a line a generator through its budgets.
+    """Quality against one price: a line a generator through its budgets, or sampler settings.
 
     Args:
         label: of the price.
         quality: what is drawn upwards.
-        series: by generator.
+        series: by generator, in the order in which the line joins them.
         look: from `drawing.looks`.
         share: whether the quality lies in [0, 1].
     """
     with panel() as (axes, save):
         for name, points in series.items():
             colour, marker = look[name]
-            ordered = sorted(points, key=lambda point: point.price)
-            x, y = [p.price for p in ordered], [p.value for p in ordered]
+            x, y = [p.price for p in points], [p.value for p in points]
             axes.errorbar(
                 x,
                 y,
-                yerr=([p.value - p.low for p in ordered], [p.high - p.value for p in ordered]),
+                yerr=([p.value - p.low for p in points], [p.high - p.value for p in points]),
                 color=colour,
                 marker=marker,
                 markersize=6,
@@ -113,7 +112,16 @@ def trade_off(
                 elinewidth=1.5,
                 label=name,
             )
-            for point in ordered:
+            for point in points:
+                if point.label:
+                    axes.annotate(
+                        point.label,
+                        (point.price, point.value),
+                        (5, 4),
+                        textcoords="offset points",
+                        fontsize=6.5,
+                        color=colour,
+                    )
                 if point.price_high is not None:
                     axes.plot(
                         [point.price, point.price_high],

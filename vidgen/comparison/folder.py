@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "price.json"
 
     @property
+    def failure(self) -> epath.Path:
+        """Why its job ended in an error, where it did."""
+        return self.path / "failure.json"
+
+    @property
     def selection(self) -> epath.Path:
         """Which sampler settings were tried on validation prompts, and which was chosen."""
         return self.path / "selection.json"
@@ -158,6 +163,22 @@ class ComparisonFolder:
     def anchor(self, name: str) -> RunFolder:
         """Where an anchor lies."""
         return RunFolder(self.path / ANCHORS / name)
+
+    def runs(self, *, shares: bool = True) -> list[RunFolder]:
+        """Every run that is there, finished or not, in a fixed order; anchors are none.
+
+        Args:
+            shares: whether those at a share of the budget are among them; they come last.
+        """
+        patterns = ("*/seed-*", "budget-*/*/seed-*") if shares else ("*/seed-*",)
+        return self._found(*patterns)
+
+    def anchors(self) -> list[RunFolder]:
+        """Every anchor that is there, in a fixed order."""
+        return self._found(f"{ANCHORS}/*")
+
+    def _found(self, *patterns: str) -> list[RunFolder]:
+        return [RunFolder(p) for pattern in patterns for p in sorted(self.path.glob(pattern))]
 
 
 def of_run(run: epath.PathLike) -> tuple[ComparisonFolder, str, int, float]:

@@ -75,6 +75,72 @@ def compose(
     Raises:
         ImportError: if matplotlib or jinja2 is absent, naming the extra that brings them.
     """
+    template = _template()
+    experiment, who = record["experiment"], _Cast.of(record, results)
+    look = drawing.looks(who.contestants)
+    oracle = read_json(folder.oracle) if folder.oracle.exists() else None
+    figures = _figures(folder, experiment, results, who, look, oracle)
+    tables = _tables(folder, experiment, results, who, oracle)
+    metrics = metric_tables(results, who.contestants, who.framing)
+    measured = {row.metric for row in results.summary}
+    html = template.render(
+        title=experiment["name"],
+        experiment=experiment,
+        record=record,
+        verdict=verdict,
+        budget=Budget(**experiment["budget"]),
+        seeds=_seeds(experiment["seeds"], results),
+        cards={name: record["cards"][name] for name in who.everybody},
+        look=look,
+        figures=figures,
+        tables=tables,
+        metric_tables=metrics,
+        marked=any(cell.best for _, cells in tables["main"].lines for cell in cells),
+        walls=walls(
+            folder,
+            f"{experiment['test_split']}-{experiment['prompts']}",
+            [(name, folder.run(name, experiment["seeds"][0])) for name in who.contestants],
+        ),
+        oracle_why=oracle["why"] if oracle else "",
+        definitions=[(name, title(name), METRICS[name]) for name in METRICS if name in measured],
+        cost_definitions=COST_DEFINITIONS,
+        command=_command(experiment, record["order"]),
+        loads=_loads(folder, who.everybody, experiment["seeds"]),
+        configuration=json.dumps(experiment, indent=2),
+    )
+    drawn: Panels = {name: svg for group in figures.values() for name, svg in group.items()}
+    return Page(
+        html=html,
+        figures=drawn,
+        tables=(*tables.values(), *(table for _, table in metrics)),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Cast:
+    """Who is in a report: the generators that compete, and what they are framed by."""
+
+    everybody: list[str]
+    contestants: list[str]
+    framing: list[str]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], results: Results) -> _Cast:
+        """Those that have rows, in the order of the experiment."""
+        everybody = [name for name in record["order"] if name in results.who("generator")]
+        families = {name: record["cards"][name]["family"] for name in everybody}
+        contestants = [name for name in everybody if families[name] != "baseline"]
+        baselines = [name for name in everybody if name not in contestants]
+        framing = [*baselines, *results.who("anchor")]
+        return cls(everybody=everybody, contestants=contestants, framing=framing)
+
+
+def _template() -> Any:
+    """The page's template.
+
+    Raises:
+        ImportError: if matplotlib or jinja2 is absent, naming the extra that brings them.
+    """
     try:
         import jinja2
         import matplotlib  # noqa: F401 - the figures need it, and say so less well
@@ -91,77 +157,58 @@ def compose(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    cards, experiment = record["cards"], record["experiment"]
-    everybody = [name for name in record["order"] if name in results.who("generator")]
-    contestants = [name for name in everybody if cards[name]["family"] != "baseline"]
-    baselines = [name for name in everybody if name not in contestants]
-    framing = [*baselines, *results.who("anchor")]
-    look = drawing.looks(contestants)
+    return environment.get_template("report.html.jinja")
+
+
+def _figures(
+    folder: ComparisonFolder,
+    experiment: Mapping[str, Any],
+    results: Results,
+    who: _Cast,
+    look: drawing.Look,
+    oracle: Mapping[str, Any] | None,
+) -> dict[str, Panels]:
+    """The page's figures by the places where they stand; one without panels is left out there."""
     seen = observations(folder)
-    oracle = read_json(folder.oracle) if folder.oracle.exists() else None
+    confused: dict[str, list[Observations]] = {}
     if oracle is not None:
-        clips = {who: [Observations.from_json(o)] for who, o in oracle["observed"].items()}
-        others = [who for who in seen if who.startswith(RECONSTRUCTION)] + contestants
-        confused = clips | {who: seen[who] for who in others if who in seen}
-    else:
-        confused = {}
-    figures = {
-        "success": panels.forest(results, contestants, everybody, look),
-        "training": panels.training(results, contestants, look),
-        "sampling": panels.sampling(results, contestants, look),
-        "drift": panels.along_frames(
-            seen, contestants, look, given=experiment["task"]["context_frames"]
-        ),
-        "losses": panels.losses(folder, results, contestants, look),
+        confused = {n: [Observations.from_json(o)] for n, o in oracle["observed"].items()}
+        reconstructions = [name for name in seen if name.startswith(RECONSTRUCTION)]
+        others = [*reconstructions, *who.contestants]
+        confused |= {name: seen[name] for name in others if name in seen}
+    given = experiment["task"]["context_frames"]
+    return {
+        "success": panels.forest(results, who.contestants, who.everybody, look),
+        "training": panels.training(results, who.contestants, look),
+        "sampling": panels.sampling(results, who.contestants, look),
+        "settings": panels.settings(folder, who.contestants, experiment["seeds"], look),
+        "drift": panels.along_frames(seen, who.contestants, look, given=given),
+        "losses": panels.losses(folder, results, who.contestants, look),
         "confusion": panels.confusions(confused),
     }
-    tables = {
-        "main": main_table(results, contestants, framing),
-        "pairs": pair_table(results),
-        "price": cost_table(results, everybody, contestants),
-        "oracle": own_error_table(oracle["own_error"] if oracle else {}),
-    }
+
+
+def _tables(
+    folder: ComparisonFolder,
+    experiment: Mapping[str, Any],
+    results: Results,
+    who: _Cast,
+    oracle: Mapping[str, Any] | None,
+) -> dict[str, Table]:
+    """The page's tables by the places where they stand, but for those of all metrics."""
     further = {
-        "settings": settings_table(folder, contestants, experiment["seeds"]),
+        "settings": settings_table(folder, who.contestants, experiment["seeds"]),
         "agreement": agreement_table(agreement(results)),
-        "compositional": main_table(results, contestants, framing, COMPOSITIONAL)
+        "compositional": main_table(results, who.contestants, who.framing, COMPOSITIONAL)
         if results.pick("oracle_success", protocol=COMPOSITIONAL)
         else None,
     }
-    tables |= {name: table for name, table in further.items() if table is not None}
-    metrics = metric_tables(results, contestants, framing)
-    measured = {row.metric for row in results.summary}
-    html = environment.get_template("report.html.jinja").render(
-        title=experiment["name"],
-        experiment=experiment,
-        record=record,
-        verdict=verdict,
-        budget=Budget(**experiment["budget"]),
-        seeds=_seeds(experiment["seeds"], results),
-        cards={name: cards[name] for name in everybody},
-        look=look,
-        figures=figures,
-        tables=tables,
-        metric_tables=metrics,
-        marked=any(cell.best for _, cells in tables["main"].lines for cell in cells),
-        walls=walls(
-            folder,
-            f"{experiment['test_split']}-{experiment['prompts']}",
-            [(name, folder.run(name, experiment["seeds"][0])) for name in contestants],
-        ),
-        oracle_why=oracle["why"] if oracle else "",
-        definitions=[(name, title(name), METRICS[name]) for name in METRICS if name in measured],
-        cost_definitions=COST_DEFINITIONS,
-        command=_command(experiment, record["order"]),
-        loads=_loads(folder, everybody, experiment["seeds"]),
-        configuration=json.dumps(experiment, indent=2),
-    )
-    drawn: Panels = {name: svg for group in figures.values() for name, svg in group.items()}
-    return Page(
-        html=html,
-        figures=drawn,
-        tables=(*tables.values(), *(table for _, table in metrics)),
-    )
+    return {
+        "main": main_table(results, who.contestants, who.framing),
+        "pairs": pair_table(results),
+        "price": cost_table(results, who.everybody, who.contestants),
+        "oracle": own_error_table(oracle["own_error"] if oracle else {}),
+    } | {name: table for name, table in further.items() if table is not None}
 
 
 def _seeds(planned: Sequence[int], results: Results) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from vidgen.comparison import figures
 from vidgen.comparison.curves import (
     against_price,
+    along_settings,
     frame_curves,
     loss_curves,
     total_confusion,
@@ -73,6 +74,22 @@ def training(results: Results, contestants: Sequence[str], look: Look) -> Panels
 def sampling(results: Results, contestants: Sequence[str], look: Look) -> Panels:
     """Quality against the latency of one clip, and against throughput."""
     return _trade_offs(results, SAMPLING, contestants, look)
+
+
+def settings(
+    folder: ComparisonFolder, contestants: Sequence[str], seeds: Sequence[int], look: Look
+) -> Panels:
+    """Quality on validation prompts against latency, along the sampler settings that were tried."""
+    return {
+        f"settings-{metric.replace('_', '-')}": figures.trade_off(
+            SAMPLING["sampling_p50"],
+            f"{title(metric)}, validation",
+            series,
+            look,
+            share=is_share(metric),
+        )
+        for (metric, _), series in along_settings(folder, contestants, seeds).items()
+    }
 
 
 def along_frames(

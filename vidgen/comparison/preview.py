@@ -169,10 +169,8 @@ def _page(source: Source, entries: list[_Entry]) -> bytes:
             if entry.clip.truth is not None:
                 moving.append(overlaid(entry.clip.video, entry.clip.truth, scale))
             size = f'width="{source.width * scale}" height="{source.height * scale}"'
-            pictures = "".join(
-                f'<img alt="{html.escape(entry.title)}" {size} src="{_uri(frames, source.fps)}">'
-                for frames in moving
-            )
+            attributes = f'alt="{html.escape(entry.title)}" {size}'
+            pictures = "".join(_moving(frames, source.fps, attributes) for frames in moving)
         kind = "" if entry.clip is not None else ' class="broken"'
         figures.append(
             f"<figure{kind}><div>{pictures}</div><figcaption>{'<br>'.join(words)}</figcaption></figure>"
@@ -180,9 +178,16 @@ def _page(source: Source, entries: list[_Entry]) -> bytes:
     return _PAGE.format(headline=headline, figures="\n".join(figures)).encode()
 
 
-def _uri(frames: np.ndarray, fps: int) -> str:
-    content = base64.b64encode(video.webp(frames, fps)).decode()
-    return f"data:image/webp;base64,{content}"
+def _moving(frames: np.ndarray, fps: int, attributes: str) -> str:
+    """A moving picture, or the frame in its middle for whoever wants no motion and for paper."""
+    still, moving = (
+        f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+        for content in (video.still_webp(frames[len(frames) // 2]), video.webp(frames, fps))
+    )
+    return (
+        f'<picture><source media="(prefers-reduced-motion: reduce), print" srcset="{still}">'
+        f'<img {attributes} src="{moving}"></picture>'
+    )
 
 
 _PAGE = """<!doctype html>
@@ -201,6 +206,11 @@ img {{ image-rendering: pixelated; margin-right: .4rem; border-radius: 3px }}
 figcaption {{ margin-top: .4rem; color: #a1a1aa; overflow-wrap: anywhere }}
 figcaption b {{ color: #f4f4f5; font-weight: 500 }}
 .broken figcaption {{ color: #f87171 }}
+@media print {{
+  body, figure {{ background: #fff; color: #000 }}
+  figure {{ break-inside: avoid; border: 1px solid #bbb }}
+  figcaption, figcaption b {{ color: #000 }}
+}}
 </style>
 <h1>{headline}</h1>
 <main>

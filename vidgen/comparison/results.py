@@ -6,11 +6,8 @@ import dataclasses
 import os
 from typing import TypeVar
 
-from etils import epath
-
 from vidgen.comparison import records
 from vidgen.comparison.folder import (
-    ANCHORS,
     ComparisonFolder,
     FolderError,
     RunFolder,
@@ -24,13 +21,12 @@ from vidgen.comparison.rows import (
     TEST,
     Kind,
     Row,
-    as_json,
-    rows_of,
     summarise,
 )
 from vidgen.comparison.trust import Trust, trust_of
 from vidgen.evaluation.agreement import Agreement, rank_agreement
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
+from vidgen.evaluation.metrics import STRATA
 from vidgen.training.cost import Cost
 
 _T = TypeVar("_T")
@@ -167,46 +163,44 @@ def _read(
     """The rows of one folder, and the values of single clips where they were kept."""
     rows: list[Row] = []
     clips: dict[ClipKey, list[float | None]] = {}
-    for path in _score_files(folder.path):
-        scores = read_json(path)
-        rows += [Row(**row) for row in scores["rows"]]
-        if path.parent.parent.name == ANCHORS:
+    for run in [*folder.anchors(), *folder.runs()]:
+        if not run.scores.exists():
             continue
-        rows += _price_rows(RunFolder(path.parent))
+        scores = read_json(run.scores)
+        rows += [Row(**row) for row in scores["rows"]]
+        if scores["seed"] is None:  # an anchor
+            continue
+        rows += _price_rows(run)
         if scores["share"] == 1.0:
             for kept in scores.get("clips", []):
                 who = (scores["generator"], scores["seed"])
                 clips[*who, kept["metric"], kept["prompts"], protocol] = kept["values"]
-    rows += _failures(folder.path, {(row.generator, row.seed, row.share) for row in rows})
+    rows += _failures(folder, {(row.generator, row.seed, row.share) for row in rows})
     return [dataclasses.replace(row, protocol=protocol) for row in rows], clips
 
 
-def _score_files(root: epath.Path) -> list[epath.Path]:
-    patterns = (f"{ANCHORS}/*/scores.json", "*/seed-*/scores.json", "budget-*/*/seed-*/scores.json")
-    return [path for pattern in patterns for path in sorted(root.glob(pattern))]
-
-
-def _failures(root: epath.Path, scored: set[tuple[str, int | None, float]]) -> list[Row]:
+def _failures(folder: ComparisonFolder, scored: set[tuple[str, int | None, float]]) -> list[Row]:
     """A row that says why, for each job that ended in an error."""
     rows = []
-    for pattern in ("*/seed-*/failure.json", "budget-*/*/seed-*/failure.json"):
-        for path in sorted(root.glob(pattern)):
-            _, generator, seed, share = of_run(path.parent)
-            if (generator, seed, share) not in scored:
-                why = f"the job failed: {read_json(path)['error']}"
-                rows += [
-                    Row(
-                        generator=generator,
-                        kind="generator",
-                        seed=seed,
-                        share=share,
-                        metric="oracle_success",
-                        prompts=prompts,
-                        value=None,
-                        note=why,
-                    )
-                    for prompts in ("all", "text", "text+image")
-                ]
+    for run in folder.runs():
+        if not run.failure.exists():
+            continue
+        _, generator, seed, share = of_run(run.path)
+        if (generator, seed, share) not in scored:
+            why = f"the job failed: {read_json(run.failure)['error']}"
+            rows += [
+                Row(
+                    generator=generator,
+                    kind="generator",
+                    seed=seed,
+                    share=share,
+                    metric="oracle_success",
+                    prompts=prompts,
+                    value=None,
+                    note=why,
+                )
+                for prompts in STRATA
+            ]
     return rows
 
 
@@ -242,15 +236,3 @@ def _price_rows(run: RunFolder) -> list[Row]:
         for metric in PRICES
         if metric in values
     ]
-
-
-__all__ = [
-    "PRICES",
-    "Results",
-    "Row",
-    "as_json",
-    "collect",
-    "read",
-    "rows_of",
-    "summarise",
-]

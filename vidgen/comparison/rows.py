@@ -37,6 +37,9 @@ PRICES = (
 )
 """What a generator costs; all of it is judged apart from quality."""
 
+LATENCY = ("sampling_p50", "sampling_p95")
+"""Of those, what one clip alone takes: the median, and the tail."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
@@ -139,7 +142,7 @@ def _over_seeds(group: Sequence[Row]) -> Row:
     mean, low, high = over_seeds(values)
     note = f"t over {len(known)} seeds"
     if low == high:
-        low, high = _mean_of(r.low for r in known), _mean_of(r.high for r in known)
+        low, high = mean_of(r.low for r in known), mean_of(r.high for r in known)
         note = "no spread between seeds; mean of the intervals within a seed"
     if is_share(first.metric) and low is not None and high is not None:
         low, high = max(low, 0.0), min(high, 1.0)
@@ -148,7 +151,8 @@ def _over_seeds(group: Sequence[Row]) -> Row:
     )
 
 
-def _mean_of(values: Iterable[float | None]) -> float | None:
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """The mean; None where any value is missing."""
     values = list(values)
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None

@@ -6,6 +6,7 @@ seeds holds the luck of the choice as well. The test prompts are answered once, 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from vidgen import registry
 from vidgen.comparison import records
 from vidgen.comparison.folder import RunFolder, read_json, write_json
-from vidgen.comparison.rows import as_json, rows_of
+from vidgen.comparison.price import Stopwatch, latency
+from vidgen.comparison.rows import Row, as_json, rows_of
 from vidgen.comparison.sampler import combinations, sampler_class
 from vidgen.comparison.setting import Setting
 from vidgen.evaluation import METRICS, Group, answer
@@ -28,6 +30,45 @@ CHOSEN_BY: tuple[tuple[str, Stratum], ...] = (
     ("psnr", "text+image"),
 )
 """Metric and prompts that decide: the first that has a value for every setting."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A sampler setting that was tried on validation prompts.
+
+    Attributes:
+        sampler: its values by field.
+        row: what it came to by the metric that decided.
+        is_chosen: whether it is the one that answered the test prompts.
+        price: what sampling with it costs, by names of `rows.PRICES`; empty where it was tried
+            before that was measured.
+    """
+
+    sampler: Mapping[str, Any]
+    row: Row
+    is_chosen: bool
+    price: Mapping[str, float | None]
+
+
+def tried_settings(run: RunFolder) -> list[Tried]:
+    """The settings that a run tried, in their order; none where it tried none."""
+    if not run.selection.exists():
+        return []
+    data = read_json(run.selection)
+    found = []
+    for place, tried in enumerate(data["tried"]):
+        rows = [Row(**row) for row in tried["rows"]]
+        found.append(
+            Tried(
+                sampler=tried["sampler"],
+                row=next(
+                    r for r in rows if (r.metric, r.prompts) == (data["metric"], data["prompts"])
+                ),
+                is_chosen=place == data["chosen_setting"],
+                price=tried.get("price", {}),
+            )
+        )
+    return found
 
 
 def chosen_sampler(run: RunFolder, setting: Setting, name: str) -> Any:
@@ -48,8 +89,9 @@ def select_sampler(
 ) -> Any:
     """Try a sweep's settings on the validation prompts, unless that is done; returns the best.
 
-    Leaves ``selection.json`` and each setting's answers in the run folder, so that the choice can
-    be followed from disk. The first of equally good settings is taken. A choice that was made when
+    Leaves ``selection.json``, with each setting's scores and sampling speed, and each setting's
+    answers in the run folder, so that the choice can be followed from disk. Speed has no part in
+    the choice. The first of equally good settings is taken. A choice that was made when
     something else was asked, such as another sweep, is forgotten.
 
     Args:
@@ -78,20 +120,19 @@ def select_sampler(
         f"{name}: {len(settings)} sampler settings on {len(prompts)} validation prompts",
         highlight=False,
     )
-    tried = []
+    answered, prices = [], []
+    batch = min(experiment.answer_batch, len(prompts))
     for place, sampler in enumerate(settings):
-
-        def draw(condition: Any, keys: Any, sampler: Any = sampler) -> Any:
-            return sample(params, condition, keys, sampler)
-
-        batch = min(experiment.answer_batch, len(prompts))
-        answers = answer(prompts, setting.encoder, experiment.task, draw, batch_size=batch)
+        watch = Stopwatch(sample, params, sampler)
+        answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
         answers.save(run.samples(f"{protocol}-setting-{place}"))
-        tried.append(answers)
+        answered.append(answers)
+        single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
+        prices.append(single | watch.rate())
 
     def judged(group: Group) -> list[Scores]:
         judge = setting.judge.only([group])
-        return [_of_group(group, judge.judge(answers, prompts)) for answers in tried]
+        return [_of_group(group, judge.judge(answers, prompts)) for answers in answered]
 
     metric, scores, best = _best(judged)
     write_json(
@@ -106,9 +147,12 @@ def select_sampler(
             "tried": [
                 {
                     "sampler": records.encode(sampler),
-                    "rows": as_json(rows_of(score, generator=name, kind="generator", seed=None)),
+                    "rows": as_json(
+                        rows_of(score, generator=name, kind="generator", seed=asked["seed"])
+                    ),
+                    "price": price,
                 }
-                for sampler, score in zip(settings, scores, strict=True)
+                for sampler, score, price in zip(settings, scores, prices, strict=True)
             ],
         },
     )
