@@ -9,7 +9,7 @@ near 1, the shares of clips broken on purpose, which should be near 0, and the s
 went through a narrow linear code and back, as through a tokenizer; each with Wilson's interval.
 Then what the oracle took for what: the whole confusion of identity where it has at most twelve
 classes, and its mistakes where it has more. With the defaults expect real clips at or above 0.99
-(digits 0.985, two objects less, see `REAL_OF`), every broken kind at or below 0.02, and about ten
+(digits 0.985), every broken kind at or below 0.02, and about ten
 minutes on one idle core. The exit code is 1 if a world misses that. The oracle of a moving camera
 has `camera_oracle.py`.
 """
@@ -50,9 +50,8 @@ WORLDS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 REAL, BROKEN = 0.99, 0.02
 """What real clips must reach, and what broken ones may."""
 
-REAL_OF = MappingProxyType({"digits": 0.985, "shapes-two": 0.85, "digits-mage-double": 0.85})
-"""What real clips must reach where that is less: handwriting is not always legible, and of two
-objects that move alike one may never be seen whole."""
+REAL_OF = MappingProxyType({"digits": 0.985})
+"""What real clips must reach where that is less: handwriting is not always legible."""
 
 _PATCH, _KEPT = 4, 12
 _PATCHES = 20_000
