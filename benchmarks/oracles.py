@@ -11,10 +11,9 @@ split; each with Wilson's interval. That last share is the oracle's and the toke
 together: 0.510 on digits and 0.328 on shapes after 600 steps (400 clips, seed 0), where motion is
 still read right in 0.99 of the clips and identity, by majority, in 0.89 and 0.78. Then what the
 oracle took for what: the whole confusion of identity where it has at most twelve classes, and its
-mistakes where it has more. With the defaults expect real clips at or above 0.99 (digits 0.985, two
-objects less, see `REAL_OF`) and every broken kind at or below 0.02. The exit code is 1 if a world
-misses that, as both worlds of two objects do: 0.784 of shapes-two and 0.836 of digits-mage-double
-at 250 clips. The oracle of a moving camera has `camera_oracle.py`.
+mistakes where it has more. With the defaults expect real clips at or above 0.99 (digits 0.985) and
+every broken kind at or below 0.02. The exit code is 1 if a world misses that. The oracle of a
+moving camera has `camera_oracle.py`.
 """
 
 from __future__ import annotations
@@ -60,9 +59,8 @@ WORLDS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 REAL, BROKEN = 0.99, 0.02
 """What real clips must reach, and what broken ones may."""
 
-REAL_OF = MappingProxyType({"digits": 0.985, "shapes-two": 0.85, "digits-mage-double": 0.85})
-"""What real clips must reach where that is less: handwriting is not always legible, and of two
-objects that move alike one may never be seen whole."""
+REAL_OF = MappingProxyType({"digits": 0.985})
+"""What real clips must reach where that is less: handwriting is not always legible."""
 
 TOKENIZER = "tokenizer"
 """How real clips that went through it are called."""

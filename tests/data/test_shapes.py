@@ -111,6 +111,26 @@ def test_the_shape_named_last_lies_in_front():
     assert checked > 20
 
 
+def test_two_shapes_lie_apart_in_half_of_the_frames():
+    scene = source("shapes", objects=2, size=64, shape_size=14)
+    alike = 0
+    for index in range(150):
+        truth = scene[index].truth
+        alike += truth.motion[0] == truth.motion[1]
+        low, high = truth.boxes[:, :, :2].max(1), truth.boxes[:, :, 2:].min(1)
+        assert ((low - high).max(1) >= 2).mean() >= 1 / 2
+    assert alike > 5
+
+
+def test_where_there_is_no_room_two_shapes_are_not_long_behind_each_other():
+    scene = source("shapes", objects=2)
+    for index in range(150):
+        masks = scene[index].truth.object_masks
+        shared = masks.all(axis=1).sum((1, 2))
+        hidden = shared / masks.sum((2, 3)).min(1)
+        assert hidden.mean() < 1 / 2
+
+
 def test_small_and_large_are_told_apart_by_area():
     made = source("shapes", sizes=True, size=64)
     images, identities = made.exemplars()

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from vidgen.evaluation.components import INK_LEVEL, Extent, cut_exemplars, find_objects
+from vidgen.evaluation.components import (
+    INK_LEVEL,
+    Extent,
+    cut_exemplars,
+    find_objects,
+    two_apart,
+)
 
 EXTENT = Extent(size=8, least_area=12.0, most_side=12)
 
@@ -52,6 +58,26 @@ def test_the_crop_shows_the_largest_object_alone():
     crops = find_objects(canvas((4, 4, 6, 6), (13, 4, 8, 8)), EXTENT).crops
     alone = find_objects(canvas((13, 4, 8, 8)), EXTENT).crops
     np.testing.assert_array_equal(crops, alone)
+
+
+def test_two_objects_are_cut_out_where_they_stand_apart():
+    one, other, speck = (4, 4, 6, 6), (20, 18, 5, 6), (28, 2, 2, 2)
+    scenes = [
+        canvas(one, other),
+        canvas(one),
+        canvas(one, other, speck),
+        canvas(one, (4, 11, 6, 6)),  # they touch, and are as long as two
+        canvas(one, other, (20, 2, 6, 6)),
+        canvas(),
+    ]
+    apart, alone = two_apart(np.concatenate(scenes), EXTENT)
+    assert apart.tolist() == [True, False, True, False, False, False]
+    assert alone.shape == (6, 2, 32, 32, 1)
+    for frame in (0, 2):
+        found = sorted(alone[frame].reshape(2, -1).astype(bool).sum(1))
+        assert found == [30, 36]
+        np.testing.assert_array_equal(alone[frame].max(0), canvas(one, other)[0])
+    assert not alone[~apart].any()
 
 
 def test_the_extent_comes_from_the_slightest_exemplar():

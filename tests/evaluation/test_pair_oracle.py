@@ -4,7 +4,6 @@ import pytest
 from vidgen.data import source
 from vidgen.evaluation import Judge, oracle_for, protocol
 from vidgen.evaluation.clip_oracle import own_error
-from vidgen.evaluation.layers import candidates
 from vidgen.evaluation.pair_oracle import PairVerdicts
 
 SHAPES = {"objects": 2}
@@ -29,11 +28,12 @@ def test_real_pairs_succeed_though_they_cross(shapes, verdicts):
     masks = shapes.truth.object_masks
     crossing = (masks[:, :, 0] & masks[:, :, 1]).any((1, 2, 3))
     assert crossing.mean() > 0.3
-    assert verdicts.success.mean() >= 0.85
-    assert verdicts.success[crossing].mean() >= 0.75
-    differ = np.array([a != b for a, b in shapes.truth.motion])
-    assert verdicts.success[differ].mean() >= 0.93
-    assert verdicts.confusions()["identity"].accuracy >= 0.85
+    assert verdicts.success.mean() >= 0.98
+    assert verdicts.success[crossing].mean() >= 0.96
+    alike = np.array([a == b for a, b in shapes.truth.motion])
+    assert alike.sum() >= 8
+    assert verdicts.success[alike].mean() >= 0.96
+    assert verdicts.confusions()["identity"].accuracy >= 0.98
 
 
 def test_pairs_are_where_they_should_be(verdicts):
@@ -44,7 +44,7 @@ def test_pairs_are_where_they_should_be(verdicts):
 def test_broken_pairs_fail(oracle, shapes):
     """On few clips, since it takes long; the benchmark does it on many."""
     scores = own_error(oracle, shapes[:24])
-    assert scores.pop("real").value >= 0.8
+    assert scores.pop("real").value == 1.0
     assert len(scores) == 9
     assert {kind: s.value for kind, s in scores.items() if s.value * 24 > 1} == {}
 
@@ -93,7 +93,7 @@ def test_pairs_are_judged_clip_by_clip(oracle, shapes, verdicts):
 
 def test_the_judge_scores_pairs(shapes):
     found = Judge(source("shapes", **SHAPES)).judge(shapes, shapes)
-    assert found["oracle_success", "all"].value >= 0.85
+    assert found["oracle_success", "all"].value >= 0.98
     assert found["extra_rate", "all"].value <= 0.02
     assert found["bounce_error_frames", "all"].value is None
     assert "two objects" in found["bounce_error_frames", "all"].note
@@ -122,18 +122,3 @@ def test_a_hidden_object_is_not_held_against_a_clip():
     missing.distance[0, :3, 0] = np.nan
     assert not missing.success.any()
     assert not verdict(8).success.any()
-
-
-def test_the_best_paths_hold_the_most_ink():
-    """Two squares of four pixels go right; one starts where the other one will never be."""
-    ink = np.zeros((6, 16, 16), bool)
-    columns = np.arange(6)[None] + np.arange(7)[:, None]
-    rows = np.repeat(np.arange(13)[:, None], 6, axis=1)
-    for t in range(6):
-        ink[t, 2:6, t : t + 4] = True
-        ink[t, 10:13, t + 5 : t + 9] = True
-    found = candidates(ink, rows, columns, 4, need=5, most=3)
-    assert [score for score, _ in found[:2]] == [16, 12]
-    assert found[0][1][0].tolist() == [2, 0]
-    assert found[1][1][0, 1] == 5
-    assert found[2][0] < 12

@@ -22,8 +22,9 @@ overlap, and in Double Moving MNIST two different digits in order. What is not t
   frames shows what its caption says and little more; ``speed=7.2`` gives the scripts' pace.
 - The scripts start anywhere (MAGE's for two digits between 0.15 and 0.84 of the free canvas), so
   that a digit that starts at a border shows only half of its caption. Here starts leave room for
-  both halves, see `motion.starts`; they are whole pixels, and frame 0 shows the start itself, where
-  the scripts move once before. Positions are rounded where the scripts cut off.
+  both halves, see `motion.starts`, and two digits lie apart in half of the frames, see
+  `objects.MovingObjects`; they are whole pixels, and frame 0 shows the start itself, where the
+  scripts move once before. Positions are rounded where the scripts cut off.
 - Sync-DRAW's script moves a digit up and down where its sentence says "left and right", and the
   other way round. Here sentences are true; a model judged on the published files needs them
   exchanged.

@@ -192,3 +192,26 @@ def trajectory(
         velocity = np.where(met, -velocity, velocity)
         path.append(at)
     return np.floor(np.stack(path, axis=1) + 0.5 + 1e-9).astype(np.int64)
+
+
+def paths(
+    physics: Physics, motion: str, *, frames: int | None = None
+) -> tuple[Int[np.ndarray, "Sy T"], Int[np.ndarray, "Sx T"]]:
+    """Every path of a motion, an axis at a time: axes do not disturb each other.
+
+    Args:
+        physics: the world.
+        motion: a name in `MOTIONS`.
+        frames: T, by default the world's.
+
+    Returns:
+        The top of the cell in every frame from each of the `starts`, and its left side.
+    """
+    low, high = starts(physics, motion)
+    world = physics if frames is None else dataclasses.replace(physics, frames=frames)
+    axes = []
+    for axis in (0, 1):
+        corner = np.tile(low, (int(high[axis] - low[axis]) + 1, 1))
+        corner[:, axis] = np.arange(low[axis], high[axis] + 1)
+        axes.append(trajectory(world, motion, corner)[:, :, axis])
+    return axes[0], axes[1]

@@ -17,12 +17,22 @@ from vidgen.data import grammar
 from vidgen.data.draws import Draws, salt
 from vidgen.data.grammar import Wording
 from vidgen.data.grounds import Ground
-from vidgen.data.motion import Physics, starts, trajectory
+from vidgen.data.motion import Physics, paths
 from vidgen.data.splits import LENGTHS, Split
 from vidgen.data.sprites import INK, Sprites
 from vidgen.types import Clip, Truth
 
 __all__ = ["INK", "MovingObjects"]
+
+Route = tuple[list[int], list[int]]
+"""Rows and columns of the corner of an object's cell, T each."""
+
+_GAP = 2
+"""Pixels between two objects in at least half of the frames. Two that move alike could else hide
+each other in all of them, and nobody could tell what the clip shows."""
+
+_MOST_DRAWS = 64
+"""Of starts. Where the canvas has no room for the gap, those that come nearest to it are taken."""
 
 _RENDERING = 1
 """Part of the fingerprint: to be raised whenever the same options give other clips."""
@@ -32,9 +42,11 @@ class MovingObjects:
     """A virtual source: clip `i` is drawn from a hash of the source and `i`, and never stored.
 
     A clip has one or more sprites of different identities, drawn uniformly, for each a motion of
-    those that the split allows, and a start drawn uniformly from `motion.starts`. Objects ignore
-    each other; where they overlap, digits shine through each other (the brighter pixel wins, as in
-    Moving MNIST) and shapes hide those named before them.
+    those that the split allows, and a start drawn uniformly from `motion.starts`. Two objects start
+    where a clip can show both: starts are drawn until in half of the frames the boxes of their ink
+    lie `_GAP` pixels apart, if there is room. They ignore each other; where they overlap,
+    digits shine through each other (the brighter pixel wins, as in Moving MNIST) and shapes hide
+    those named before them.
 
     The truth knows every object whole, hidden parts included: ``boxes`` are the tight boxes of its
     ink (half open: bottom and right lie just outside it), ``object_masks`` the ink itself and
@@ -91,6 +103,7 @@ class MovingObjects:
         self._motions = tuple(split.motions(parity, physics.motions) for parity in (0, 1))
         self._routes = {motion: _Routes(physics, motion) for motion in physics.motions}
         self._boxes = sprites.boxes
+        self._bounds: list[list[float]] = sprites.boxes.tolist()  # read one by one, and faster
         self._salt = salt(f"{name}/{split.name}/{seed}")
 
     @functools.cached_property
@@ -121,7 +134,9 @@ class MovingObjects:
         # What one object on black does not have is left out of its hash, which runs depend on.
         pixels = [self._sprites.images]
         if self._objects > 1:
-            options.append({"objects": self._objects, "joints": [w.joint for w in self._wordings]})
+            joints = [wording.joint for wording in self._wordings]
+            options.append({"objects": self._objects, "joints": joints})
+            options.append([_GAP, _MOST_DRAWS])
         if self._sprites.cover is not None and (self._objects > 1 or self._ground is not None):
             pixels.append(self._sprites.cover)
         if self._ground is not None:
@@ -167,7 +182,7 @@ class MovingObjects:
         rows: list[int] = []
         identities: list[str] = []
         motions: list[str] = []
-        routes: list[tuple[list[int], list[int]]] = []
+        routes: list[Route] = []
         for place in range(1, self._objects + 1):
             row = self._draw_row(draws, identities)
             rows.append(row)
@@ -176,6 +191,8 @@ class MovingObjects:
             allowed = self._allowed(identities) if last else self._world.motions
             motions.append(allowed[draws.below(len(allowed))])
             routes.append(self._routes[motions[-1]].draw(draws))
+        if self._objects == 2:
+            routes = self._apart(draws, rows, motions, routes)
         video = self._render(draws, rows, routes)
         masks = self._masks(video, rows, routes)
         truth = Truth(
@@ -201,8 +218,30 @@ class MovingObjects:
             row = draws.below(len(identities))
         return row
 
+    def _apart(
+        self, draws: Draws, rows: Sequence[int], motions: Sequence[str], routes: Sequence[Route]
+    ) -> list[Route]:
+        """These routes of two objects, or others of the same motions on which both can be seen."""
+        tried: list[tuple[float, list[Route]]] = []
+        while not tried or (tried[-1][0] < _GAP and len(tried) < _MOST_DRAWS):
+            tried.append((self._gap(rows, routes), list(routes)))
+            routes = [self._routes[motion].draw(draws) for motion in motions]
+        return max(tried, key=lambda one: one[0])[1]
+
+    def _gap(self, rows: Sequence[int], routes: Sequence[Route]) -> float:
+        """Pixels between the boxes of two objects in at least half of the frames, less than 0 where
+        they overlap.
+        """
+        (t1, l1, b1, r1), (t2, l2, b2, r2) = (self._bounds[row] for row in rows)
+        (ys1, xs1), (ys2, xs2) = routes
+        gaps = [
+            max(t2 - b1 + y, t1 - b2 - y, l2 - r1 + x, l1 - r2 - x)
+            for y, x in zip(map(operator.sub, ys2, ys1), map(operator.sub, xs2, xs1), strict=True)
+        ]
+        return sorted(gaps)[len(gaps) // 2]
+
     def _render(
-        self, draws: Draws, rows: Sequence[int], routes: Sequence[tuple[list[int], list[int]]]
+        self, draws: Draws, rows: Sequence[int], routes: Sequence[Route]
     ) -> UInt8[np.ndarray, "T H W C"]:
         video = np.zeros((self.frames, self.height, self.width, self.channels), np.uint8)
         if self._ground is not None:
@@ -216,7 +255,7 @@ class MovingObjects:
         self,
         video: UInt8[np.ndarray, "T H W C"],
         rows: Sequence[int],
-        routes: Sequence[tuple[list[int], list[int]]],
+        routes: Sequence[Route],
     ) -> Bool[np.ndarray, "T O H W"]:
         if self._objects == 1 and self._ground is None and self.channels == 1:
             return (video[..., 0] >= INK)[:, None]  # the same, in half the time
@@ -225,9 +264,7 @@ class MovingObjects:
             self._sprites.mark(masks[:, n], row, *route)
         return masks
 
-    def _boxes_of(
-        self, rows: Sequence[int], routes: Sequence[tuple[list[int], list[int]]]
-    ) -> np.ndarray:
+    def _boxes_of(self, rows: Sequence[int], routes: Sequence[Route]) -> np.ndarray:
         """float32 [T O 4]."""
         corners = np.array([[ys, xs, ys, xs] for ys, xs in routes], np.float32)
         return corners.transpose(2, 0, 1) + self._boxes[rows]
@@ -243,18 +280,12 @@ class MovingObjects:
 
 
 class _Routes:
-    """Every path of a motion, an axis at a time: axes do not disturb each other."""
+    """Every path of a motion, as lists, which are drawn from and read faster than arrays."""
 
     def __init__(self, physics: Physics, motion: str) -> None:
-        self._low, high = (bound.tolist() for bound in starts(physics, motion))
-        self._count = [high - low + 1 for low, high in zip(self._low, high, strict=True)]
-        self._paths: list[list[list[int]]] = []
-        for axis in (0, 1):
-            corners = np.array([self._low] * self._count[axis])
-            corners[:, axis] += np.arange(self._count[axis])
-            self._paths.append(trajectory(physics, motion, corners)[..., axis].tolist())
+        self._rows, self._columns = (axis.tolist() for axis in paths(physics, motion))
 
-    def draw(self, draws: Draws) -> tuple[list[int], list[int]]:
+    def draw(self, draws: Draws) -> Route:
         """The rows and columns of the corner, T each, from a uniform start."""
-        y, x = (paths[draws.below(n)] for paths, n in zip(self._paths, self._count, strict=True))
-        return y, x
+        y = self._rows[draws.below(len(self._rows))]
+        return y, self._columns[draws.below(len(self._columns))]

@@ -95,6 +95,57 @@ def find_objects(frames: np.ndarray, extent: Extent) -> Objects:
         frames: uint8 [F H W C].
         extent: how large an object is.
     """
+    found = _components(frames, extent)
+    largest = np.full(len(frames), -1, np.int64)
+    ascending = np.argsort(found.area, kind="stable")
+    ascending = ascending[found.worth[ascending] > 0]
+    largest[found.home[ascending]] = ascending
+    alone = np.where((found.labels == largest[:, None, None])[..., None], frames, 0)
+    centroid = centroids(alone)
+    crops = crop(alone, np.nan_to_num(centroid), extent.size)
+    return Objects(count=found.count, centroid=centroid, crops=crops)
+
+
+def two_apart(frames: np.ndarray, extent: Extent) -> tuple[np.ndarray, np.ndarray]:
+    """The frames in which two objects stand apart, each whole for all that can be seen.
+
+    Args:
+        frames: uint8 [F H W C].
+        extent: how large an object is.
+
+    Returns:
+        bool [F], whether exactly two are seen, and uint8 [F 2 H W C], each alone on black.
+    """
+    found = _components(frames, extent)
+    objects = np.flatnonzero(found.worth == 1)
+    pairs = np.full((len(frames), 2), -1, np.int64)
+    order = objects[np.argsort(found.home[objects], kind="stable")]
+    apart = (found.count == 2) & (np.bincount(found.home[objects], minlength=len(frames)) == 2)
+    pairs[apart] = order[apart[found.home[order]]].reshape(-1, 2)
+    mine = found.labels[:, None] == pairs[..., None, None]
+    return apart, np.where(mine[..., None], frames[:, None], 0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Components:
+    """Connected ink in F frames, that of label 0 being none.
+
+    Attributes:
+        labels: int32 [F H W].
+        home: int64 [L], the frame of each component.
+        area: int64 [L], its pixels.
+        worth: int64 [L], how many objects it is: 0 for a speck, 2 if it is too long for one.
+        count: int64 [F], objects in each frame.
+    """
+
+    labels: np.ndarray
+    home: np.ndarray
+    area: np.ndarray
+    worth: np.ndarray
+    count: np.ndarray
+
+
+def _components(frames: np.ndarray, extent: Extent) -> _Components:
     ink = frames.max(3) >= extent.level
     within_a_frame = np.zeros((3, 3, 3), bool)
     within_a_frame[1] = True
@@ -105,21 +156,10 @@ def find_objects(frames: np.ndarray, extent: Extent) -> Objects:
     area = np.bincount(label, minlength=found + 1)
     home = np.zeros(found + 1, np.int64)
     home[label] = frame
-    height, width = _spread(label, y, found + 1), _spread(label, x, found + 1)
-
-    is_object = area >= extent.least_area
-    too_long = np.maximum(height, width) > extent.most_side
-    worth = is_object * np.where(too_long, 2, 1)
+    side = np.maximum(_spread(label, y, found + 1), _spread(label, x, found + 1))
+    worth = (area >= extent.least_area) * np.where(side > extent.most_side, 2, 1)
     count = np.bincount(home, weights=worth, minlength=len(frames)).astype(np.int64)
-
-    largest = np.full(len(frames), -1, np.int64)
-    ascending = np.argsort(area, kind="stable")
-    ascending = ascending[is_object[ascending]]
-    largest[home[ascending]] = ascending
-    alone = np.where((labels == largest[:, None, None])[..., None], frames, 0)
-    centroid = centroids(alone)
-    crops = crop(alone, np.nan_to_num(centroid), extent.size)
-    return Objects(count=count, centroid=centroid, crops=crops)
+    return _Components(labels=labels, home=home, area=area, worth=worth, count=count)
 
 
 def cut_exemplars(

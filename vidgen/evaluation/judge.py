@@ -234,7 +234,8 @@ class Judge:
         last = self._last
         if last is not None and last.clips is clips and last.real is real:
             return last
-        verdicts, silence = self._examine(clips, real)
+        asked = "oracle" in self.groups
+        verdicts, silence = self._examine(clips, real) if asked else (None, _not_asked("oracle"))
         frames: dict[Group, Frames] = {}
         why: dict[Group, str] = {}
         for group, measure, excuses in _BY_FRAME:
@@ -250,7 +251,7 @@ class Judge:
 
     def _examine(self, clips: ClipSet, real: ClipSet) -> tuple[ClipVerdicts | None, str]:
         """What the oracle says, and why it does not say the rest."""
-        if self.oracle is None or "oracle" not in self.groups:
+        if self.oracle is None:
             return None, self._why
         try:
             verdicts = self.oracle.examine(clips, real)

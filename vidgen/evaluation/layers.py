@@ -1,13 +1,8 @@
 """Two objects that cross: each is followed along its path, and the other tells what is hidden.
 
-The world is rigid and its paths are few, so that an object need not be seen alone to be found. For
-every path of the motion that was asked, the cell that travels along it is laid over itself in all
-frames; a pixel that is ink in 7 of 8 of them travels along. The path with the most such pixels is
-the object's, hidden parts included, since whatever hides it is ink as well. Two objects of one
-motion are the two best paths.
-
-What an object looks like in a frame is taken from that frame wherever the other object is not; only
-what is hidden there is taken from the frames in which it is not.
+Their paths are known, see `pair_paths`. What an object looks like in a frame is taken from that
+frame wherever the other object is not; only what is hidden there is taken from the frames in which
+it is not.
 """
 
 from __future__ import annotations
@@ -16,7 +11,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from vidgen.evaluation.components import Extent
@@ -29,9 +23,6 @@ _LEAST_VISIBLE = 0.25
 
 _LEAST_SHOWN = 0.5
 """Share of the ink not hidden that must be there, or the object is missing."""
-
-_APART = 3
-"""Pixels between the starts of two paths, below which they are one and the same."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,46 +44,6 @@ class Layer:
     hidden: np.ndarray
 
 
-def candidates(
-    ink: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int, *, need: int, most: int
-) -> list[tuple[int, np.ndarray]]:
-    """The paths along which the most ink travels, the best first.
-
-    Args:
-        ink: bool [T H W].
-        rows: int [Sy T], tops of the cell from every start.
-        columns: int [Sx T], its left sides.
-        size: S, pixels a side of the cell.
-        need: frames in which a pixel must be ink to travel along.
-        most: how many paths; no two begin within `_APART` pixels of each other.
-
-    Returns:
-        (pixels that travel along, int64 [T 2] corners of the cell) of each.
-    """
-    travelling = np.zeros((len(rows), len(columns), size, size), np.uint8)
-    for t, frame in enumerate(ink):
-        cells = sliding_window_view(frame, (size, size))
-        travelling += cells[rows[:, t]][:, columns[:, t]]
-    stays = travelling >= need
-    score = stays.sum((2, 3)).astype(np.float64)
-    # Of paths that hold as much in as many frames, the one with its ink in the middle of its cell.
-    axis = np.arange(size) - (size - 1) / 2
-    mass = np.maximum(score, 1)
-    off = np.hypot(stays.sum(3) @ axis / mass, stays.sum(2) @ axis / mass)
-    whole = np.where(stays, travelling, 0).sum((2, 3)) / len(ink)
-    worth = whole - off / size
-    found = []
-    first = np.stack(np.meshgrid(rows[:, 0], columns[:, 0], indexing="ij"), axis=-1)
-    for _ in range(most):
-        y, x = np.unravel_index(worth.argmax(), worth.shape)
-        if not np.isfinite(worth[y, x]):
-            break
-        found.append((int(score[y, x]), np.stack([rows[y], columns[x]], axis=1)))
-        near = np.abs(first - first[y, x]).max(2) < _APART
-        worth[near] = -np.inf
-    return found
-
-
 def layers(video: np.ndarray, paths: Sequence[np.ndarray], extent: Extent) -> list[Layer]:
     """Take a clip apart along the paths of its objects.
 
@@ -112,7 +63,11 @@ def layers(video: np.ndarray, paths: Sequence[np.ndarray], extent: Extent) -> li
     # Where an object wavers, few pixels are ink in nearly all frames; more are in most.
     travels = [2 * ink.sum(0) > len(video) for ink in inked]
     travels = [
-        _own(inked[number], _along(_cover(bright, corners, travels, number), corner, side), rough)
+        _own(
+            inked[number],
+            _along(_cover(bright, corners, travels, number), corner, side),
+            rough & _nearer(corners, number, side),
+        )
         for number, (corner, rough) in enumerate(zip(corners, travels, strict=True))
     ]
     found = []
@@ -183,6 +138,21 @@ def _own(inked: np.ndarray, covered: np.ndarray, rough: np.ndarray) -> np.ndarra
     """bool [G G], ink in most of the frames [T G G] that nothing else covers, or else `rough`."""
     bare = (~covered).sum(0)
     return np.where(bare >= 2, 2 * (inked & ~covered).sum(0) > bare, rough)
+
+
+def _nearer(corners: list[np.ndarray], number: int, side: int) -> np.ndarray:
+    """bool [G G], what of a window lies nearer to its middle than to that of another window, in
+    most frames: two that move alike share ink that nobody sees alone.
+    """
+    axis = np.arange(side) - (side - 1) / 2
+    y, x = axis[None, :, None], axis[None, None, :]
+    nearer = np.ones((side, side), bool)
+    for other, corner in enumerate(corners):
+        if other != number:
+            down, right = (corner - corners[number]).T[..., None, None]
+            closer = np.hypot(y, x) <= np.hypot(y - down, x - right)
+            nearer &= 2 * closer.sum(0) > len(closer)
+    return nearer
 
 
 def _mark(marks: np.ndarray, corners: np.ndarray, ink: np.ndarray, *, to: bool) -> None:

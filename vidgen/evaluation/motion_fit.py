@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from vidgen.data.motion import Physics, starts, trajectory
+from vidgen.data.motion import Physics, paths
 
 STATIC = "static"
 NONE = "none"
@@ -125,18 +125,14 @@ class MotionModel:
 
     def _library(self, frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each class but none: float [S T] paths of the cell's centre, along y and along x."""
-        world = dataclasses.replace(self.physics, frames=frames)
         half = self.physics.size / 2
         library = []
         for motion in self.physics.motions:
-            low, high = starts(self.physics, motion)
-            axes = []
-            for axis in (0, 1):
-                corner = np.tile(low, (int(high[axis] - low[axis]) + 1, 1))
-                corner[:, axis] = np.arange(low[axis], high[axis] + 1)
-                axes.append(trajectory(world, motion, corner)[:, :, axis] + half)
-            library.append((axes[0], axes[1]))
-        still = [np.arange(free + 1)[:, None] + np.full((1, frames), half) for free in world.free]
+            rows, columns = paths(self.physics, motion, frames=frames)
+            library.append((rows + half, columns + half))
+        still = [
+            np.arange(free + 1)[:, None] + np.full((1, frames), half) for free in self.physics.free
+        ]
         return [*library, (still[0], still[1])]
 
 

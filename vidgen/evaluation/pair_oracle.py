@@ -1,38 +1,41 @@
 """The oracle of clips of two objects: each of its own identity, on a path of its own motion.
 
-Objects cross and hide each other, so they are followed as `layers` and not counted as components. A
-clip is a *success* if, in at least 7 of 8 frames, both objects are there and no other one, and, of
-each for itself, it is recognised as what was asked and lies on a path of the motion that was asked;
-with a first frame given, on the path of the real clip. A frame in which more than three quarters of
-an object are hidden says nothing against it.
+Where they stand apart they are read as components; where they cross and hide each other they are
+followed along their paths, as `layers`. A clip is a *success* if, in at least 7 of 8 frames, both
+objects are there and no other one, and, of each for itself, it is recognised as what was asked and
+lies on a path of the motion that was asked; with a first frame given, on the path of the real clip.
+A frame in which more than three quarters of an object are hidden says nothing against it.
 
-An object whose greater part is hidden in all frames, which happens where both move alike and lie
-upon each other, cannot be recognised: the clip does not show it, and fails. The share of real clips
-of that kind is the ceiling, and is published with the oracle's own error.
+An object whose greater part is hidden in nearly all frames cannot be recognised: the clip does not
+show it, and fails. The share of real clips of that kind is the ceiling, and is published with the
+oracle's own error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidgen.data.motion import starts, trajectory
+from vidgen.data.motion import paths
 from vidgen.evaluation.clip_oracle import Confusion, Measure
 from vidgen.evaluation.clipset import ClipSet
-from vidgen.evaluation.components import Extent, grown
-from vidgen.evaluation.layers import Layer, candidates, layers, strangers
+from vidgen.evaluation.components import Extent, grown, two_apart
+from vidgen.evaluation.layers import layers, strangers
 from vidgen.evaluation.motion_fit import TOLERANCE, MotionModel, required
+from vidgen.evaluation.pair_paths import pair_paths
 from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop, likeness
 from vidgen.evaluation.scene import Scene
 
 _LEAST_IN_SIGHT = 0.25
 """Share of the frames in which each object must not be hidden, or the clip does not show it."""
 
-_MOST_PATHS = 4
-"""Of which two objects of one motion are sought."""
+_MOST_PATHS = 3
+"""Of each object, with each of which the best path of the other one is sought."""
+
+_MOST_PAIRS = 4
+"""Of these pairs of paths, on which it is read what the objects are."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -172,37 +175,26 @@ def examine_pairs(
     """
     n, frames = clips.video.shape[:2]
     need = required(frames, model.share)
-    corners = _corners(model, frames)
+    library = [paths(model.physics, motion, frames=frames) for motion in model.physics.motions]
     count = np.zeros((n, frames), np.int64)
-    hidden, shown = np.zeros((2, n, frames, 2), np.bool_)
+    hidden = np.zeros((n, frames, 2), np.bool_)
     distance = np.full((n, frames, 2), np.nan)
     identity = np.full((n, frames, 2), UNKNOWN)
     stability = np.full(n, np.nan)
     for clip in np.flatnonzero(~clips.failed).tolist():
         video = clips.video[clip]
         ink = grown(video.max(3) >= extent.level)
-        motions = asked_motion[clip]
-        alike = motions[0] == motions[1]
-        most = _MOST_PATHS if alike else 1
-        best = [
-            [path for _, path in candidates(ink, rows, columns, extent.size, need=need, most=most)]
-            for rows, columns in (corners[motion] for motion in motions)
-        ]
-        # Two objects of one motion are two of its best paths, in either order.
-        pairs = [(best[0][0], best[1][0])]
-        if alike and len(best[0]) > 1:
-            pairs = list(itertools.permutations(best[0], 2))
-        read = [_read(video, pair, extent, recogniser) for pair in pairs]
+        asked = [library[motion] for motion in asked_motion[clip]]
+        pairs = pair_paths(ink, asked, extent.size, need=need, most=_MOST_PATHS)
+        apart = _apart(video, extent, recogniser)
+        read = [_read(video, pair, apart, extent, recogniser) for pair in pairs[:_MOST_PAIRS]]
         # Which path is whose is decided by who is recognised on it.
-        rights = [(r[1] == asked_identity[clip]).sum() for r in read]
-        found, identity[clip], crops = read[int(np.argmax(rights))]
-        hidden[clip] = np.stack([layer.hidden for layer in found], axis=1)
-        shown[clip] = np.stack([layer.shown for layer in found], axis=1)
-        identity[clip][~shown[clip]] = UNKNOWN
-        count[clip] = (shown[clip] | hidden[clip]).sum(1) + strangers(video, found, extent)
+        rights = [(one.identity == asked_identity[clip]).sum() for one in read]
+        best = read[int(np.argmax(rights))]
+        hidden[clip], identity[clip], count[clip] = best.hidden, best.identity, best.count
         due = _real_path(real, clip) if real.context_mask[clip] else None
-        distance[clip] = _distances(found, shown[clip], due, extent)
-        stability[clip] = _stability(crops, shown[clip])
+        distance[clip] = best.distances(due)
+        stability[clip] = _stability(best.crops, best.shown)
     return PairVerdicts(
         count=count,
         identity=identity,
@@ -216,53 +208,106 @@ def examine_pairs(
     )
 
 
-def _corners(model: MotionModel, frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each motion: int [Sy T] tops and int [Sx T] left sides of the cell from every start."""
-    world = dataclasses.replace(model.physics, frames=frames)
-    found = []
-    for motion in world.motions:
-        low, high = starts(model.physics, motion)
-        axes = []
-        for axis in (0, 1):
-            corner = np.tile(low, (int(high[axis] - low[axis]) + 1, 1))
-            corner[:, axis] = np.arange(low[axis], high[axis] + 1)
-            axes.append(trajectory(world, motion, corner)[:, :, axis])
-        found.append((axes[0], axes[1]))
-    return found
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What two objects look like in T frames.
+
+    Attributes:
+        shown: bool [T 2], whether each is there.
+        hidden: bool [T 2], whether too much of it is hidden to say.
+        identity: int64 [T 2], -1 where it is not shown.
+        centre: float [T 2 2], centroids (y, x) in px.
+        crops: float32 [T 2 G G C].
+        corners: int64 [T 2 2], of the cells in which they travel.
+        count: int64 [T], objects, of which those that are hidden are counted.
+    """
+
+    shown: np.ndarray
+    hidden: np.ndarray
+    identity: np.ndarray
+    centre: np.ndarray
+    crops: np.ndarray
+    corners: np.ndarray
+    count: np.ndarray
+
+    def distances(self, due: np.ndarray | None) -> np.ndarray:
+        """float [T 2], px from the real path `due` [T 2 2], or from the path that was found."""
+        gap = np.where(self.shown[..., None], self.centre, np.nan)
+        if due is not None:
+            return np.linalg.norm(gap - due, axis=2)
+        # A path is one of the cell; where in its cell the object lies does not change.
+        gap -= self.corners
+        for number in np.flatnonzero(self.shown.any(0)):
+            gap[:, number] -= np.nanmedian(gap[:, number], axis=0)
+        return np.linalg.norm(gap, axis=2)
+
+
+def _apart(video: np.ndarray, extent: Extent, recogniser: Recogniser) -> tuple[np.ndarray, ...]:
+    """Frames bool [T] in which objects stand apart; as in `_Reading`, their centres, crops and
+    identities, in no order.
+    """
+    frames, alone = two_apart(video, extent)
+    return frames, *_seen(alone, extent, recogniser)
+
+
+def _seen(
+    objects: np.ndarray, extent: Extent, recogniser: Recogniser
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centroids, crops and identities of objects uint8 [T 2 H W C] on black."""
+    flat = objects.reshape(-1, *objects.shape[2:])
+    centre = centroids(flat)
+    crops = crop(flat, np.nan_to_num(centre), extent.size)
+    shape = objects.shape[:2]
+    return (
+        centre.reshape(*shape, 2),
+        crops.reshape(*shape, *crops.shape[1:]),
+        recogniser(crops).reshape(shape),
+    )
 
 
 def _read(
-    video: np.ndarray, paths: Sequence[np.ndarray], extent: Extent, recogniser: Recogniser
-) -> tuple[list[Layer], np.ndarray, np.ndarray]:
-    """The layers, int [T 2] identities of their objects, and their crops [T 2 G G C]."""
-    found = layers(video, paths, extent)
-    cut = np.stack([_alone(layer.windows, extent) for layer in found], axis=1)
-    flat = cut.reshape(-1, *cut.shape[2:])
-    crops = crop(flat, np.nan_to_num(centroids(flat)), extent.size)
-    identity = recogniser(crops).reshape(cut.shape[:2])
-    return found, identity, crops.reshape(*cut.shape[:2], *crops.shape[1:])
+    video: np.ndarray,
+    pair: Sequence[np.ndarray],
+    apart: tuple[np.ndarray, ...],
+    extent: Extent,
+    recogniser: Recogniser,
+) -> _Reading:
+    """Both objects along a pair of paths; where they stand apart, as they are seen there."""
+    found = layers(video, pair, extent)
+    windows = np.stack([_alone(layer.windows, extent) for layer in found], axis=1)
+    corners = np.stack([layer.corners for layer in found], axis=1)
+    inside, crops, identity = _seen(windows, extent, recogniser)
+    centre = inside + corners
+    shown = np.stack([layer.shown for layer in found], axis=1)
+    hidden = np.stack([layer.hidden for layer in found], axis=1)
+    count = (shown | hidden).sum(1) + strangers(video, found, extent)
+
+    frames, centre_there, crops_there, identity_there = apart
+    cell = np.stack(list(pair), axis=1) + extent.size / 2
+    straight, crossed = (
+        np.linalg.norm(some - cell, axis=2) for some in (centre_there, centre_there[:, ::-1])
+    )
+    swap = crossed.sum(1) < straight.sum(1)
+    near = np.where(swap, crossed.max(1), straight.max(1)) <= extent.size / 2
+    for t in np.flatnonzero(frames & near):
+        order = [1, 0] if swap[t] else [0, 1]
+        centre[t], crops[t] = centre_there[t, order], crops_there[t, order]
+        identity[t] = identity_there[t, order]
+        shown[t], hidden[t], count[t] = True, False, 2
+    return _Reading(
+        shown=shown,
+        hidden=hidden,
+        identity=np.where(shown, identity, UNKNOWN),
+        centre=centre,
+        crops=crops,
+        corners=corners,
+        count=count,
+    )
 
 
 def _alone(windows: np.ndarray, extent: Extent) -> np.ndarray:
     """The object of each window on black, as `components.find_objects` cuts it out."""
     return np.where(grown(windows.max(3) >= extent.level)[..., None], windows, 0)
-
-
-def _distances(
-    found: list[Layer], shown: np.ndarray, due: np.ndarray | None, extent: Extent
-) -> np.ndarray:
-    """float [T 2], px from the real path `due` [T 2 2], or from the path that was found."""
-    columns = []
-    for number, layer in enumerate(found):
-        inside = centroids(_alone(layer.windows, extent))
-        if due is None:
-            # A path is one of the cell; where in its cell the object lies does not change.
-            seen = inside[shown[:, number]]
-            gap = inside - (np.median(seen, axis=0) if len(seen) else np.nan)
-        else:
-            gap = inside + layer.corners - due[:, number]
-        columns.append(np.where(shown[:, number], np.linalg.norm(gap, axis=1), np.nan))
-    return np.stack(columns, axis=1)
 
 
 def _real_path(real: ClipSet, clip: int) -> np.ndarray:
