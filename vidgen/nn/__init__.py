@@ -3,7 +3,7 @@
 from vidgen.nn.attention import Attention, KeyValues, causal_mask
 from vidgen.nn.caption import Caption
 from vidgen.nn.convolution import Conv, Padding, convolve, pads
-from vidgen.nn.network import Network, Weights
+from vidgen.nn.network import RUN_ONCE, Network, Weights
 from vidgen.nn.norm import AdaptiveNorm
 from vidgen.nn.patches import (
     Sizes,
@@ -33,6 +33,7 @@ __all__ = [
     "FSQ",
     "GRU",
     "LSTM",
+    "RUN_ONCE",
     "VQ",
     "AdaptiveNorm",
     "Attention",

@@ -17,6 +17,11 @@ Weights = dict[str, jax.Array]
 optimiser labels and weight ports all speak of the same names."""
 
 
+RUN_ONCE: dict[str, Any] = {"xla_backend_optimization_level": 0}
+"""Options of the compiler for a program that runs once, as the one that draws first weights does:
+random numbers for twenty arrays take it several times as long to compile at its best."""
+
+
 class Network(Generic[M]):
     """A module's structure, kept apart from its weights.
 

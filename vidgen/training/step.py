@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from vidgen.contract import Phase, TrainState
+from vidgen.nn import RUN_ONCE
 from vidgen.training import flops
 from vidgen.types import HostBatch, Metrics, Params
 
@@ -93,7 +94,7 @@ def initialise(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> Guarded
     """The state at step 0, computed in one compiled call so that no leaf shares its buffer with
     `earlier` or with another leaf: a shared buffer cannot be donated.
     """
-    return jax.jit(_init(phase))(key, earlier)
+    return _lower_init(phase, key, earlier).compile(RUN_ONCE)(key, earlier)
 
 
 def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> Blueprint:
@@ -154,9 +155,11 @@ def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
         jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
     ]
     if begin:
-        lowered.append(jax.jit(_init(plan.phase)).lower(key, plan.earlier))
+        lowered.append(_lower_init(plan.phase, key, plan.earlier))
+    options: list[dict[str, Any] | None] = [None, None, None, RUN_ONCE]
     with ThreadPoolExecutor(len(lowered)) as pool:
-        step, loss, export, *init = pool.map(lambda program: program.compile(), lowered)
+        programs = pool.map(lambda program, how: program.compile(how), lowered, options)
+        step, loss, export, *init = programs
     return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
 
 
@@ -220,6 +223,10 @@ def _init(phase: Phase) -> Callable[[Any, Mapping[str, Params]], Guarded]:
         return Guarded(state=state, skipped=zero, in_a_row=zero)
 
     return init
+
+
+def _lower_init(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> jax.stages.Lowered:
+    return jax.jit(_init(phase)).lower(key, earlier)
 
 
 def _finite(tree: Any) -> Array:

@@ -35,9 +35,6 @@ _STANDARD_CLIPS = 1024
 _MOST_BYTES = 2**28
 _LEAST_DEVIATION = 1e-3
 
-_RUN_ONCE = {"xla_backend_optimization_level": 0}
-"""Of the compiler: random numbers for twenty arrays take it seven times as long at its best."""
-
 _RUN_OFTEN = {"xla_backend_optimization_level": 2}
 """Of the compiler: a step is as fast as at its best, and compiled in three quarters of the time."""
 
@@ -235,7 +232,7 @@ def _programs(
         return weights, state
 
     return (
-        jax.jit(network.init, compiler_options=_RUN_ONCE),
+        jax.jit(network.init, compiler_options=nn.RUN_ONCE),
         jax.jit(step, donate_argnums=(0, 1), compiler_options=_RUN_OFTEN),
     )
 
