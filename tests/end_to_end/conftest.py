@@ -158,12 +158,12 @@ _JUDGES = {}
 
 
 def _judge(train, *, seed, groups, features):
-    """One judge a source and seed, for all comparisons here that need no features."""
-    key = (train.fingerprint, seed)
+    """One judge a source, seed and choice of metrics, for all comparisons that need no features."""
+    key = (train.fingerprint, seed, tuple(groups))
     if "in-domain" in groups:
         return Judge(train, seed=seed, groups=groups, features=features)
     if key not in _JUDGES:
-        _JUDGES[key] = Judge(train, seed=seed)
+        _JUDGES[key] = Judge(train, seed=seed, groups=groups)
     return _JUDGES[key]
 
 
