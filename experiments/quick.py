@@ -5,9 +5,9 @@ frame given in half of the clips. 150 seconds of training a family on two CPU co
 
 Expected: held-out real clips pass the oracle, still pictures and wrong captions never do. Seed 0,
 on two idle cores, by `vidgen compare quick` (oracle success from a sentence / from a sentence and a
-frame, 256 prompts): gan 0.01 / 0.73, autoregressive 0.25 / 0.41, diffusion 0.40 / 0.72;
-by majority 0.08 / 0.84, 0.52 / 0.73 and 0.55 / 0.95. The aim, by majority: gan
-0.15 / 0.65, autoregressive 0.70 / 0.85, diffusion 0.45 / 0.90.
+frame, 256 prompts): gan 0.10 / 0.77, autoregressive 0.61 / 0.59, diffusion 0.54 / 0.79; by majority
+0.19 / 0.86, 0.81 / 0.85 and 0.67 / 0.94. The aim, by majority: gan 0.15 / 0.65, autoregressive
+0.70 / 0.85, diffusion 0.45 / 0.90.
 """
 
 from vidgen.comparison import Budget, Experiment
