@@ -153,8 +153,11 @@ class PriorPhase:
 
         def objective(params: Weights) -> tuple[Array, Array]:
             network = self.network.bind(params)
-            prompt = network.expecting(network.encode(told), expected, expectation.opening)
-            first = _examine(network, begun, network.encode(opening), asked)
+            prompts = network.encode(jax.tree.map(lambda *x: jnp.concatenate(x), opening, told))
+            alone = jax.tree.map(lambda x: x[: len(asked)], prompts)
+            prompt = jax.tree.map(lambda x: x[len(asked) :], prompts)
+            prompt = network.expecting(prompt, expected, expectation.opening)
+            first = _examine(network, begun, alone, asked)
             rest = _examine(
                 network, whole, prompt, jnp.pad(later, [(0, 0), (expectation.opening, 0)])
             )
