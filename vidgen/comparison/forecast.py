@@ -50,7 +50,8 @@ class Forecast:
 
 
 def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forecast]:
-    """What each generator of an experiment will cost. Traces every phase; computes nothing.
+    """What each generator of an experiment will cost. Computes nothing; FLOPs are counted where the
+    budget is not in seconds.
 
     Args:
         experiment: resolved.
@@ -63,7 +64,8 @@ def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forec
     found = []
     for name, config in experiment.generators.items():
         generator = registry.entry(name).build(experiment.task, config)
-        phases = tuple(estimate(generator, experiment.task, experiment.budget))
+        count = experiment.budget.unit != "seconds"
+        phases = tuple(estimate(generator, experiment.task, experiment.budget, count=count))
         # Once more where some combinations are left out of training.
         shares = (1.0, *experiment.curve, *((1.0,) if experiment.compositional else ()))
         trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vidgen.contract import Generator
 from vidgen.training.budget import Budget
-from vidgen.training.step import blueprint
+from vidgen.training.step import blueprint, export_shapes, parameters
 from vidgen.types import HostBatch, Images, Params, Task
 
 
@@ -50,13 +50,17 @@ class Estimate:
         return ", ".join(facts)
 
 
-def estimate(generator: Generator, task: Task, budget: Budget) -> list[Estimate]:
-    """What each phase will cost. Traces every phase, which takes seconds; computes nothing.
+def estimate(
+    generator: Generator, task: Task, budget: Budget, *, count: bool = True
+) -> list[Estimate]:
+    """What each phase will cost. Computes nothing.
 
     Args:
         generator: what is to be trained.
         task: the one that the generator was built for.
         budget: of all phases together.
+        count: whether FLOPs are counted, for which every step is traced: seconds of work, which a
+            budget in FLOPs cannot do without.
 
     Raises:
         ValueError: if the budget does not pay for one step of some phase.
@@ -64,16 +68,20 @@ def estimate(generator: Generator, task: Task, budget: Budget) -> list[Estimate]
     estimates: list[Estimate] = []
     earlier: dict[str, Params] = {}
     for phase in generator.phases():
-        shapes = blueprint(phase, _batch(task, phase.batch_size), earlier)
-        earlier[phase.name] = shapes.export
-        cost = shapes.flops
+        if count:
+            shapes = blueprint(phase, _batch(task, phase.batch_size), earlier)
+            cost, moved, export = shapes.flops, shapes.parameters, shapes.export
+        else:
+            cost, moved = None, parameters(phase, earlier)
+            export = export_shapes(phase, earlier)
+        earlier[phase.name] = export
         plan = budget.share(phase.share).plan(
             batch_size=phase.batch_size, step_flops=None if cost is None else cost.required
         )
         estimates.append(
             Estimate(
                 phase=phase.name,
-                parameters=shapes.parameters,
+                parameters=moved,
                 batch_size=phase.batch_size,
                 model_flops=None if cost is None else cost.model,
                 optimizer_flops=None if cost is None else cost.optimizer,

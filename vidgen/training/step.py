@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -128,10 +128,16 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
         state=state,
         export=export_shapes(phase, earlier),
         batch=batch,
-        parameters=sum(x.size for x in jax.tree.leaves(state.state.params)),
+        parameters=_size(state),
         flops=cost,
         flops_note=note,
     )
+
+
+def parameters(phase: Phase, earlier: Mapping[str, Params]) -> int:
+    """How many numbers the optimiser moves; arguments as in `blueprint`."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return _size(jax.eval_shape(_init(phase), key, earlier))
 
 
 def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
@@ -140,27 +146,36 @@ def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
     return abstract(jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier))
 
 
-def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
-    """Compile the step, the validation loss, the export and the beginning, side by side.
+def compile_programs(plans: Sequence[Blueprint], *, begin: bool = True) -> list[Programs]:
+    """Compile the programs of some phases, all side by side: most of a compilation runs on one
+    core, and a phase's step takes several times as long as all that comes with it.
 
     Args:
-        plan: of the phase.
-        begin: whether its beginning is needed.
+        plans: of the phases.
+        begin: whether the first of them begins at step 0; the others do.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
-    arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
-    lowered = [
-        jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments),
-        jax.jit(validation_loss(plan.phase)).lower(*arguments),
-        jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
-    ]
-    if begin:
-        lowered.append(_lower_init(plan.phase, key, plan.earlier))
-    options: list[dict[str, Any] | None] = [None, None, None, RUN_ONCE]
+    lowered: list[tuple[jax.stages.Lowered, dict[str, Any] | None]] = []
+    for at, plan in enumerate(plans):
+        arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
+        lowered += [
+            (jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments), None),
+            (jax.jit(validation_loss(plan.phase)).lower(*arguments), None),
+            (jax.jit(_export(plan.phase)).lower(plan.state), None),
+        ]
+        if begin or at:
+            lowered.append((_lower_init(plan.phase, key, plan.earlier), RUN_ONCE))
     with ThreadPoolExecutor(len(lowered)) as pool:
-        programs = pool.map(lambda program, how: program.compile(how), lowered, options)
-        step, loss, export, *init = programs
-    return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
+        compiled = pool.map(lambda program: program[0].compile(program[1]), lowered)
+        return [
+            Programs(
+                step=next(compiled),
+                loss=next(compiled),
+                export=next(compiled),
+                init=next(compiled) if begin or at else None,
+            )
+            for at in range(len(plans))
+        ]
 
 
 def guarded_step(phase: Phase) -> Callable[..., tuple[Guarded, dict[str, Array]]]:
@@ -201,7 +216,7 @@ _INDEX = jax.ShapeDtypeStruct((), np.int32)
 _PROGRESS = jax.ShapeDtypeStruct((), np.float32)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=8)
 def _unguarded(phase: Phase) -> Callable[..., tuple[TrainState, Metrics]]:
     # One jitted function a phase: its trace, seconds of it, is made once for all programs.
     @jax.jit
@@ -225,8 +240,16 @@ def _init(phase: Phase) -> Callable[[Any, Mapping[str, Params]], Guarded]:
     return init
 
 
+def _export(phase: Phase) -> Callable[[Guarded], Params]:
+    return lambda guarded: phase.export(guarded.state)
+
+
 def _lower_init(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> jax.stages.Lowered:
     return jax.jit(_init(phase)).lower(key, earlier)
+
+
+def _size(guarded: Guarded) -> int:
+    return sum(x.size for x in jax.tree.leaves(guarded.state.params))
 
 
 def _finite(tree: Any) -> Array:

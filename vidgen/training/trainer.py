@@ -108,6 +108,7 @@ def train(
             console=screen,
             say=say,
             interrupt=stack.enter_context(listening()),
+            phases=phases,
             cost=Cost(generator=name, seed=seed, budget=str(budget)),
         )
         params: dict[str, Params] = {}
