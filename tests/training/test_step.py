@@ -29,7 +29,7 @@ BATCH = toy.validation(4)[0]
 
 @pytest.fixture(scope="module")
 def programs():
-    return compile_programs([blueprint(PHASE, BATCH, {})])[0]
+    return compile_programs(blueprint(PHASE, BATCH, {}))
 
 
 def _run(programs, *progress):
@@ -95,10 +95,7 @@ def test_the_first_state_can_be_donated_though_it_holds_an_earlier_export(progra
 def test_the_compiled_beginning_is_the_same_and_is_left_out_where_a_run_goes_on(programs):
     compiled = programs.init(stream(0, "init"), {})
     jax.tree.map(np.testing.assert_array_equal, compiled, initialise(PHASE, stream(0, "init"), {}))
-    plan = blueprint(PHASE, BATCH, {})
-    on, new = compile_programs([plan, plan], begin=False)
-    assert on.init is None
-    assert new.init is not None
+    assert compile_programs(blueprint(PHASE, BATCH, {}), begin=False).init is None
 
 
 def test_a_step_is_traced_once_for_all_programs():
@@ -109,7 +106,7 @@ def test_a_step_is_traced_once_for_all_programs():
             traced.append(1)
             return super().step(state, batch, key, progress)
 
-    compile_programs([blueprint(Watched(name="only", share=1.0), BATCH, {})])
+    compile_programs(blueprint(Watched(name="only", share=1.0), BATCH, {}))
     assert len(traced) == 1
 
 

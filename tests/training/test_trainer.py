@@ -26,13 +26,11 @@ from vidgen.training import (
     LockError,
     TrainingConfig,
     estimate,
-    job,
     read_metrics,
     restore,
     train,
 )
 from vidgen.training.lock import _start_time
-from vidgen.training.step import compile_programs
 
 ONE = toy.Toy(toy.Linear(name="only", share=1.0))
 
@@ -57,23 +55,6 @@ def test_the_rows_of_a_run(undisturbed):
     assert trained.cost.model_flops == 24 * 2 * (2 * 4 * 32 * 32)
     assert trained.cost.optimizer_flops == 0
     assert Cost.read(folder) == trained.cost
-
-
-def test_all_phases_are_compiled_before_the_first_one_trains(tmp_path, monkeypatch):
-    compiled = []
-
-    def watched(plans, *, begin):
-        compiled.append([(plan.phase.name, begin) for plan in plans])
-        return compile_programs(plans, begin=begin)
-
-    monkeypatch.setattr(job, "compile_programs", watched)
-    with pytest.raises(Interrupted):
-        train(toy.Toy(), **toy.setting(folder=tmp_path, data=toy.trip(8, signal.SIGTERM)))
-    assert compiled == [[("first", True), ("second", True)]]
-    compiled.clear()
-    # A run that goes on compiles what is left, and the phase in hand without its beginning.
-    train(toy.Toy(), **toy.setting(folder=tmp_path))
-    assert compiled == [[("first", False), ("second", False)]]
 
 
 def test_restore_gives_the_exports_and_verifies_them(undisturbed, tmp_path):

@@ -51,8 +51,6 @@ class Job:
     Attributes:
         say: called with each notice that the user must see.
         interrupt: whether a signal has come.
-        phases: all of the generator, in order.
-        ready: of phases whose turn has not come, what was compiled beside an earlier one.
         log_end: bytes of the metrics log that the phases so far account for.
         cost: of the run, kept up to date.
     """
@@ -68,8 +66,6 @@ class Job:
     console: Console
     say: Callable[[str], None]
     interrupt: Interrupt
-    phases: Sequence[Phase]
-    ready: dict[str, tuple[Blueprint, Programs]] = dataclasses.field(default_factory=dict)
     log_end: int = 0
     cost: Cost
 
@@ -118,8 +114,9 @@ class _PhaseJob:
         title = f"{job.name} seed {job.seed} {self.phase.name}"
         display = self.stack.enter_context(Display(title, job.console))
         iterator = job.data(self.phase.batch_size, int(jax.random.bits(self._key("data"))))
-        shapes, programs = self._compiled(iterator)
+        shapes = blueprint(self.phase, _peek(iterator), self.earlier)
         plan = self._plan(shapes)
+        programs = compile_programs(shapes, begin=record is None)
         run = Run(
             phase=self.phase.name,
             batch_size=self.phase.batch_size,
@@ -169,25 +166,6 @@ class _PhaseJob:
             accepted = [f"{where}: {change}" for change in changes]
             cost.accepted += [line for line in accepted if line not in cost.accepted]
         return cost
-
-    def _compiled(self, iterator: Any) -> tuple[Blueprint, Programs]:
-        """This phase, traced and compiled, and with it all phases after it: none of them is left to
-        be compiled on cores that train.
-        """
-        job, name = self.job, self.phase.name
-        if name not in job.ready:
-            batch, earlier = _peek(iterator), dict(self.earlier)
-            plans: list[Blueprint] = []
-            for phase in job.phases[[phase.name for phase in job.phases].index(name) :]:
-                plans.append(blueprint(phase, _resized(batch, phase.batch_size), earlier))
-                earlier[phase.name] = plans[-1].export
-            self._plan(plans[0])  # refuses a budget that pays for no step before the compiler works
-            programs = compile_programs(plans, begin=self.record is None)
-            job.ready = {
-                plan.phase.name: (plan, compiled)
-                for plan, compiled in zip(plans, programs, strict=True)
-            }
-        return job.ready.pop(name)
 
     def _plan(self, shapes: Blueprint) -> Plan:
         cost = self.cost
@@ -263,8 +241,3 @@ def _peek(iterator: Any) -> HostBatch:
     batch = next(iterator)
     iterator.set_state(start)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), np.asarray(x).dtype), batch)
-
-
-def _resized(batch: HostBatch, size: int) -> HostBatch:
-    """The shapes of a batch of another number of clips."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype), batch)

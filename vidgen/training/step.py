@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -146,36 +146,27 @@ def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
     return abstract(jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier))
 
 
-def compile_programs(plans: Sequence[Blueprint], *, begin: bool = True) -> list[Programs]:
-    """Compile the programs of some phases, all side by side: most of a compilation runs on one
-    core, and a phase's step takes several times as long as all that comes with it.
+def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
+    """Compile the step, the validation loss, the export and the beginning, side by side.
 
     Args:
-        plans: of the phases.
-        begin: whether the first of them begins at step 0; the others do.
+        plan: of the phase.
+        begin: whether its beginning is needed.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
-    lowered: list[tuple[jax.stages.Lowered, dict[str, Any] | None]] = []
-    for at, plan in enumerate(plans):
-        arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
-        lowered += [
-            (jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments), None),
-            (jax.jit(validation_loss(plan.phase)).lower(*arguments), None),
-            (jax.jit(_export(plan.phase)).lower(plan.state), None),
-        ]
-        if begin or at:
-            lowered.append((_lower_init(plan.phase, key, plan.earlier), RUN_ONCE))
+    arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
+    lowered = [
+        jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments),
+        jax.jit(validation_loss(plan.phase)).lower(*arguments),
+        jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
+    ]
+    if begin:
+        lowered.append(_lower_init(plan.phase, key, plan.earlier))
+    options: list[dict[str, Any] | None] = [None, None, None, RUN_ONCE]
     with ThreadPoolExecutor(len(lowered)) as pool:
-        compiled = pool.map(lambda program: program[0].compile(program[1]), lowered)
-        return [
-            Programs(
-                step=next(compiled),
-                loss=next(compiled),
-                export=next(compiled),
-                init=next(compiled) if begin or at else None,
-            )
-            for at in range(len(plans))
-        ]
+        programs = pool.map(lambda program, how: program.compile(how), lowered, options)
+        step, loss, export, *init = programs
+    return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
 
 
 def guarded_step(phase: Phase) -> Callable[..., tuple[Guarded, dict[str, Array]]]:
@@ -216,7 +207,7 @@ _INDEX = jax.ShapeDtypeStruct((), np.int32)
 _PROGRESS = jax.ShapeDtypeStruct((), np.float32)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=1)
 def _unguarded(phase: Phase) -> Callable[..., tuple[TrainState, Metrics]]:
     # One jitted function a phase: its trace, seconds of it, is made once for all programs.
     @jax.jit
@@ -238,10 +229,6 @@ def _init(phase: Phase) -> Callable[[Any, Mapping[str, Params]], Guarded]:
         return Guarded(state=state, skipped=zero, in_a_row=zero)
 
     return init
-
-
-def _export(phase: Phase) -> Callable[[Guarded], Params]:
-    return lambda guarded: phase.export(guarded.state)
 
 
 def _lower_init(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> jax.stages.Lowered:

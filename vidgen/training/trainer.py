@@ -108,7 +108,6 @@ def train(
             console=screen,
             say=say,
             interrupt=stack.enter_context(listening()),
-            phases=phases,
             cost=Cost(generator=name, seed=seed, budget=str(budget)),
         )
         params: dict[str, Params] = {}
