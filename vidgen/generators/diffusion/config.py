@@ -134,7 +134,7 @@ class DiffusionSampler:
     method: Literal["euler", "heun", "ddim", "ddpm"] | None = dataclasses.field(
         default=None, metadata={"static": True}
     )
-    steps: int = dataclasses.field(default=20, metadata={"static": True})
+    steps: int = dataclasses.field(default=10, metadata={"static": True})
     guidance: Any = 1.5
     opening_guidance: Any = 4.0
     curve: Any = 2.0
