@@ -24,7 +24,7 @@ from vidgen.comparison.selection import select_sampler
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
-from vidgen.training import restore, train
+from vidgen.training import release_freed_memory, restore, train
 from vidgen.types import Params, Score
 
 RECONSTRUCTION = "reconstruction"
@@ -113,6 +113,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
     )
     # Compiled programs of one family are of no use to the next, and memory is.
     jax.clear_caches()
+    release_freed_memory()
 
 
 def sample_answers(

@@ -3,6 +3,7 @@
 The public face of this package; everything else in it is private.
 """
 
+from vidgen.training.allocator import keep_freed_memory, release_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import CheckpointError
 from vidgen.training.config import TrainingConfig
@@ -32,7 +33,9 @@ __all__ = [
     "TrainingConfig",
     "count",
     "estimate",
+    "keep_freed_memory",
     "read_metrics",
+    "release_freed_memory",
     "restore",
     "train",
 ]

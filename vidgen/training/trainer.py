@@ -16,6 +16,7 @@ from rich.console import Console
 from vidgen.contract import Generator, Phase
 from vidgen.training import fingerprint as fingerprints
 from vidgen.training import lock
+from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import load_export
 from vidgen.training.config import TrainingConfig
@@ -85,6 +86,7 @@ def train(
     def say(notice: str) -> None:
         screen.print(f"{name}: {notice}", style="bold yellow", markup=False, soft_wrap=True)
 
+    keep_freed_memory()
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock.run_folder(path, say))
         if budget.unit == "seconds" and config.exclusive and phases:
