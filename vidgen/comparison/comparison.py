@@ -36,7 +36,7 @@ from vidgen.comparison.results import Results, agreement, collect
 from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
-from vidgen.training import Budget
+from vidgen.training import Budget, keep_freed_memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +99,7 @@ def compare(
     console = console or Console(quiet=True)
     resolved = resolve(experiment, seeds, budget, generators, changes)
     folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
+    keep_freed_memory()  # before the judge's networks learn
     settings = [Setting(resolved, folder)]
     if resolved.compositional:
         settings.append(Setting(resolved.held_out(), folder.compositional))
