@@ -35,7 +35,7 @@ class Sampler:
         ValueError: if top_k is below 1.
     """
 
-    temperature: Scalar = 0.3
+    temperature: Scalar = 0.15
     top_p: Scalar = 1.0
     guidance: Scalar | None = 1.5
     top_k: int | None = dataclasses.field(default=None, metadata={"static": True})
