@@ -151,7 +151,7 @@ def test_the_most_confident_codes_are_filled_in_first(world, steps):
     start = np.arange(world.length)[None] % 4 > 0  # every fourth is known
     start = np.broadcast_to(start, (B, world.length)).copy()
     start[1] = True
-    head = jax.jit(world.prior.head)
+    head = jax.jit(lambda x, digits: world.prior.head(x, digits))
     digits, hidden = np.array(digits_of(world.codes, world.levels)), start.copy()
     for step in range(steps):
         told = world.dictionary[codes_of(jnp.asarray(digits), world.levels)]
@@ -163,7 +163,9 @@ def test_the_most_confident_codes_are_filled_in_first(world, steps):
             digits[..., place] = np.where(hidden, likeliest, digits[..., place])
             confidence += shares.max(axis=-1)
         for row, key in enumerate(world.keys):
-            noise = jax.random.gumbel(jax.random.fold_in(key, step), (world.length,))
+            # The step's keys before this one draw the digits.
+            of_step = jax.random.fold_in(jax.random.fold_in(key, step), len(world.levels))
+            noise = jax.random.gumbel(of_step, (world.length,))
             score = confidence[row] + 0.5 * (1 - (step + 1) / steps) * np.asarray(noise)
             left = int(start[row].sum() * np.cos(np.pi / 2 * (step + 1) / steps) + 1e-9)
             surest = sorted(np.flatnonzero(hidden[row]), key=lambda place: -score[place])
@@ -228,8 +230,8 @@ def test_samples_are_the_codes_that_were_filled_in(world):
     codes = world.draw(world.condition, sampler, given, expect(opening))
     decoded = jax.jit(tokenizer.decode)(weights, codes.reshape(B, *tokenizer.grid))
     decoded = np.clip(decoded, -1.0, 1.0)
-    np.testing.assert_allclose(video[:, 1:], decoded[:, 1:], atol=1e-5)
-    np.testing.assert_allclose(video[1, 0], decoded[1, 0], atol=1e-5)
+    np.testing.assert_allclose(video[:, 1:], decoded[:, 1:], atol=1e-4)
+    np.testing.assert_allclose(video[1, 0], decoded[1, 0], atol=1e-4)
     np.testing.assert_array_equal(video[::2, 0], world.video[::2, 0])
 
 

@@ -98,7 +98,8 @@ def fill(
         x = prior(told, jnp.tile(hidden, (copies, 1)), prompt, suggested)
         drawn, confidence = draw(prior, x, of_step, sampler)
         codes = jnp.where(hidden, drawn, codes)
-        noise = jax.vmap(lambda key: jax.random.gumbel(key, codes.shape[1:]))(of_step)
+        for_choice = jax.vmap(jax.random.fold_in, (0, None))(of_step, len(prior.head.levels))
+        noise = jax.vmap(lambda key: jax.random.gumbel(key, codes.shape[1:]))(for_choice)
         noise = sampler.choice_temperature * (1.0 - (step + 1) / sampler.steps) * noise
         return (codes, least(confidence + noise, hidden, left)), None
 
@@ -122,7 +123,7 @@ def draw(
             conditional, unconditional = jnp.split(logits, 2)
             logits = unconditional + sampler.guidance * (conditional - unconditional)
         of_digit = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
-        sharp = logits / jnp.maximum(sampler.temperature, 1e-4)
+        sharp = logits / jnp.maximum(sampler.temperature, 1e-6)
         digit = jax.vmap(jax.random.categorical)(of_digit, sharp).astype(jnp.int32)
         chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), digit[..., None], axis=-1)
         confidence = confidence + chosen[..., 0]
