@@ -1,4 +1,4 @@
-"""The autoregressive generator: neighbours, digits, cache, given codes, filters and prompts."""
+"""The autoregressive generator: neighbours, cache, given codes, filters and prompts."""
 
 import dataclasses
 
@@ -15,15 +15,15 @@ from vidgen.generators.autoregressive import (
     Sampler,
 )
 from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
-from vidgen.generators.autoregressive.network import DigitHead
-from vidgen.generators.autoregressive.phase import PriorPhase, decided
+from vidgen.generators.autoregressive.phase import CausalPriorPhase
 from vidgen.generators.autoregressive.sampling import (
     filtered,
     keep_top_k,
     keep_top_p,
     sample_codes,
 )
-from vidgen.nn import Network, codes_of, digits_of
+from vidgen.nn import codes_of, digits_of
+from vidgen.priors import decided
 from vidgen.types import Batch, Condition, Task
 
 TASK = Task(frames=4, height=8, width=12, channels=1, text_length=3, text_width=4)
@@ -158,36 +158,6 @@ def test_surroundings_are_a_gather_at_the_neighbours():
     )
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def head():
-    """A head of three digits with random weights."""
-    network = Network(lambda rngs: DigitHead(6, 5, (2, 4, 3), rngs=rngs))
-    return network.bind(jax.tree.map(World.shaken, network.init(jax.random.key(0))))
-
-
-def test_a_digit_sees_those_before_it_alone(head):
-    x, digits = jax.random.normal(jax.random.key(1), (7, 6)), jnp.ones((7, 3), jnp.int32)
-    before = head(x, digits)
-    for digit in range(3):
-        after = head(x, digits.at[:, digit].set(0))
-        changed = [bool((after[:, g] != before[:, g]).any()) for g in range(3)]
-        assert changed == [g > digit for g in range(3)]
-
-
-def test_digits_make_a_distribution_over_all_codes(head):
-    levels = head.levels
-    x = jax.random.normal(jax.random.key(1), (1, 6))
-    digits = digits_of(jnp.arange(np.prod(levels)), levels)
-    logits = head(jnp.broadcast_to(x, (len(digits), 6)), digits)
-    # Values that a digit does not take have no share.
-    possible = np.arange(4) < np.array(levels)[:, None]
-    np.testing.assert_array_equal(
-        np.isfinite(logits), np.broadcast_to(possible[None], logits.shape)
-    )
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), digits[..., None], axis=-1)
-    np.testing.assert_allclose(jnp.exp(chosen[..., 0].sum(axis=-1)).sum(), 1.0, rtol=1e-5)
 
 
 def test_logits_do_not_see_their_own_or_later_codes(world):
@@ -372,7 +342,9 @@ def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
     config = dataclasses.replace(
         world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B, continued=2
     )
-    phase = PriorPhase(config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75)
+    phase = CausalPriorPhase(
+        config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75
+    )
     params = world.params["prior"]
     frozen = {name: world.params[name] for name in ("tokenizer", "motion")}
     rest = frozen | {"dictionary": world.dictionary}

@@ -7,96 +7,24 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.nn import initializers
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from vidgen.generators.autoregressive.config import PriorConfig
 from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
-from vidgen.nn import Conv, Decoder, Encoder, KeyValues, grid, rotary_angles
-from vidgen.nn.patches import Sizes, patchify
-from vidgen.types import Condition, Task
+from vidgen.nn import Decoder, KeyValues
+from vidgen.nn.patches import Sizes
+from vidgen.priors import DigitHead, Prior, Prompt
+from vidgen.types import Task
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prompt:
-    """A condition as the decoder reads it.
-
-    Attributes:
-        source: float [B M D], the encoder's tokens.
-        mask: bool [B M], which of them are there.
-        local: float [B N D], what each code is told of the condition.
-    """
-
-    source: Float[Array, "B M D"]
-    mask: Bool[Array, "B M"]
-    local: Float[Array, "B N D"]
-
-
-class DigitHead(nnx.Module):
-    """The distribution of a code, digit by digit: each digit given a feature and those before it.
-
-    A code of many values is a number of few-valued digits (the features of finite scalar
-    quantisation; one digit for a codebook of vectors). Their product may have far more values than
-    a softmax could learn one by one, and what is learned of a digit serves all codes that share it.
-    In training all digits are seen at once through a mask, as in MADE.
-
-    Args:
-        width: features of a token.
-        hidden: features of each digit.
-        levels: how many values each of the G digits takes, at most L.
-        rngs: source of the initial weights.
-
-    References: Germain et al., "MADE: masked autoencoder for distribution estimation" (2015).
-    """
-
-    def __init__(self, width: int, hidden: int, levels: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
-        G, L = len(levels), max(levels)
-        self.levels, self.hidden = levels, hidden
-        self.wide = nnx.Linear(width, G * hidden, rngs=rngs)
-        draw = initializers.normal(0.1)
-        self.earlier_embed = nnx.Param(draw(rngs.params(), (G, L, G, hidden)))
-        self.out_head = nnx.Param(initializers.zeros(rngs.params(), (G, hidden, L)))
-        self.bias_head = nnx.Param(jnp.zeros((G, L)))
-
-    def __call__(
-        self, x: Float[Array, "*axes D"], digits: Int[Array, "*axes G"]
-    ) -> Float[Array, "*axes G L"]:
-        """Logits of every digit given the feature and the digits before it; -inf beyond a level."""
-        return self.logits(self.features(x) + self.told(digits))
-
-    def features(self, x: Float[Array, "*axes D"]) -> Float[Array, "*axes G E"]:
-        """What the token says to each digit."""
-        return self.wide(x).reshape(*x.shape[:-1], len(self.levels), self.hidden)
-
-    def told(self, digits: Int[Array, "*axes G"]) -> Float[Array, "*axes G E"]:
-        """What each digit is told of those before it."""
-        G, L = len(self.levels), max(self.levels)
-        before = jnp.triu(jnp.ones((G, G)), k=1)[:, None, :, None]
-        table = (self.earlier_embed.get_value() * before).reshape(G * L, -1)
-        chosen = jax.nn.one_hot(digits, L).reshape(*digits.shape[:-1], -1)
-        return (chosen @ table).reshape(*digits.shape[:-1], G, self.hidden)
-
-    def logits(self, features: Float[Array, "*axes G E"]) -> Float[Array, "*axes G L"]:
-        """From the sum of `features` and `told`."""
-        out = self.out_head.get_value()
-        logits = jnp.einsum("...ge,gel->...gl", jax.nn.gelu(features), out)
-        logits = logits + jnp.expand_dims(self.bias_head.get_value(), tuple(range(logits.ndim - 2)))
-        valid = np.arange(max(self.levels)) < np.asarray(self.levels)[:, None]
-        valid = jnp.expand_dims(valid, tuple(range(logits.ndim - 2)))
-        return jnp.where(valid, logits.astype(jnp.float32), -jnp.inf)
-
-
-class Prior(nnx.Module):
+class CausalPrior(Prior):
     """Encoder over text and context, decoder over codes.
 
-    The encoder's tokens are a summary, the words, and for each column of the code grid one token
-    that holds the context's pixels there. The decoder attends to all of them. Besides, each code is
-    told outright the summary, its own column's token, the codes around it and, after the first
-    frames, what motion compensation expects in its place, so that these correspondences need not be
-    discovered.
+    The decoder attends to all of the encoder's tokens. Besides, each code is told outright the
+    codes around it and, after the first frames, what motion compensation expects in its place, so
+    that these correspondences need not be discovered.
 
     Args:
         config: sizes.
@@ -123,26 +51,17 @@ class Prior(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         width, heads = config.width, config.heads
-        self.code_grid, self.heads = code_grid, heads
-        self.length, self.cells = code_grid[0] * code_grid[1] * code_grid[2], code_grid[1:]
-        columns = code_grid[1] * code_grid[2]
-        draw = initializers.normal(0.02)
-
-        self.summary_embed = nnx.Param(draw(rngs.params(), (1, width)))
-        self.text_stem = nnx.Linear(task.text_width, width, rngs=rngs)
-        self.text_embed = nnx.Param(draw(rngs.params(), (task.text_length, width)))
-        self.context_patch = (task.context_frames, *code_patch[1:])
-        if task.context_frames:
-            pixels = code_patch[1] * code_patch[2] * task.channels + 1
-            # What moves into a column comes from the columns around it.
-            self.context_stem = Conv(task.context_frames * pixels, width, (3, 3), rngs=rngs)
-            self.context_embed = nnx.Param(draw(rngs.params(), (columns, width)))
-        self.encoder = Encoder(
-            width, heads, config.encoder_depth, expansion=config.expansion, rngs=rngs
+        super().__init__(
+            task,
+            code_grid=code_grid,
+            code_patch=code_patch,
+            width=width,
+            heads=heads,
+            depth=config.encoder_depth,
+            expansion=config.expansion,
+            rngs=rngs,
         )
-        self.summary_out = nnx.Linear(width, width, rngs=rngs)
-        self.context_out = nnx.Linear(width, width, rngs=rngs) if task.context_frames else None
-
+        draw = initializers.normal(0.02)
         self.code_stem = nnx.Linear(told_width, config.code_width, rngs=rngs)
         self.nowhere_embed = nnx.Param(draw(rngs.params(), (1, config.code_width)))
         self.join = nnx.Linear(len(NEIGHBOURS) * config.code_width, width, rngs=rngs)
@@ -157,29 +76,6 @@ class Prior(nnx.Module):
             rngs=rngs,
         )
         self.head = DigitHead(width, config.digit_width, levels, rngs=rngs)
-
-    def encode(self, condition: Condition) -> Prompt:
-        """Read the condition, once a clip."""
-        B = condition.batch_size
-        summary = jnp.broadcast_to(self.summary_embed[None], (B, *self.summary_embed.shape))
-        text = self.text_stem(condition.text) + self.text_embed[None]
-        parts, masks = [summary, text], [jnp.ones((B, 1), bool), condition.text_mask]
-        if self.context_out is not None:
-            parts.append(self._columns(condition))
-            # An absent context is told by its features, so that columns always carry positions.
-            masks.append(jnp.ones(parts[-1].shape[:2], bool))
-        mask = jnp.concatenate(masks, axis=1)
-        source = self.encoder(
-            jnp.concatenate(parts, axis=1),
-            mask=jnp.broadcast_to(mask[:, None], (B, mask.shape[1], mask.shape[1])),
-        )
-        local = self.summary_out(source[:, :1])
-        columns = self.cells[0] * self.cells[1]
-        if self.context_out is not None:
-            local = local + self.context_out(source[:, -columns:])
-        local = jnp.broadcast_to(local, (B, columns, local.shape[-1]))
-        local = jnp.tile(local, (1, self.code_grid[0], 1))
-        return Prompt(source=source, mask=mask, local=local)
 
     def expecting(self, prompt: Prompt, told: Float[Array, "B N F"], opening: int) -> Prompt:
         """The prompt with what is expected in the place of each code.
@@ -249,16 +145,3 @@ class Prior(nnx.Module):
         """What stands in for codes that are not there or not drawn yet."""
         nowhere = self.nowhere_embed.get_value()[None]
         return jnp.broadcast_to(nowhere, (batch, rows, nowhere.shape[-1]))
-
-    @property
-    def angles(self) -> Float[Array, "N half"]:
-        """Rotary angles of the codes."""
-        width = self.place_embed.shape[-1]
-        return rotary_angles(jnp.asarray(grid(*self.code_grid)), width // self.heads)
-
-    def _columns(self, condition: Condition) -> Float[Array, "B S D"]:
-        cut = patchify(condition.context, self.context_patch)[:, 0]
-        given = condition.context_mask.astype(cut.dtype)[:, None, None]
-        given = jnp.broadcast_to(given, (*cut.shape[:3], given.shape[-1]))
-        x = self.context_stem(jnp.concatenate([cut, given], axis=-1))
-        return x.reshape(len(x), -1, x.shape[-1]) + self.context_embed[None]

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from vidgen import optim
 from vidgen.contract import Key, TrainState
 from vidgen.generators.autoregressive.config import PriorConfig
-from vidgen.generators.autoregressive.network import Prior, Prompt
-from vidgen.motion import MotionNetwork
-from vidgen.nn import Network, digits_of
+from vidgen.generators.autoregressive.network import CausalPrior
+from vidgen.nn import Network
 from vidgen.nn.network import Weights
+from vidgen.priors import Codes, Expectation, PriorPhase, Prompt, decided, tally
 from vidgen.tokenizers import Tokenizer
-from vidgen.types import Batch, Condition, Metrics, Params, Task, Video
-
-Codes = tuple[Float[Array, "B M F"], Int[Array, "B M G"]]
-
-NAME = "prior"
-FROZEN = ("tokenizer", "motion")
-"""Phases whose weights the prior's training carries along."""
+from vidgen.types import Batch, Metrics, Task
 
 
-def prior_network(config: PriorConfig, task: Task, tokenizer: Tokenizer) -> Network[Prior]:
+def prior_network(config: PriorConfig, task: Task, tokenizer: Tokenizer) -> Network[CausalPrior]:
     """The prior over a tokenizer's codes."""
     return Network(
-        lambda rngs: Prior(
+        lambda rngs: CausalPrior(
             config,
             task,
             code_grid=tokenizer.grid,
@@ -41,51 +31,7 @@ def prior_network(config: PriorConfig, task: Task, tokenizer: Tokenizer) -> Netw
     )
 
 
-def decided(tokenizer: Tokenizer, condition: Condition) -> Bool[Array, "B N"]:
-    """Which codes, in raster order, a context that is given whole decides."""
-    t, h, w = tokenizer.grid
-    first = jnp.arange(t * h * w) < tokenizer.known(condition.context_mask.shape[1]) * h * w
-    return jnp.all(condition.context_mask, axis=1)[:, None] & first[None]
-
-
-class Expectation:
-    """What motion compensation expects of a clip that begins with certain frames, in codes.
-
-    The frames are carried into the later ones as the sentence asks, and the tokenizer reads the
-    result: where the motion is right, a code is to be copied, and the prior has to see to the rest.
-
-    Args:
-        tokenizer: that reads the moved clip.
-        motion: that moves it.
-        frames: how many first frames a clip begins with.
-
-    Attributes:
-        frames: the same.
-        steps: how many steps on the codes' time axis hold these frames, the clip's opening.
-        opening: how many codes they are.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, motion: Network[MotionNetwork], frames: int) -> None:
-        self._tokenizer, self._motion, self.frames = tokenizer, motion, frames
-        self.steps = tokenizer.covering(frames)
-        self.opening = self.steps * tokenizer.grid[1] * tokenizer.grid[2]
-
-    def __call__(
-        self, frozen: Mapping[str, Params], first: Float[Array, "B K H W C"], condition: Condition
-    ) -> Int[Array, "B N"]:
-        """The expected codes, in raster order.
-
-        Args:
-            frozen: weights of the tokenizer and the motion by name of the phase.
-            first: the first frames.
-            condition: its sentence is read.
-        """
-        moved = self._motion.bind(frozen["motion"])(first, condition)
-        codes = self._tokenizer.encode(frozen["tokenizer"], moved)
-        return codes.reshape(len(codes), -1)
-
-
-class PriorPhase:
+class CausalPriorPhase(PriorPhase[CausalPrior]):
     """Trains the prior by maximum likelihood on the codes of clips.
 
     Codes that a given context decides are not asked for: when sampling they are given as well. The
@@ -103,8 +49,6 @@ class PriorPhase:
         share: fraction of the generator's budget.
     """
 
-    name = NAME
-
     def __init__(
         self,
         config: PriorConfig,
@@ -114,24 +58,16 @@ class PriorPhase:
         *,
         share: float,
     ) -> None:
-        self.config = config
-        self.share = share
-        self.batch_size = config.batch_size
-        self.tokenizer = tokenizer
-        self.expectation = expectation
-        self.network = prior_network(config, task, tokenizer)
-
-    def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh weights; the tokenizer, what its codes stand for, and the motion are carried along,
-        frozen.
-        """
-        params = self.network.init(key)
-        frozen = {name: jax.tree.map(jnp.copy, earlier[name]) for name in FROZEN}
-        return TrainState.create(
-            params,
-            self.config.optimizer.init(params),
-            rest=frozen | {"dictionary": self.tokenizer.dictionary(frozen["tokenizer"])},
+        super().__init__(
+            prior_network(config, task, tokenizer),
+            tokenizer,
+            expectation,
+            optimizer=config.optimizer,
+            ema=config.ema,
+            batch_size=config.batch_size,
+            share=share,
         )
+        self.config = config
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
@@ -139,15 +75,12 @@ class PriorPhase:
         """One step on the cross-entropy of the clips' codes."""
         expectation, rows = self.expectation, slice(self.config.continued)
         condition = batch.condition.drop(key, text=self.config.drop_text, both=self.config.drop_all)
-        begun = self._codes(state, batch.video[:, : self.tokenizer.frames(expectation.steps)])
-        whole = self._codes(state, batch.video[rows])
+        begun = self.codes(state, batch.video[:, : self.tokenizer.frames(expectation.steps)])
+        whole = self.codes(state, batch.video[rows])
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
         expected = state.rest["dictionary"][expected]
-        opening = condition
-        if self.tokenizer.known(expectation.frames) == expectation.steps:
-            # A context that decides its opening would leave nothing to be asked.
-            opening = condition.keep(context=False)
+        opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         later = ~decided(self.tokenizer, told)[:, expectation.opening :]
 
@@ -165,15 +98,7 @@ class PriorPhase:
             return nats / count, right / count
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
-        params, opt_state, metrics = self.config.optimizer.update(
-            grads, state.opt_state, state.params, progress
-        )
-        state = state.replace(
-            step=state.step + 1,
-            params=params,
-            opt_state=opt_state,
-            ema=optim.ema(state.ema, params, state.step, self.config.ema),
-        )
+        state, metrics = self.moved(state, grads, progress)
         return state, {
             "loss": loss,
             "accuracy": accuracy,
@@ -181,24 +106,10 @@ class PriorPhase:
             **metrics,
         }
 
-    def export(self, state: TrainState) -> Params:
-        """Averaged weights."""
-        return state.ema
-
-    def _codes(self, state: TrainState, video: Video) -> Codes:
-        """Codes of clips or openings in raster order: what they stand for, and their digits."""
-        codes = self.tokenizer.encode(state.rest["tokenizer"], video).reshape(len(video), -1)
-        levels = self.tokenizer.config.quantizer.levels
-        return state.rest["dictionary"][codes], digits_of(codes, levels)
-
 
 def _examine(
-    network: Prior, codes: Codes, prompt: Prompt, asked: Bool[Array, "B M"]
+    network: CausalPrior, codes: Codes, prompt: Prompt, asked: Bool[Array, "B M"]
 ) -> Float[Array, "3"]:
-    """Sums over the codes asked for: nats, how many were the likeliest, and how many there are."""
+    """`tally` of the codes asked for."""
     told, digits = codes
-    logits = network(told, digits, prompt)
-    nats = optax.softmax_cross_entropy_with_integer_labels(logits, digits).sum(axis=-1)
-    chosen = jnp.take_along_axis(logits, digits[..., None], axis=-1)[..., 0]
-    right = jnp.all(chosen >= jnp.max(logits, axis=-1), axis=-1)
-    return jnp.stack([jnp.sum(nats * asked), jnp.sum(right & asked), jnp.sum(asked)])
+    return tally(network(told, digits, prompt), digits, asked)

@@ -11,8 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.contract import Key
 from vidgen.generators.autoregressive.config import Sampler, Scalar
-from vidgen.generators.autoregressive.network import Prior, Prompt
+from vidgen.generators.autoregressive.network import CausalPrior
 from vidgen.nn import codes_of
+from vidgen.priors import Prompt
 from vidgen.types import Condition
 
 
@@ -47,7 +48,7 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
 
 
 def sample_codes(
-    prior: Prior,
+    prior: CausalPrior,
     dictionary: Float[Array, "V F"],
     expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
     condition: Condition,

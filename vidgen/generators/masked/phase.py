@@ -1,0 +1,123 @@
+"""The phase in which the masked prior learns to fill in the frozen tokenizer's codes."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from vidgen.contract import Key, TrainState
+from vidgen.generators.masked.config import MaskedPriorConfig
+from vidgen.generators.masked.network import MaskedPrior
+from vidgen.generators.masked.schedule import hide
+from vidgen.nn import Network
+from vidgen.nn.network import Weights
+from vidgen.priors import Codes, Expectation, PriorPhase, Prompt, decided, tally
+from vidgen.tokenizers import Tokenizer
+from vidgen.types import Batch, Metrics, Task
+
+
+def prior_network(
+    config: MaskedPriorConfig, task: Task, tokenizer: Tokenizer
+) -> Network[MaskedPrior]:
+    """The prior over a tokenizer's codes."""
+    return Network(
+        lambda rngs: MaskedPrior(
+            config,
+            task,
+            code_grid=tokenizer.grid,
+            code_patch=tokenizer.config.code_patch,
+            levels=tokenizer.config.quantizer.levels,
+            told_width=tokenizer.told_width,
+            rngs=rngs,
+        )
+    )
+
+
+class MaskedPriorPhase(PriorPhase[MaskedPrior]):
+    """Trains the prior to predict codes that are hidden from those that are not.
+
+    As in sampling, openings are filled in from the condition alone, and the codes after them from
+    a whole opening and from what motion compensation makes of it. Codes that a given context
+    decides are never hidden.
+
+    Metrics: ``loss`` (cross-entropy in nats a hidden code), ``accuracy`` (share of hidden codes all
+    of whose digits are the likeliest), ``perplexity`` (exp of the loss), and the optimiser's.
+
+    Args:
+        config: sizes.
+        task: shape of the clips and captions.
+        tokenizer: whose codes are learned.
+        expectation: what is suggested to the prior.
+        share: fraction of the generator's budget.
+    """
+
+    def __init__(
+        self,
+        config: MaskedPriorConfig,
+        task: Task,
+        tokenizer: Tokenizer,
+        expectation: Expectation,
+        *,
+        share: float,
+    ) -> None:
+        super().__init__(
+            prior_network(config, task, tokenizer),
+            tokenizer,
+            expectation,
+            optimizer=config.optimizer,
+            ema=config.ema,
+            batch_size=config.batch_size,
+            share=share,
+        )
+        self.config = config
+
+    def step(
+        self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        """One step on the cross-entropy of hidden codes."""
+        for_drop, for_opening, for_later = jax.random.split(key, 3)
+        expectation, rows = self.expectation, slice(self.config.continued)
+        condition = batch.condition.drop(
+            for_drop, text=self.config.drop_text, both=self.config.drop_all
+        )
+        begun = self.codes(state, batch.video[:, : self.tokenizer.frames(expectation.steps)])
+        whole = self.codes(state, batch.video[rows])
+        told = jax.tree.map(lambda x: x[rows], condition)
+        expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
+        suggested = state.rest["dictionary"][expected]
+        alone = self.for_opening(condition)
+        first = hide(for_opening, ~decided(self.tokenizer, alone)[:, : expectation.opening])
+        places = jnp.arange(expected.shape[1]) >= expectation.opening
+        later = hide(for_later, jnp.broadcast_to(places[None], expected.shape))
+
+        def objective(params: Weights) -> tuple[Array, Array]:
+            network = self.network.bind(params)
+            prompts = network.encode(jax.tree.map(lambda *x: jnp.concatenate(x), alone, told))
+            prompt = jax.tree.map(lambda x: x[: len(first)], prompts)
+            sums = _examine(network, begun, first, prompt, None)
+            prompt = jax.tree.map(lambda x: x[len(first) :], prompts)
+            nats, right, count = sums + _examine(network, whole, later, prompt, suggested)
+            return nats / count, right / count
+
+        (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        state, metrics = self.moved(state, grads, progress)
+        return state, {
+            "loss": loss,
+            "accuracy": accuracy,
+            "perplexity": jnp.exp(loss),
+            **metrics,
+        }
+
+
+def _examine(
+    network: MaskedPrior,
+    codes: Codes,
+    hidden: Bool[Array, "B M"],
+    prompt: Prompt,
+    suggested: Float[Array, "B M F"] | None,
+) -> Float[Array, "3"]:
+    """`tally` of the hidden codes."""
+    told, digits = codes
+    logits = network.head(network(told, hidden, prompt, suggested), digits)
+    return tally(logits, digits, hidden)

@@ -1,0 +1,131 @@
+"""Filling in codes over a few passes, the most confident first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from vidgen.contract import Key
+from vidgen.generators.masked.config import Sampler
+from vidgen.generators.masked.network import MaskedPrior
+from vidgen.generators.masked.schedule import least, remaining
+from vidgen.nn import codes_of
+from vidgen.priors import Prompt
+from vidgen.types import Condition
+
+
+def sample_codes(
+    prior: MaskedPrior,
+    dictionary: Float[Array, "V F"],
+    expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
+    condition: Condition,
+    keys: Key,
+    sampler: Sampler,
+    *,
+    opening: int,
+    given: tuple[Int[Array, "B N"], Bool[Array, "B N"]],
+) -> Int[Array, "B N"]:
+    """The codes of one clip for each row of the condition, in raster order.
+
+    First those of the opening, then all others, to which motion compensation of the opening
+    suggests codes. With guidance the unconditional pass runs as a second half of the batch; codes
+    that are given are given to both.
+
+    Args:
+        prior: with its weights.
+        dictionary: what each code stands for, `Tokenizer.dictionary`.
+        expect: the codes that are expected of clips of a condition whose first M codes are these.
+        condition: B prompts.
+        keys: [B] PRNG keys, one a clip.
+        sampler: how to fill in.
+        opening: M, how many codes are filled in before there is anything to expect.
+        given: codes that are known beforehand, and which of them are.
+    """
+    copies = 1
+    if sampler.guidance is not None:
+        copies = 2
+        condition = jax.tree.map(
+            lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
+        )
+    prompt = prior.encode(condition)
+    for_opening, for_later = (
+        jax.vmap(jax.random.fold_in, (0, None))(keys, stretch) for stretch in range(2)
+    )
+    first = fill(
+        prior,
+        dictionary,
+        prompt,
+        None,
+        given[0][:, :opening],
+        ~given[1][:, :opening],
+        for_opening,
+        sampler,
+    )
+    suggested = dictionary[expect(condition, jnp.tile(first, (copies, 1)))]
+    codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
+    later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
+    return fill(prior, dictionary, prompt, suggested, codes, later, for_later, sampler)
+
+
+def fill(
+    prior: MaskedPrior,
+    dictionary: Float[Array, "V F"],
+    prompt: Prompt,
+    suggested: Float[Array, "R M F"] | None,
+    codes: Int[Array, "B M"],
+    hidden: Bool[Array, "B M"],
+    keys: Key,
+    sampler: Sampler,
+) -> Int[Array, "B M"]:
+    """The first M codes of each clip with the hidden ones filled in, the others as they are.
+
+    Each step draws all codes that are hidden, and hides again those of which it is least sure, as
+    many as the schedule says. R is B, or 2 B with guidance.
+    """
+    copies = len(prompt.source) // len(codes)
+    left = jnp.asarray(remaining(codes.shape[1], sampler.steps))[:, jnp.sum(hidden, axis=1)]
+
+    def advance(
+        carry: tuple[Int[Array, "B M"], Bool[Array, "B M"]],
+        now: tuple[Int[Array, ""], Int[Array, "B"]],
+    ) -> tuple[tuple[Int[Array, "B M"], Bool[Array, "B M"]], None]:
+        (codes, hidden), (step, left) = carry, now
+        of_step = jax.vmap(jax.random.fold_in, (0, None))(keys, step)
+        told = jnp.tile(dictionary[codes], (copies, 1, 1))
+        x = prior(told, jnp.tile(hidden, (copies, 1)), prompt, suggested)
+        drawn, confidence = draw(prior, x, of_step, sampler)
+        codes = jnp.where(hidden, drawn, codes)
+        for_choice = jax.vmap(jax.random.fold_in, (0, None))(of_step, len(prior.head.levels))
+        noise = jax.vmap(lambda key: jax.random.gumbel(key, codes.shape[1:]))(for_choice)
+        noise = sampler.choice_temperature * (1.0 - (step + 1) / sampler.steps) * noise
+        return (codes, least(confidence + noise, hidden, left)), None
+
+    (codes, _), _ = jax.lax.scan(advance, (codes, hidden), (jnp.arange(sampler.steps), left))
+    return codes
+
+
+def draw(
+    prior: MaskedPrior, x: Float[Array, "R M D"], keys: Key, sampler: Sampler
+) -> tuple[Int[Array, "B M"], Float[Array, "B M"]]:
+    """A code for each place, digit by digit, and its log-probability before temperature."""
+    levels = prior.head.levels
+    features = prior.head.features(x)
+    B, M = len(keys), x.shape[1]
+    digits = jnp.zeros((B, M, len(levels)), jnp.int32)
+    confidence = jnp.zeros((B, M))
+    for place, values in enumerate(levels):
+        told = prior.head.told(jnp.tile(digits, (len(x) // B, 1, 1)))
+        logits = prior.head.logits(features + told)[:, :, place, :values]
+        if sampler.guidance is not None:
+            conditional, unconditional = jnp.split(logits, 2)
+            logits = unconditional + sampler.guidance * (conditional - unconditional)
+        of_digit = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
+        sharp = logits / jnp.maximum(sampler.temperature, 1e-6)
+        digit = jax.vmap(jax.random.categorical)(of_digit, sharp).astype(jnp.int32)
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), digit[..., None], axis=-1)
+        confidence = confidence + chosen[..., 0]
+        digits = digits.at[:, :, place].set(digit)
+    return codes_of(digits, levels), confidence

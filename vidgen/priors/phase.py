@@ -1,0 +1,98 @@
+"""The phase in which a prior learns the frozen tokenizer's codes: all of it but its step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from vidgen import optim
+from vidgen.contract import Key, TrainState
+from vidgen.nn import Network, digits_of
+from vidgen.nn.network import Weights
+from vidgen.optim import Optimizer
+from vidgen.priors.expectation import Expectation
+from vidgen.priors.prior import Prior
+from vidgen.tokenizers import Tokenizer
+from vidgen.types import Condition, Metrics, Params, Video
+
+Codes = tuple[Float[Array, "B M F"], Int[Array, "B M G"]]
+"""Of some codes, what they stand for and their digits."""
+
+P = TypeVar("P", bound=Prior)
+
+_FROZEN = ("tokenizer", "motion")
+"""Phases whose weights a prior's training carries along."""
+
+
+class PriorPhase(Generic[P]):
+    """Holds what a prior's training needs; who inherits adds `step`.
+
+    Args:
+        network: the prior.
+        tokenizer: whose codes are learned.
+        expectation: what the prior is told to expect.
+        optimizer: moves all weights of the prior.
+        ema: decay of the averaged weights, which are exported.
+        batch_size: clips a step.
+        share: fraction of the generator's budget.
+    """
+
+    name = "prior"
+
+    def __init__(
+        self,
+        network: Network[P],
+        tokenizer: Tokenizer,
+        expectation: Expectation,
+        *,
+        optimizer: Optimizer,
+        ema: float,
+        batch_size: int,
+        share: float,
+    ) -> None:
+        self.network, self.tokenizer, self.expectation = network, tokenizer, expectation
+        self.batch_size, self.share = batch_size, share
+        self._optimizer, self._ema = optimizer, ema
+
+    def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
+        """Fresh weights; the tokenizer, what its codes stand for, and the motion are carried along,
+        frozen.
+        """
+        params = self.network.init(key)
+        frozen = {name: jax.tree.map(jnp.copy, earlier[name]) for name in _FROZEN}
+        return TrainState.create(
+            params,
+            self._optimizer.init(params),
+            rest=frozen | {"dictionary": self.tokenizer.dictionary(frozen["tokenizer"])},
+        )
+
+    def export(self, state: TrainState) -> Params:
+        """Averaged weights."""
+        return state.ema
+
+    def codes(self, state: TrainState, video: Video) -> Codes:
+        """Codes of clips or openings in raster order."""
+        codes = self.tokenizer.encode(state.rest["tokenizer"], video).reshape(len(video), -1)
+        levels = self.tokenizer.config.quantizer.levels
+        return state.rest["dictionary"][codes], digits_of(codes, levels)
+
+    def for_opening(self, condition: Condition) -> Condition:
+        """What openings are asked of: not a context that decides them and leaves nothing to ask."""
+        if self.tokenizer.known(self.expectation.frames) == self.expectation.steps:
+            return condition.keep(context=False)
+        return condition
+
+    def moved(
+        self, state: TrainState, grads: Weights, progress: Float[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        """The state after a step of the optimiser, and the optimiser's metrics."""
+        params, opt_state, metrics = self._optimizer.update(
+            grads, state.opt_state, state.params, progress
+        )
+        average = optim.ema(state.ema, params, state.step, self._ema)
+        state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
+        return state, metrics
