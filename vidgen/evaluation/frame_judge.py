@@ -27,6 +27,13 @@ def given_frames(real: ClipSet) -> np.ndarray:
     return real.context_mask[:, None] & early[None, :]
 
 
+def in_stratum(real: ClipSet, stratum: Stratum) -> np.ndarray:
+    """bool [N], the prompts of a kind."""
+    if stratum == "all":
+        return np.ones(len(real), np.bool_)
+    return real.context_mask if stratum == "text+image" else ~real.context_mask
+
+
 def temporal_frames(clips: ClipSet, real: ClipSet) -> Frames:
     """The metrics of the group "temporal", frame by frame; the first frame has no change, and a
     clip that failed none that counts, since its grey frames flicker less than any picture.

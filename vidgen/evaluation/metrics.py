@@ -127,14 +127,14 @@ _TABLE = (
         better="lower",
         share=True,
         blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
-        definition="share of frames without any object",
+        definition="share of frames without any object, given ones left out",
     ),
     Metric(
         name="extra_rate",
         better="lower",
         share=True,
         blind=(*_BROKEN, _DECAY),
-        definition="share of frames with more than one object",
+        definition="share of frames with more than one object, given ones left out",
     ),
     Metric(
         name="trajectory_error_px",
