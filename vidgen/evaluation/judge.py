@@ -25,6 +25,7 @@ from vidgen.evaluation.feature_judge import FeatureJudge, Measured, absent
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.frame_judge import (
     Frames,
+    appearance_frames,
     frame_scores,
     given_frames,
     in_stratum,
@@ -47,6 +48,7 @@ _BY_FRAME: tuple[
 ] = (
     ("pixel", psnr_frames, ()),
     ("pixel", ssim_frames, (ValueError,)),
+    ("appearance", appearance_frames, (ValueError,)),
     ("temporal", temporal_frames, (ValueError, ImportError)),
     ("lpips", perceptual_frames, (UnsuitableClipsError, ImportError)),
 )
