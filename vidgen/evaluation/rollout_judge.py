@@ -126,8 +126,8 @@ def _by_frame(
 ) -> tuple[dict[str, np.ndarray], dict[Group, str]]:
     """[N F] by metric, and why there are no more, by group."""
     names = (*ALONE, *AGAINST_TRUTH)
-    groups = dict.fromkeys(METRICS[f"drift_{name}"].group for name in names)
-    asked = [group for group in groups if group in judge.groups]
+    groups = {METRICS[f"drift_{name}"].group for name in names}
+    asked = [group for group in judge.groups if group in groups]
     why: dict[Group, str] = {}
     if real is None:
         unknown = "the source does not know how its clips go on"
