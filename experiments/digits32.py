@@ -2,11 +2,11 @@
 
 The same clips, captions and families; 20 minutes of training a family and seed, and trainings at a
 tenth and at three tenths of that, so that quality is drawn against the budget; one more training
-without half of the combinations of digit and motion, which is then asked for those. Seven hours of
-training on two CPU cores; `--budget`, `--seeds`, `--set curve=` and `--set compositional=false`
-shorten it. Guidance, temperature and truncation are chosen on validation prompts. MNIST in place of
-the handwriting that ships with scikit-learn: `--set options.handwriting=FOLDER`, a folder with
-MNIST's four IDX files.
+without half of the combinations of digit and motion, which is then asked for those. Drift is
+measured in clips four times as long as those of training, too. Seven hours of training on two CPU
+cores; `--budget`, `--seeds`, `--set curve=` and `--set compositional=false` shorten it. Guidance,
+temperature and truncation are chosen on validation prompts. MNIST in place of the handwriting that
+ships with scikit-learn: `--set options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
 Expected: the order of `quick` at higher scores, with t intervals over the seeds; not measured yet,
 and the seven hours are budget times trainings.
@@ -32,6 +32,7 @@ experiment = Experiment(
     curve=(0.1, 0.3),
     prompts=512,
     compositional=True,
+    horizon=4,
     sweeps={
         "gan": {"content_truncation": (0.7, 1.0)},
         "autoregressive": {"temperature": (0.3, 0.5, 0.7, 1.0)},

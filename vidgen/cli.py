@@ -99,6 +99,7 @@ class Train(_Question):
         from vidgen.comparison.comparison import write_record
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.rollouts import roll_job_out
         from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost, say_scores
 
@@ -110,6 +111,7 @@ class Train(_Question):
         with resumable(console):
             for job in jobs_of(experiment):
                 run_job(job, setting, console)
+                roll_job_out(job, setting, console)
                 run = folder.run(job.generator, job.seed, job.share)
                 say_scores(run, console)
                 console.print(f"Run: {run.path}", markup=False, soft_wrap=True)

@@ -175,7 +175,10 @@ class Reconstructs(Protocol):
 
 @runtime_checkable
 class RollsOut(Protocol):
-    """A generator that can make clips longer than its task."""
+    """A generator that can make clips longer than its task by its own means.
+
+    The harness prefers them to chained sampling, which gives the last frames of a clip to the next.
+    """
 
     def rollout(
         self,

@@ -1,5 +1,6 @@
 """Two toy families that learn in milliseconds, for whole comparisons through the command line."""
 
+import contextlib
 import dataclasses
 from typing import ClassVar
 
@@ -147,11 +148,27 @@ def _toys(_compiled_once):
     registry._entries.update(before)
 
 
+@pytest.fixture(scope="session")
+def prepared(_toys):
+    """A context with the toys, in which neither the judge nor the machine's speed is found out
+    anew.
+    """
+
+    @contextlib.contextmanager
+    def context():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(setting, "Judge", _judge)
+            patch.setattr(terminal, "matmul_peak", lambda: 1e11)
+            yield
+
+    return context
+
+
 @pytest.fixture(autouse=True)
-def toys(_toys, monkeypatch):
-    """The toys; neither the judge nor the machine's speed is found out anew each time."""
-    monkeypatch.setattr(setting, "Judge", _judge)
-    monkeypatch.setattr(terminal, "matmul_peak", lambda: 1e11)
+def toys(prepared):
+    """Every test is in that context."""
+    with prepared():
+        yield
 
 
 _JUDGES = {}
@@ -176,13 +193,11 @@ def experiment(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(_toys, experiment, tmp_path_factory):
+def undisturbed(prepared, experiment, tmp_path_factory):
     """The folder of a comparison that nobody interrupted."""
     from vidgen.cli import main
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(setting, "Judge", _judge)
-        patch.setattr(terminal, "matmul_peak", lambda: 1e11)
+    with prepared():
         out = tmp_path_factory.mktemp("runs") / "undisturbed"
         assert main(["compare", experiment, "--out", str(out)]) == 0
     return out

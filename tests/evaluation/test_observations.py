@@ -51,6 +51,25 @@ def test_curves_show_where_a_clip_is_lost(judge, prompts):
     assert seen.confusions["identity"].counts.sum() == len(prompts)
 
 
+def test_given_frames_are_nobodys_merit_among_all_prompts_either(judge, prompts):
+    text = ~prompts.context_mask
+    video = prompts.video.copy()
+    video[text, 0] = 0
+    clips = prompts.replace(video=video)
+    curves = {(c.metric, c.prompts): c for c in judge.observe(clips, prompts).curves}
+    for metric in ("identity", "one_object"):
+        assert curves[metric, "all"].value[0] == 0.0
+        assert curves[metric, "all"].high[0] == wilson(0, int(text.sum()))[1]
+        assert curves[metric, "text+image"].value[0] is None
+        assert curves[metric, "text+image"].value[1] > 0.95
+    scores = judge.judge(clips, prompts)
+    assert scores["missing_rate", "text"].value == 1 / 8
+    given = np.where(text[:, None, None, None, None], prompts.video, 0)
+    given[:, 0] = prompts.video[:, 0]
+    scores = judge.judge(prompts.replace(video=given), prompts)
+    assert scores["missing_rate", "text+image"].value == 1.0
+
+
 def test_changes_between_frames_stand_at_the_later_frame(judge, prompts):
     video = prompts.video.copy()
     video[:, 4:] = video[:, 3:4]

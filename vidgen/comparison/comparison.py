@@ -33,6 +33,7 @@ from vidgen.comparison.jobs import (
 )
 from vidgen.comparison.pairs import PRIMARY_METRICS
 from vidgen.comparison.results import Results, agreement, collect
+from vidgen.comparison.rollouts import judge_rollout_again, roll_anchors_out, roll_job_out
 from vidgen.comparison.rows import as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
@@ -113,6 +114,7 @@ def compare(
         failure.unlink(missing_ok=True)
         try:
             run_job(job, setting, console)
+            roll_job_out(job, setting, console)
         except FolderError:
             raise
         except Exception as error:  # one family's fault must not cost the others their numbers
@@ -124,6 +126,7 @@ def compare(
     for setting in settings:
         setting.console = console
         run_anchors(setting)
+        roll_anchors_out(setting)
         executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
     return dataclasses.replace(report(folder.path), failed=failed)
 
@@ -163,6 +166,7 @@ def write_record(setting: Setting) -> None:
         changes = records.difference(
             experiments.shared(before["experiment"]), experiments.shared(now)
         )
+        changes += _other_horizon(before["experiment"], now)
         if changes:
             raise FolderError(
                 f"{folder.path} holds a comparison with another question:\n  "
@@ -246,8 +250,18 @@ def evaluate(folder: ComparisonFolder) -> None:
     for run in [*folder.anchors(), *folder.runs()]:
         if run.scores.exists():
             judge_again(run, setting)
+        if run.rollout.exists():
+            judge_rollout_again(run, setting)
     if folder.compositional.experiment.exists():
         evaluate(folder.compositional)
+
+
+def _other_horizon(before: records.Json, now: records.Json) -> list[str]:
+    """How two horizons differ, where rollouts were asked for both times: one folder has one."""
+    horizons = [data.get("horizon", 1) for data in (before, now)]
+    if 1 in horizons or horizons[0] == horizons[1]:
+        return []
+    return records.difference(*({"horizon": horizon} for horizon in horizons))
 
 
 def _joined(before: records.Json, now: records.Json) -> records.Json:
@@ -259,6 +273,8 @@ def _joined(before: records.Json, now: records.Json) -> records.Json:
         joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
     if before.get("compositional"):
         joined["compositional"] = True
+    if "horizon" in before:
+        joined["horizon"] = before["horizon"]
     for key in ("seeds", "curve"):
         joined[key] = sorted({*before[key], *now[key]})
     joined["name"] = before["name"]

@@ -54,6 +54,9 @@ class Experiment:
         sweeps: by generator, sampler settings to try, e.g. ``{"diffusion": {"guidance": (1, 2,
             3)}}``; all combinations are tried on validation prompts, and the best one answers.
         sweep_prompts: validation prompts that each setting answers.
+        horizon: how many times as long as the task the clips are in which drift is measured beyond
+            training's length (see `vidgen.evaluation.rollout`); 1 for none. It costs that many
+            times the answers of the test list, a generator and seed, and no training.
         metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
@@ -89,6 +92,7 @@ class Experiment:
         default=None, metadata=ADDED_LATER
     )
     sweep_prompts: int = dataclasses.field(default=128, metadata=ADDED_LATER)
+    horizon: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
 
@@ -101,7 +105,7 @@ class Experiment:
             raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
         if not 0 <= self.context_rate <= 1:
             raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
-        for field in ("prompts", "answer_batch", "latency_repeats", "sweep_prompts"):
+        for field in ("prompts", "answer_batch", "latency_repeats", "sweep_prompts", "horizon"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         for group in self.metrics:
@@ -161,6 +165,7 @@ class Experiment:
             test_split=f"compositional-{self.test_split}",
             compositional=False,
             curve=(),
+            horizon=1,
         )
 
     def select(
@@ -197,6 +202,7 @@ class Experiment:
             sweep_prompts=4,
             answer_batch=4,
             latency_repeats=1,
+            horizon=min(self.horizon, 2),
             in_domain=InDomainConfig.tiny(),
         )
 
@@ -204,6 +210,16 @@ class Experiment:
     def protocol(self) -> str:
         """Name of the list of prompts, which tells lists of one folder apart."""
         return f"{self.test_split}-{self.prompts}"
+
+    @property
+    def longer_frames(self) -> int:
+        """Frames of the clips in which drift is measured beyond training's length."""
+        return self.horizon * self.task.frames
+
+    @property
+    def longer_protocol(self) -> str:
+        """Name of the same list of prompts, with their continuation."""
+        return f"{self.protocol}-{self.longer_frames}-frames"
 
     @property
     def validation_protocol(self) -> str:
@@ -249,5 +265,5 @@ def decisive(data: records.Json) -> records.Json:
 def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
-    free += ("sweeps", "sweep_prompts")
+    free += ("sweeps", "sweep_prompts", "horizon")
     return {key: value for key, value in decisive(data).items() if key not in free}

@@ -6,9 +6,11 @@ import csv
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from etils import epath
 
+from vidgen.comparison.curves import Curves
 from vidgen.comparison.drawing import standalone
 from vidgen.comparison.folder import ComparisonFolder, write_text
 from vidgen.comparison.rows import Row
@@ -37,6 +39,7 @@ def write_exports(
     figures: Mapping[str, str],
     tables: Sequence[Table],
     rows: Sequence[Row],
+    rollouts: Mapping[tuple[str, str], Curves] = MappingProxyType({}),
 ) -> None:
     """Write ``figures/<name>.svg``, ``tables/<name>.csv`` and ``.tex``, and remove stale ones.
 
@@ -45,12 +48,16 @@ def write_exports(
         figures: the page's drawings by name.
         tables: the page's tables.
         rows: every number of every seed, for ``tables/rows.csv``.
+        rollouts: curves along the frames of clips longer than training's, by metric and prompts,
+            for ``tables/rollout-frames.csv``; none leave no file.
     """
     files = {folder.figures / f"{name}.svg": standalone(svg) for name, svg in figures.items()}
     for table in tables:
         files[folder.tables / f"{table.name}.csv"] = to_csv(table)
         files[folder.tables / f"{table.name}.tex"] = to_latex(table)
     files[folder.tables / "rows.csv"] = rows_to_csv(rows)
+    if rollouts:
+        files[folder.tables / "rollout-frames.csv"] = curves_to_csv(rollouts)
     for path in [*_exported(folder.figures), *_exported(folder.tables)]:
         if path not in files:
             path.unlink()
@@ -74,6 +81,17 @@ def rows_to_csv(rows: Sequence[Row]) -> str:
     """Tidy rows, as in ``results.json``."""
     names = [field.name for field in dataclasses.fields(Row)]
     return _csv([names, *([getattr(row, name) for name in names] for row in rows)])
+
+
+def curves_to_csv(curves: Mapping[tuple[str, str], Curves]) -> str:
+    """Curves along the frames in long form: a line a metric, kind of prompts, name and frame."""
+    lines = [
+        (metric, prompts, who, frame, *ends)
+        for (metric, prompts), group in sorted(curves.items(), key=lambda item: item[0])
+        for who, curve in group.items()
+        for frame, ends in enumerate(zip(curve.value, curve.low, curve.high, strict=True))
+    ]
+    return _csv([("metric", "prompts", "who", "frame", "value", "low", "high"), *lines])
 
 
 def to_latex(table: Table) -> str:

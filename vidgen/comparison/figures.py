@@ -161,6 +161,8 @@ def along_frames(
     *,
     given: int,
     share: bool,
+    trained: int | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> str:
     """A metric against the frame index: a line and a band a generator; anchors in ink.
 
@@ -171,9 +173,14 @@ def along_frames(
         look: from `drawing.looks`; who has none is drawn in ink.
         given: first frames that the prompts give, shaded.
         share: whether the metric lies in [0, 1].
+        trained: frames of a clip of training, where a line marks its end; None where the clips are
+            no longer.
+        labels: what whom is called in the legend; their names where not told.
     """
     from matplotlib.ticker import MaxNLocator
 
+    called = {name: (labels or {}).get(name, name) for name in curves}
+    length = max(len(curve.value) for curve in curves.values())
     with panel() as (axes, save):
         for name, curve in curves.items():
             colour, marker = look.get(name, (INK, ""))
@@ -189,16 +196,27 @@ def along_frames(
                 color=colour,
                 marker=marker or None,
                 markersize=4,
+                markevery=max(1, length // 8),
                 linewidth=1.0 if anchor else 1.5,
                 linestyle="--" if anchor else "-",
                 alpha=0.7 if anchor else 1.0,
-                label=name,
+                label=called[name],
             )
             if not anchor:
                 axes.fill_between(frames, low, high, color=colour, alpha=0.15, linewidth=0)
         if given:
             axes.axvspan(-0.5, given - 0.5, color=INK, alpha=0.08, linewidth=0)
-        length = max(len(curve.value) for curve in curves.values())
+        if trained:
+            axes.axvline(trained - 0.5, color=INK, linewidth=1.0, linestyle=":")
+            axes.annotate(
+                f"training ends at {trained}",
+                (trained - 0.5, 1.0),
+                (4, -2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                fontsize=6.5,
+                va="top",
+            )
         axes.set_xlim(-0.5, length - 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
         if share:
@@ -208,10 +226,11 @@ def along_frames(
         axes.set_ylabel(unit)
         axes.legend(loc="best", fontsize=7)
         told = "; ".join(
-            f"{name} from {_first(curve.value):.3g} to {_first(curve.value[::-1]):.3g}"
+            f"{called[name]} from {_first(curve.value):.3g} to {_first(curve.value[::-1]):.3g}"
             for name, curve in curves.items()
         )
-        return save(f"{title} against the frame index, {unit}: {told}")
+        beyond = f", training's clips end at {trained}" if trained else ""
+        return save(f"{title} against the frame index{beyond}, {unit}: {told}")
 
 
 def confusion(title: str, found: Confusion) -> str:

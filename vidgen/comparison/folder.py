@@ -11,6 +11,7 @@
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  price.json  scores.json
                                       selection.json  where sampler settings were tried
+                                      rollout.json  where longer clips were asked for
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       compositional/                  the same for trainings without the combinations asked for
@@ -91,6 +92,11 @@ class RunFolder:
     def selection(self) -> epath.Path:
         """Which sampler settings were tried on validation prompts, and which was chosen."""
         return self.path / "selection.json"
+
+    @property
+    def rollout(self) -> epath.Path:
+        """How clips longer than training's were made, and what the judge said of them."""
+        return self.path / "rollout.json"
 
     def samples(self, protocol: str) -> epath.Path:
         """The answers to a protocol, a ClipSet."""

@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "diversity",
         "memorisation",
     ),
-    "Along time": ("flicker", "dynamic_degree", "warp_error"),
+    "Along time": ("brightness", "sharpness", "flicker", "dynamic_degree", "warp_error"),
 }
 """Order and headings of the tables of all metrics. Drift comes last along time; whatever is not
 named here comes under `REST`, so that no metric is lost."""

@@ -24,6 +24,7 @@ from vidgen.comparison.selection import select_sampler
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
+from vidgen.evaluation.judge import Scores
 from vidgen.training import release_freed_memory, restore, train
 from vidgen.types import Params, Score
 
@@ -236,7 +237,7 @@ def _judge(
     kind = "anchor" if seed is None else "generator"
     rows = rows_of(scores, generator=generator, kind=kind, seed=seed, share=share)
     per_clip = _per_clip(scores.get(("oracle_success", "all")))
-    kept = {key: _values(s.per_clip) for key, s in scores.items() if s.per_clip is not None}
+    kept = kept_values(scores)
     back = run.samples(f"{name}-{RECONSTRUCTION}")
     if back.exists():
         answers = ClipSet.load(back)
@@ -256,12 +257,18 @@ def _judge(
             "rows": as_json(rows),
             "per_clip": {"oracle_success": per_clip},
             "observed": observed,
-            "clips": [
-                {"metric": metric, "prompts": prompts, "values": values}
-                for (metric, prompts), values in kept.items()
-            ],
+            "clips": kept,
         },
     )
+
+
+def kept_values(scores: Scores) -> list[dict[str, Any]]:
+    """What metrics say of single clips, as JSON: by it two generators are paired on a prompt."""
+    return [
+        {"metric": metric, "prompts": prompts, "values": _values(score.per_clip)}
+        for (metric, prompts), score in scores.items()
+        if score.per_clip is not None
+    ]
 
 
 def _per_clip(score: Score | None) -> list[bool] | None:
@@ -298,6 +305,7 @@ __all__ = [
     "jobs_of",
     "judge_again",
     "judge_the_oracle",
+    "kept_values",
     "restored",
     "run_anchors",
     "run_job",

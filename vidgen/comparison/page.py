@@ -10,7 +10,7 @@ from typing import Any
 
 from vidgen.comparison import drawing, panels
 from vidgen.comparison.choices import agreement_table, settings_table
-from vidgen.comparison.curves import observations
+from vidgen.comparison.curves import Curves, frame_curves, observations
 from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
@@ -18,7 +18,8 @@ from vidgen.comparison.headings import COST_DEFINITIONS, title
 from vidgen.comparison.jobs import RECONSTRUCTION
 from vidgen.comparison.panels import Panels
 from vidgen.comparison.results import Results, agreement
-from vidgen.comparison.rows import COMPOSITIONAL
+from vidgen.comparison.rollouts import observed_rollouts
+from vidgen.comparison.rows import COMPOSITIONAL, ROLLOUT
 from vidgen.comparison.table import Table
 from vidgen.comparison.tables import (
     cost_table,
@@ -26,9 +27,10 @@ from vidgen.comparison.tables import (
     metric_tables,
     own_error_table,
     pair_table,
+    rollout_table,
 )
 from vidgen.comparison.verdict import Verdict
-from vidgen.evaluation import METRICS
+from vidgen.evaluation import METHODS, METRICS
 from vidgen.evaluation.observations import Observations
 from vidgen.training import Budget, Cost
 
@@ -41,11 +43,13 @@ class Page:
         html: the page, without any outside resource.
         figures: its drawings by name, as SVG for a page.
         tables: its tables.
+        rollouts: what it draws of clips longer than training's, by metric and prompts and by who.
     """
 
     html: str
     figures: Mapping[str, str]
     tables: tuple[Table, ...]
+    rollouts: Mapping[tuple[str, str], Curves]
 
 
 def write_page(
@@ -57,7 +61,7 @@ def write_page(
         ImportError: if matplotlib or jinja2 is absent, naming the extra that brings them.
     """
     page = compose(folder, record, results, verdict)
-    write_exports(folder, page.figures, page.tables, results.rows)
+    write_exports(folder, page.figures, page.tables, results.rows, page.rollouts)
     write_text(folder.report, page.html)
 
 
@@ -79,7 +83,16 @@ def compose(
     experiment, who = record["experiment"], _Cast.of(record, results)
     look = drawing.looks(who.contestants)
     oracle = read_json(folder.oracle) if folder.oracle.exists() else None
+    rolled = _Rolled.of(folder, results)
     figures = _figures(folder, experiment, results, who, look, oracle)
+    figures["rollouts"] = panels.along_frames(
+        rolled.seen,
+        who.contestants,
+        look,
+        given=experiment["task"]["context_frames"],
+        trained=experiment["task"]["frames"],
+        labels=rolled.labels,
+    )
     tables = _tables(folder, experiment, results, who, oracle)
     metrics = metric_tables(results, who.contestants, who.framing)
     measured = {row.metric for row in results.summary}
@@ -105,6 +118,7 @@ def compose(
         definitions=[(name, title(name), METRICS[name]) for name in METRICS if name in measured],
         cost_definitions=COST_DEFINITIONS,
         command=_command(experiment, record["order"]),
+        rolled=rolled,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),
     )
@@ -113,6 +127,7 @@ def compose(
         html=html,
         figures=drawn,
         tables=(*tables.values(), *(table for _, table in metrics)),
+        rollouts=rolled.curves,
     )
 
 
@@ -133,6 +148,40 @@ class _Cast:
         baselines = [name for name in everybody if name not in contestants]
         framing = [*baselines, *results.who("anchor")]
         return cls(everybody=everybody, contestants=contestants, framing=framing)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Rolled:
+    """Clips longer than training's, as a page shows them.
+
+    Attributes:
+        seen: metrics along their frames, a seed each, by who made them.
+        labels: by who made them, how as well.
+        absent: by generator that made none, why.
+    """
+
+    seen: Mapping[str, Sequence[Observations]]
+    labels: Mapping[str, str]
+    absent: Mapping[str, str]
+
+    @classmethod
+    def of(cls, folder: ComparisonFolder, results: Results) -> _Rolled:
+        """What the run folders hold; nothing where nobody was asked."""
+        rows = [row for row in results.summary if row.protocol == ROLLOUT]
+        made = {row.generator: row.method for row in rows if row.value is not None}
+        return cls(
+            seen=observed_rollouts(folder),
+            labels={n: f"{n}, {METHODS[how]}" if how else n for n, how in made.items()},
+            absent={row.generator: row.note for row in rows if row.generator not in made},
+        )
+
+    @property
+    def curves(self) -> Mapping[tuple[str, str], Curves]:
+        """By metric and prompts, and by who made them and how."""
+        return {
+            key: {self.labels.get(who, who): curve for who, curve in curves.items()}
+            for key, curves in frame_curves(self.seen).items()
+        }
 
 
 def _template() -> Any:
@@ -199,6 +248,7 @@ def _tables(
     further = {
         "settings": settings_table(folder, who.contestants, experiment["seeds"]),
         "agreement": agreement_table(agreement(results)),
+        "rollout": rollout_table(results, who.contestants, who.framing),
         "compositional": main_table(results, who.contestants, who.framing, COMPOSITIONAL)
         if results.pick("oracle_success", protocol=COMPOSITIONAL)
         else None,

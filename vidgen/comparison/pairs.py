@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from vidgen.comparison.rows import PRICES, TEST, Row
+from vidgen.evaluation import METHODS
 from vidgen.evaluation.power import ALPHA, ENOUGH_SEEDS
 from vidgen.evaluation.significance import (
     Difference,
@@ -157,8 +158,15 @@ def _pair(
         family="" if tested else f"descriptive only: {few}",
         primary=first.metric in PRIMARY_METRICS
         and (first.prompts, first.protocol) == ("all", TEST),
-        note=found.note if tested else found.note.partition("; p by")[0],
+        note=(found.note if tested else found.note.partition("; p by")[0]) + _made(first, second),
     )
+
+
+def _made(a: Row, b: Row) -> str:
+    """How two made clips longer than training's, which are not alike where they did otherwise."""
+    if not (a.method and b.method):
+        return ""
+    return "; " + ", ".join(f"{row.generator} by {METHODS[row.method]}" for row in (a, b))
 
 
 def _values(of: Mapping[int | None, Row]) -> list[float]:

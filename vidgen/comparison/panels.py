@@ -98,21 +98,35 @@ def along_frames(
     look: Look,
     *,
     given: int,
+    trained: int | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Panels:
-    """Every metric that has a value a frame, against the frame index; a panel a kind of prompts."""
+    """Every metric that has a value a frame, against the frame index; a panel a kind of prompts.
+
+    Args:
+        seen: by generator or anchor.
+        contestants: who is drawn beside real clips.
+        look: of the contestants.
+        given: first frames that prompts give.
+        trained: frames of a clip of training, where these are rollouts beyond it.
+        labels: what whom is called; their names where not told.
+    """
     drawn = {}
+    what = "drift" if trained is None else "rollout"
     who = [*contestants, CEILING]
     found = frame_curves({name: seen[name] for name in who if name in seen})
     for (metric, prompts), curves in sorted(found.items(), key=lambda item: item[0]):
         if prompts == "all" or not any(v is not None for c in curves.values() for v in c.value):
             continue
-        drawn[f"drift-{metric}-{prompts.replace('+', '-')}"] = figures.along_frames(
+        drawn[f"{what}-{metric}-{prompts.replace('+', '-')}"] = figures.along_frames(
             f"{title(metric)}, {PROMPTS[prompts]}",
             _FRAME_UNITS.get(metric, title(metric)),
             curves,
             look,
             given=given if prompts == "text+image" else 0,
             share=is_share(metric) or metric == "ssim",
+            trained=trained,
+            labels=labels,
         )
     return drawn
 

@@ -15,6 +15,7 @@ from vidgen.comparison.folder import (
     read_json,
 )
 from vidgen.comparison.pairs import ClipKey, Pair, pairs_of, supported_best
+from vidgen.comparison.rollouts import rollouts_of
 from vidgen.comparison.rows import (
     COMPOSITIONAL,
     PRICES,
@@ -115,6 +116,8 @@ def collect(folder: ComparisonFolder) -> Results:
     """
     record = read_json(folder.experiment)
     rows, clips = _read(folder, TEST)
+    longer, longer_clips = rollouts_of(folder)
+    rows, clips = rows + longer, clips | longer_clips
     if folder.compositional.experiment.exists():
         more, more_clips = _read(folder.compositional, COMPOSITIONAL)
         rows, clips = rows + more, clips | more_clips

@@ -20,6 +20,9 @@ TEST = "test"
 COMPOSITIONAL = "compositional"
 """Rows of combinations that no training showed, answered by generators trained without them."""
 
+ROLLOUT = "rollout"
+"""Rows of clips longer than any in training, which answer the prompts of the test list."""
+
 Kind = Literal["generator", "anchor"]
 
 PRICES = (
@@ -58,7 +61,9 @@ class Row:
         n: clips, or seeds, that it rests on.
         better: which way is good.
         note: how the interval was made, or why there is no value.
-        protocol: `TEST` or `COMPOSITIONAL`.
+        protocol: `TEST`, `COMPOSITIONAL` or `ROLLOUT`.
+        method: how clips longer than training's were made, "own" or "chained" (see
+            `vidgen.evaluation.METHODS`); empty where there are none.
     """
 
     generator: str
@@ -74,6 +79,7 @@ class Row:
     better: Better = "higher"
     note: str = ""
     protocol: str = TEST
+    method: str = ""
 
 
 def is_share(metric: str) -> bool:

@@ -13,7 +13,7 @@ from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment, shared, to_json
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
-from vidgen.evaluation import ClipSet, FeatureJudge, Judge, protocol
+from vidgen.evaluation import ClipSet, FeatureJudge, Judge, continuation, protocol
 from vidgen.text import TextEncoder, WordVectors
 from vidgen.types import HostBatch
 
@@ -58,6 +58,28 @@ class Setting:
         if not path.exists():
             self._drawn.save(path)
         return ClipSet.load(path)
+
+    @functools.cached_property
+    def longer_prompts(self) -> ClipSet | None:
+        """The same list with the true continuation of each clip, kept on disk likewise; None where
+        the source does not know how its clips go on.
+        """
+        experiment = self.experiment
+        path = self.folder.prompts(experiment.longer_protocol)
+        if not path.exists():
+            source = self.longer_source
+            if source is None:
+                return None
+            continuation(self.prompts, source).save(path)
+        return ClipSet.load(path)
+
+    @property
+    def longer_source(self) -> data.Source | None:
+        """The split of the prompts with longer clips; None where nobody knows how they go on."""
+        source = self.source(self.experiment.test_split)
+        if not isinstance(source, data.Continues):
+            return None
+        return source.continued(self.experiment.longer_frames)
 
     @functools.cached_property
     def validation_prompts(self) -> ClipSet:

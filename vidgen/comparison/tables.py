@@ -9,10 +9,10 @@ from typing import Any
 from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, grouped, title
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import TEST, Row
+from vidgen.comparison.rows import ROLLOUT, TEST, Row
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.comparison.wording import amount, number, seconds
-from vidgen.evaluation import METRICS
+from vidgen.evaluation import METHODS, METRICS
 from vidgen.evaluation.anchors import DESCRIPTIONS
 from vidgen.types import Score
 
@@ -71,7 +71,8 @@ def metric_tables(
     results: Results, contestants: Sequence[str], framing: Sequence[str]
 ) -> list[tuple[str, Table]]:
     """(heading, table) of every metric: a line a metric and kind of prompts, a column a name."""
-    measured = [name for name in METRICS if any(row.metric == name for row in results.summary)]
+    rows = [row for row in results.summary if row.protocol == TEST]
+    measured = [name for name in METRICS if any(row.metric == name for row in rows)]
     everybody = [*contestants, *framing]
     columns = (
         *(_who_head(name, quiet=name in framing) for name in everybody),
@@ -86,7 +87,7 @@ def metric_tables(
             for prompts in measured_on or strata[:1]:
                 head = _metric_head(metric, prompts)
                 if not measured_on:
-                    why = next(row.note for row in results.summary if row.metric == metric)
+                    why = next(row.note for row in rows if row.metric == metric)
                     head = dataclasses.replace(head, under=f"not computed: {why}")
                 cells = [_cell(results, name, metric, prompts) for name in everybody]
                 cells.append(_trust_cell(results, metric, prompts))
@@ -101,6 +102,48 @@ def metric_tables(
         )
         tables.append((heading, table))
     return tables
+
+
+def rollout_table(
+    results: Results, contestants: Sequence[str], framing: Sequence[str]
+) -> Table | None:
+    """Drift in clips longer than training's: a line a metric and kind of prompts, a column a name.
+
+    Whoever made none is there, and each of its cells says why. None where nobody was asked.
+
+    Args:
+        results: of the comparison.
+        contestants: the generators that compete.
+        framing: baselines and anchors.
+    """
+    rows = [row for row in results.summary if row.protocol == ROLLOUT]
+    if not rows:
+        return None
+    made = {row.generator: row.method for row in rows}
+    everybody = [name for name in (*contestants, *framing) if name in made]
+    asked = {(row.metric, row.prompts) for row in rows if row.value is not None}
+    lines = []
+    for metric in METRICS.values():
+        for prompts in metric.strata:
+            if (metric.name, prompts) in asked:
+                cells = [_cell(results, n, metric.name, prompts, ROLLOUT) for n in everybody]
+                cells.append(_trust_cell(results, metric.name, prompts, ROLLOUT))
+                lines.append((_metric_head(metric.name, prompts, primary=False), tuple(cells)))
+    heads = [
+        dataclasses.replace(
+            _who_head(name, quiet=name in framing),
+            under=METHODS[made[name]] if made[name] else "",
+        )
+        for name in everybody
+    ]
+    return Table(
+        name="rollout",
+        caption="Slopes a frame in clips longer than training's, and what their last frames show, "
+        "with 95% intervals",
+        corner="Metric",
+        columns=(*heads, Head(key="trust", text="Orders its anchors?", quiet=True)),
+        groups=(("", tuple(lines)),),
+    )
 
 
 def cost_table(results: Results, names: Sequence[str], contestants: Sequence[str]) -> Table:
@@ -211,13 +254,13 @@ def _has_values(results: Results, metric: str, prompts: str) -> bool:
     return any(row.value is not None for row in results.pick(metric, prompts=prompts))
 
 
-def _metric_head(metric: str, prompts: str) -> Head:
+def _metric_head(metric: str, prompts: str, *, primary: bool = True) -> Head:
     return Head(
         key=f"{metric}:{prompts}",
         text=title(metric),
         under=PROMPTS[prompts],
         metric=metric,
-        note=_PREREGISTERED if metric in PRIMARY_METRICS and prompts == "all" else "",
+        note=_PREREGISTERED if primary and metric in PRIMARY_METRICS and prompts == "all" else "",
         sign="↑" if METRICS[metric].better == "higher" else "↓",
     )
 

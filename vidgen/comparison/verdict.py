@@ -10,9 +10,10 @@ from vidgen.comparison.headings import prose, title
 from vidgen.comparison.limits import limits_of, seeds_of
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import COMPOSITIONAL, Row
+from vidgen.comparison.rows import COMPOSITIONAL, ROLLOUT, TEST, Row
 from vidgen.comparison.trust import CHANCE
 from vidgen.comparison.wording import capital, interval, number, seconds
+from vidgen.evaluation import METHODS
 from vidgen.evaluation.power import in_digits
 from vidgen.evaluation.statistics import apart
 
@@ -57,6 +58,7 @@ def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
         findings += _against_chance(results, prompts, words, contestants, baselines)
     findings += _paired(results)
     findings += _new_combinations(results, contestants)
+    findings += _beyond_training(results, contestants)
     findings += _prices(results, contestants)
     headline = (
         _tested_headline(results, _metrics_of(tested)[0])
@@ -70,8 +72,11 @@ def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
     )
 
 
-def _rows(results: Results, metric: str, prompts: str, who: Sequence[str]) -> list[Row]:
-    rows = [r for r in results.pick(metric, prompts=prompts) if r.generator in who]
+def _rows(
+    results: Results, metric: str, prompts: str, who: Sequence[str], *, protocol: str = TEST
+) -> list[Row]:
+    found = results.pick(metric, prompts=prompts, protocol=protocol)
+    rows = [row for row in found if row.generator in who]
     rows = [row for row in rows if row.value is not None]
     rows.sort(key=lambda r: -(r.value or 0.0) if r.better == "higher" else (r.value or 0.0))
     return rows
@@ -171,6 +176,22 @@ def _new_combinations(results: Results, contestants: Sequence[str]) -> list[str]
     return [
         "On combinations of identity and motion that their training left out, oracle success is "
         f"{', '.join(told)}; in brackets, trained and asked on all combinations."
+    ]
+
+
+def _beyond_training(results: Results, contestants: Sequence[str]) -> list[str]:
+    """What is still right at the end of clips longer than those of training, and how it drifts."""
+    told = []
+    for row in _rows(results, "identity", "all", contestants, protocol=ROLLOUT):
+        slope = results.one(row.generator, "drift_identity", protocol=ROLLOUT)
+        drifts = "" if slope is None or slope.value is None else f", {interval(slope)} a frame"
+        told.append(f"{row.generator} {interval(row)} ({METHODS[row.method]}{drifts})")
+    if not told:
+        return []
+    return [
+        "At the end of clips longer than those of training, in as many frames as training shows, "
+        f"the right identity has lasted in a share of {', '.join(told)}; a frame changes the share "
+        "that is right in it by what stands in brackets."
     ]
 
 

@@ -14,7 +14,7 @@ from vidgen.data.pipeline import (
     validation_batches,
 )
 from vidgen.data.recording import Facts, Recorded
-from vidgen.data.source import Source
+from vidgen.data.source import Continues, Source
 from vidgen.data.splits import SPLITS
 from vidgen.data.survey import Survey, survey
 
@@ -25,6 +25,7 @@ __all__ = [
     "SPLITS",
     "Augment",
     "BatchIterator",
+    "Continues",
     "CorruptFileError",
     "DataMismatchError",
     "Facts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -18,6 +19,7 @@ from vidgen.data.draws import Draws, salt
 from vidgen.data.grammar import Wording
 from vidgen.data.grounds import Ground
 from vidgen.data.motion import Physics, paths
+from vidgen.data.source import check_size
 from vidgen.data.splits import LENGTHS, Split
 from vidgen.data.sprites import INK, Sprites
 from vidgen.types import Clip, Truth
@@ -101,7 +103,7 @@ class MovingObjects:
         self._ranks = {identity: rank(identity) for identity in sprites.names}
         # A split looks at whether a rank is even, and at nothing else of it.
         self._motions = tuple(split.motions(parity, physics.motions) for parity in (0, 1))
-        self._routes = {motion: _Routes(physics, motion) for motion in physics.motions}
+        self._routes = _routes(physics, physics.frames)
         self._boxes = sprites.boxes
         self._bounds: list[list[float]] = sprites.boxes.tolist()  # read one by one, and faster
         self._salt = salt(f"{name}/{split.name}/{seed}")
@@ -137,6 +139,8 @@ class MovingObjects:
             joints = [wording.joint for wording in self._wordings]
             options.append({"objects": self._objects, "joints": joints})
             options.append([_GAP, _MOST_DRAWS])
+        if self.frames != self._world.frames:
+            options.append({"continued": self.frames})
         if self._sprites.cover is not None and (self._objects > 1 or self._ground is not None):
             pixels.append(self._sprites.cover)
         if self._ground is not None:
@@ -153,6 +157,27 @@ class MovingObjects:
     def grounds(self) -> UInt8[np.ndarray, "G h w C"] | None:
         """The split's textures; None where the ground is black."""
         return None if self._ground is None else self._ground.textures
+
+    def continued(self, frames: int) -> MovingObjects:
+        """The same clips, gone on with: the first T frames of clip `i` are clip `i`.
+
+        Objects go on as they move, from border to border; `physics` stays that of the shorter
+        clips, whose starts these are.
+
+        Args:
+            frames: of the longer clips, at least T.
+
+        Raises:
+            ValueError: for fewer frames, or more than any memory holds.
+        """
+        if frames < self.frames:
+            raise ValueError(f"clips of {self.frames} frames do not go on to {frames}")
+        check_size(frames, self.height, self.width, self.channels)
+        longer = copy.copy(self)
+        longer.__dict__.pop("fingerprint", None)
+        longer.frames = frames
+        longer._routes = _routes(self._world, frames)
+        return longer
 
     def pairs(self) -> set[tuple[str, str]]:
         """Every (identity, motion) that a clip of this split may show.
@@ -237,7 +262,7 @@ class MovingObjects:
         gaps = [
             max(t2 - b1 + y, t1 - b2 - y, l2 - r1 + x, l1 - r2 - x)
             for y, x in zip(map(operator.sub, ys2, ys1), map(operator.sub, xs2, xs1), strict=True)
-        ]
+        ][: self._world.frames]  # a continuation changes no start
         return sorted(gaps)[len(gaps) // 2]
 
     def _render(
@@ -279,11 +304,17 @@ class MovingObjects:
         ]
 
 
+def _routes(physics: Physics, frames: int) -> dict[str, _Routes]:
+    """The routes of every motion of a world, so many frames long."""
+    return {motion: _Routes(physics, motion, frames) for motion in physics.motions}
+
+
 class _Routes:
     """Every path of a motion, as lists, which are drawn from and read faster than arrays."""
 
-    def __init__(self, physics: Physics, motion: str) -> None:
-        self._rows, self._columns = (axis.tolist() for axis in paths(physics, motion))
+    def __init__(self, physics: Physics, motion: str, frames: int) -> None:
+        found = paths(physics, motion, frames=frames)
+        self._rows, self._columns = (axis.tolist() for axis in found)
 
     def draw(self, draws: Draws) -> Route:
         """The rows and columns of the corner, T each, from a uniform start."""

@@ -85,3 +85,16 @@ class Source(Protocol):
         A judge may learn identity from those of a train split. None where there are no objects.
         """
         ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """A source that knows how its clips go on after their last frame."""
+
+    def continued(self, frames: int) -> Source:
+        """The same clips, longer: the first T frames of clip `i` are clip `i`.
+
+        Raises:
+            ValueError: for fewer frames than the clips have, or more than any memory holds.
+        """
+        ...

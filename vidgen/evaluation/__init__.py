@@ -30,9 +30,19 @@ from vidgen.evaluation.oracles import oracle_for, oracle_success, register_oracl
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.prdc import PRDC, prdc
 from vidgen.evaluation.protocol import answer, protocol, reconstruct
+from vidgen.evaluation.rollout import (
+    METHODS,
+    UnrollableError,
+    continuation,
+    method_of,
+    roll_out,
+    rollout,
+)
+from vidgen.evaluation.rollout_judge import judge_rollouts, left_out
 
 __all__ = [
     "GROUPS",
+    "METHODS",
     "METRICS",
     "PRDC",
     "USUAL_GROUPS",
@@ -50,20 +60,25 @@ __all__ = [
     "Oracle",
     "TruthSet",
     "UnjudgeableError",
+    "UnrollableError",
     "Verdicts",
     "anchors",
     "answer",
     "broken",
     "camera_own_error",
     "camera_success",
+    "continuation",
     "drift",
     "examine_camera",
     "frechet_distance",
     "frechet_inception_distance",
     "frechet_video_distance",
+    "judge_rollouts",
     "kernel_distance",
     "kernel_video_distance",
+    "left_out",
     "lpips",
+    "method_of",
     "oracle_for",
     "oracle_success",
     "prdc",
@@ -71,5 +86,7 @@ __all__ = [
     "psnr",
     "reconstruct",
     "register_oracle",
+    "roll_out",
+    "rollout",
     "ssim",
 ]

@@ -72,8 +72,8 @@ class Measure:
     Attributes:
         kind: "proportion" of clips that are right; "rate", the mean of a share of each clip;
             "average" of a quantity; "drift", the slope of a quantity over the frames.
-        values: bool [N] of a proportion, float [N] in [0, 1] of a rate, float [N] or [N T] of an
-            average (a clip's mean is over its frames that are not NaN), float [N T] of a drift.
+        values: bool [N] of a proportion, float [N] or [N T] in [0, 1] of a rate and of any size of
+            an average (a clip's mean is over its frames that are not NaN), [N T] of a drift.
     """
 
     kind: Literal["proportion", "rate", "average", "drift"]
@@ -94,14 +94,14 @@ class Measure:
         values = self.values[rows]
         if self.kind == "proportion":
             return proportion(values, better=better, note=note)
-        if self.kind == "rate":
-            return rate(values, better=better, note=note)
         if values.ndim == 2:
             values = np.where(given[rows], np.nan, values)
         if self.kind == "drift":
             return drift(values, better=better, note=note)
         if values.ndim == 2:
             values = mean_of_known(values)
+        if self.kind == "rate":
+            return rate(values, better=better, note=note)
         return average(values, better=better, note=note)
 
 

@@ -1,4 +1,4 @@
-"""Metrics that have a value a frame: against the real clip, and of the changes between frames."""
+"""Metrics that have a value a frame: of it alone, against the real clip, and of its changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from vidgen.evaluation.appearance import brightness, sharpness
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import Measured
@@ -25,6 +26,25 @@ def given_frames(real: ClipSet) -> np.ndarray:
     """bool [N T], the frames that prompts give: no merit of the generator."""
     early = np.arange(real.video.shape[1]) < real.context_frames
     return real.context_mask[:, None] & early[None, :]
+
+
+def in_stratum(real: ClipSet, stratum: Stratum) -> np.ndarray:
+    """bool [N], the prompts of a kind."""
+    if stratum == "all":
+        return np.ones(len(real), np.bool_)
+    return real.context_mask if stratum == "text+image" else ~real.context_mask
+
+
+def appearance_frames(clips: ClipSet, real: ClipSet) -> Frames:
+    """The metrics of the group "appearance", frame by frame, but for clips that failed, whose grey
+    frames look like nothing that was drawn.
+
+    Raises:
+        ValueError: for frames with a side of one pixel.
+    """
+    unknown = given_frames(real) | clips.failed[:, None]
+    found = {"brightness": brightness(clips.video), "sharpness": sharpness(clips.video)}
+    return {name: np.where(unknown, np.nan, values) for name, values in found.items()}
 
 
 def temporal_frames(clips: ClipSet, real: ClipSet) -> Frames:

@@ -25,15 +25,17 @@ from vidgen.evaluation.feature_judge import FeatureJudge, Measured, absent
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.frame_judge import (
     Frames,
+    appearance_frames,
     frame_scores,
     given_frames,
+    in_stratum,
     perceptual_frames,
     psnr_frames,
     ssim_frames,
     temporal_frames,
 )
 from vidgen.evaluation.metrics import METRICS, STRATA, USUAL_GROUPS, Group, Stratum
-from vidgen.evaluation.observations import FrameCurve, Observations
+from vidgen.evaluation.observations import Observations, curves_of
 from vidgen.evaluation.oracles import oracle_for
 from vidgen.evaluation.statistics import proportion
 from vidgen.types import Score
@@ -46,6 +48,7 @@ _BY_FRAME: tuple[
 ] = (
     ("pixel", psnr_frames, ()),
     ("pixel", ssim_frames, (ValueError,)),
+    ("appearance", appearance_frames, (ValueError,)),
     ("temporal", temporal_frames, (ValueError, ImportError)),
     ("lpips", perceptual_frames, (UnsuitableClipsError, ImportError)),
 )
@@ -137,7 +140,7 @@ class Judge:
         further = self._further(seen)
         scores: dict[tuple[str, Stratum], Score] = {}
         for stratum in STRATA:
-            rows = _rows(real, stratum)
+            rows = in_stratum(real, stratum)
             if not rows.any():
                 continue
             note = f"{clips.failed[rows].sum()} failed clips" if clips.failed[rows].any() else ""
@@ -169,26 +172,40 @@ class Judge:
         Raises:
             ValueError: if the two sets do not belong together.
         """
+        frames, _ = self.by_frame(clips, real)
+        verdicts = self._see(clips, real).verdicts
+        confusions: Mapping[str, Confusion] = {} if verdicts is None else verdicts.confusions()
+        return Observations(curves=curves_of(frames, real), confusions=confusions)
+
+    def by_frame(self, clips: ClipSet, real: ClipSet) -> tuple[Frames, Mapping[Group, str]]:
+        """Every metric that has a value a frame, clip by clip.
+
+        Args:
+            clips: the answers.
+            real: the prompts they answer, clip by clip.
+
+        Returns:
+            [N T] by the name of the metric, bool for what is right or wrong in a frame, otherwise
+            float with NaN where a frame has no value; and why there are no more, by group.
+
+        Raises:
+            ValueError: if the two sets do not belong together.
+        """
         _belong_together(clips, real)
         seen = self._see(clips, real)
         frames: dict[str, np.ndarray] = {}
-        confusions: Mapping[str, Confusion] = {}
-        if seen.verdicts is not None:
-            confusions = seen.verdicts.confusions()
+        why = dict(seen.why)
+        if seen.verdicts is None:
+            why["oracle"] = seen.silence
+        else:
             frames = {
                 name.removeprefix("drift_"): measure.values
                 for name, measure in seen.verdicts.measures().items()
-                if measure.values.ndim == 2
+                if measure.kind == "drift"
             }
         for group in seen.frames.values():
             frames |= group
-        curves = [
-            FrameCurve.of(values[rows], metric=name, prompts=stratum, better=METRICS[name].better)
-            for stratum in STRATA
-            for name, values in frames.items()
-            if stratum in METRICS[name].strata and (rows := _rows(real, stratum)).any()
-        ]
-        return Observations(curves=tuple(curves), confusions=confusions)
+        return frames, why
 
     def own_error(self, real: ClipSet, *, seed: int = 0) -> dict[str, Score]:
         """What `oracle_success` gives to real clips, and to clips broken on purpose.
@@ -278,12 +295,6 @@ def _noted(score: Score, note: str) -> Score:
 
 def _not_asked(group: Group) -> str:
     return f"not computed: the experiment's metrics do not name the group {group!r}"
-
-
-def _rows(real: ClipSet, stratum: Stratum) -> np.ndarray:
-    if stratum == "all":
-        return np.ones(len(real), np.bool_)
-    return real.context_mask if stratum == "text+image" else ~real.context_mask
 
 
 def _belong_together(clips: ClipSet, real: ClipSet) -> None:

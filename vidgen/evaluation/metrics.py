@@ -20,13 +20,14 @@ STRATA: tuple[Stratum, ...] = ("all", "text", "text+image")
 WITH_CONTEXT: tuple[Stratum, ...] = ("text+image",)
 TEXT_ALONE: tuple[Stratum, ...] = ("text",)
 
-Group = Literal["oracle", "pixel", "in-domain", "temporal", "i3d", "fid", "lpips"]
+Group = Literal["oracle", "pixel", "appearance", "in-domain", "temporal", "i3d", "fid", "lpips"]
 """Metrics that are computed together or not at all."""
 
 GROUPS: Mapping[Group, str] = MappingProxyType(
     {
         "oracle": "what a simulated source's own truth says",
         "pixel": "against the real clip, pixel by pixel",
+        "appearance": "single frames by themselves, whatever they should show",
         "in-domain": "sets of clips, by networks that learn from real clips before they judge",
         "temporal": "flicker and optical flow; needs vidgen[metrics]",
         "i3d": "sets of clips of 9 frames or more, by I3D; slow on a CPU, needs vidgen[metrics]",
@@ -127,14 +128,14 @@ _TABLE = (
         better="lower",
         share=True,
         blind=("frozen-real", "shuffled-frames", "shuffled-captions"),
-        definition="share of frames without any object",
+        definition="share of frames without any object, given ones left out",
     ),
     Metric(
         name="extra_rate",
         better="lower",
         share=True,
         blind=(*_BROKEN, _DECAY),
-        definition="share of frames with more than one object",
+        definition="share of frames with more than one object, given ones left out",
     ),
     Metric(
         name="trajectory_error_px",
@@ -237,6 +238,41 @@ _TABLE = (
         needs_truth=False,
         strata=WITH_CONTEXT,
         group="pixel",
+    ),
+    Metric(
+        name="brightness",
+        better="higher",
+        definition="mean grey level of a frame, the ink of what moves over black; right where it "
+        "is as on real clips",
+        needs_truth=False,
+        group="appearance",
+        blind=(*_BROKEN, _DECAY),
+    ),
+    Metric(
+        name="sharpness",
+        better="higher",
+        definition="mean difference of a pixel from its neighbours in grey levels; right where it "
+        "is as on real clips",
+        needs_truth=False,
+        group="appearance",
+        blind=_BROKEN,
+    ),
+    Metric(
+        name="drift_brightness",
+        better="higher",
+        definition="slope of brightness a frame; right near 0",
+        needs_truth=False,
+        group="appearance",
+        blind=(*_BROKEN, _DECAY),
+    ),
+    Metric(
+        name="drift_sharpness",
+        better="higher",
+        definition="slope of sharpness a frame; below 0 the clips blur or fade, above it they "
+        "grow noisy",
+        needs_truth=False,
+        group="appearance",
+        blind=_BROKEN,
     ),
     Metric(
         name="kvd_in_domain",

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from vidgen.evaluation.clip_oracle import Confusion
-from vidgen.evaluation.metrics import Stratum
+from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.frame_judge import Frames, given_frames, in_stratum
+from vidgen.evaluation.metrics import METRICS, STRATA, Stratum
 from vidgen.evaluation.statistics import average, proportion
 from vidgen.types import Better, Score
 
@@ -26,7 +28,7 @@ class FrameCurve:
             of clips that show the identity asked in this frame.
         prompts: which clips.
         better: which way is good.
-        value: T means; None for a frame in which no clip has a value.
+        value: T means; None for a frame in which no clip has a value, or that every one was given.
         low: lower ends of their 95% intervals over clips, Wilson's for shares, else t.
         high: upper ends.
     """
@@ -40,7 +42,13 @@ class FrameCurve:
 
     @classmethod
     def of(
-        cls, per_frame: np.ndarray, *, metric: str, prompts: Stratum, better: Better
+        cls,
+        per_frame: np.ndarray,
+        *,
+        metric: str,
+        prompts: Stratum,
+        better: Better,
+        given: np.ndarray | None = None,
     ) -> FrameCurve:
         """The curve of N clips.
 
@@ -50,8 +58,13 @@ class FrameCurve:
             metric: its name.
             prompts: which clips they are.
             better: which way is good.
+            given: bool [N T], frames that the prompts gave, which are no merit of whoever answered
+                and are left out; none if not told.
         """
-        scores = [_of_frame(frame, better) for frame in per_frame.T]
+        own = np.ones(per_frame.shape, np.bool_) if given is None else ~given
+        scores = [
+            _of_frame(frame[of], better) for frame, of in zip(per_frame.T, own.T, strict=True)
+        ]
         return cls(
             metric=metric,
             prompts=prompts,
@@ -117,8 +130,30 @@ class Observations:
         return cls(curves=tuple(curves), confusions=confusions)
 
 
+def curves_of(frames: Frames, real: ClipSet) -> tuple[FrameCurve, ...]:
+    """A curve a metric and kind of prompts that there are, over the frames that were not given.
+
+    Args:
+        frames: [N T] by the name of the metric, as `Judge.by_frame` has them.
+        real: the prompts, or answers to them, which say as well what was given.
+    """
+    given = given_frames(real)
+    return tuple(
+        FrameCurve.of(
+            values[rows],
+            metric=name,
+            prompts=stratum,
+            better=METRICS[name].better,
+            given=given[rows],
+        )
+        for stratum in STRATA
+        for name, values in frames.items()
+        if stratum in METRICS[name].strata and (rows := in_stratum(real, stratum)).any()
+    )
+
+
 def _of_frame(values: np.ndarray, better: Better) -> Score:
-    if values.dtype == np.bool_:
+    if values.dtype == np.bool_ and values.size:
         return proportion(values, better=better)
     return average(values, better=better)
 

@@ -102,6 +102,35 @@ def answer(
     Raises:
         ValueError: if prompts, encoder, task and samples do not fit each other.
     """
+    video, failed = draw(prompts, encoder, task, sample, frames=task.frames, batch_size=batch_size)
+    return prompts.replace(video=video, failed=failed)
+
+
+def draw(
+    prompts: ClipSet,
+    encoder: TextEncoder,
+    task: Task,
+    sample: Sample,
+    *,
+    frames: int,
+    batch_size: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a generator draws for each prompt, as `answer` has it, of any number of frames.
+
+    Args:
+        prompts: the real clips to answer, of the task's length.
+        encoder: captions to features, the same as in training.
+        task: the shapes that the generator was built for.
+        sample: the jitted sampler with its parameters bound.
+        frames: of a drawn clip.
+        batch_size: prompts at once.
+
+    Returns:
+        uint8 [N frames H W C], and bool [N], which clips are not finite and grey instead.
+
+    Raises:
+        ValueError: if prompts, encoder, task and samples do not fit each other.
+    """
     _fits(prompts, encoder, task)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -109,21 +138,22 @@ def answer(
     context_mask = np.repeat(prompts.context_mask[:, None], task.context_frames, axis=1)
     root = stream(0, "sample")
     keys = jax.vmap(lambda seed: jax.random.fold_in(root, seed))(jnp.asarray(prompts.keys))
-    video, failed = np.empty_like(prompts.video), np.zeros(len(prompts), np.bool_)
+    shape = (frames, *task.video_shape[1:])
+    video = np.empty((len(prompts), *shape), np.uint8)
+    failed = np.zeros(len(prompts), np.bool_)
     for start in range(0, len(prompts), batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), len(prompts) - 1)
         context = to_float(jnp.asarray(prompts.video[rows, : task.context_frames]))
         condition = Condition.of(text[rows], text_mask[rows], context, context_mask[rows])
         drawn = np.asarray(sample(condition, keys[rows]), np.float32)
-        if drawn.shape != (batch_size, *task.video_shape):
+        if drawn.shape != (batch_size, *shape):
             raise ValueError(
-                f"the sampler drew {drawn.shape}, the task asks for "
-                f"{(batch_size, *task.video_shape)}"
+                f"the sampler drew {drawn.shape}, and was asked for {(batch_size, *shape)}"
             )
         real = slice(start, min(start + batch_size, len(prompts)))
         drawn = drawn[: real.stop - start]
         video[real], failed[real] = _pixels(drawn)
-    return prompts.replace(video=video, failed=failed)
+    return video, failed
 
 
 def reconstruct(prompts: ClipSet, through: Callable[[Any], Any], *, batch_size: int) -> ClipSet:

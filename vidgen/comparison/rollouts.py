@@ -1,0 +1,213 @@
+"""Rollouts: clips longer than training's, made and judged beside the answers of each run.
+
+They are no part of the question that a run's scores answer, so that a comparison that was finished
+without them gets them from the trained generators as they lie. ``rollout.json`` says first what the
+clips answer and how they were made, and then what the judge said of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from vidgen.comparison import records
+from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json, write_json
+from vidgen.comparison.jobs import Job, kept_values, restored
+from vidgen.comparison.pairs import ClipKey
+from vidgen.comparison.rows import ROLLOUT, Row, as_json, rows_of
+from vidgen.comparison.selection import chosen_sampler
+from vidgen.comparison.setting import Setting
+from vidgen.contract import Generator
+from vidgen.evaluation import (
+    ClipSet,
+    UnrollableError,
+    anchors,
+    judge_rollouts,
+    left_out,
+    method_of,
+    roll_out,
+    rollout,
+)
+from vidgen.evaluation.judge import Scores
+from vidgen.evaluation.observations import Observations
+from vidgen.evaluation.rollout import Method
+from vidgen.training import release_freed_memory
+
+ROLLED_ANCHORS = ("held-out-real", "decaying-real")
+"""Real clips, and those that drift: all others repeat or reorder frames, and break nothing that is
+measured here."""
+
+
+def roll_job_out(job: Job, setting: Setting, console: Console) -> None:
+    """Have the trained generator of a finished job roll out, and judge it, or do what is left.
+
+    Nothing is done where the experiment does not ask for it, or at a share of the budget.
+
+    Args:
+        job: whose scores are there.
+        setting: of its comparison.
+        console: where progress is shown.
+    """
+    experiment = setting.experiment
+    if experiment.horizon == 1 or job.share != 1.0:
+        return
+    run = setting.folder.run(job.generator, job.seed)
+    asked = _asked(setting, job.generator, job.seed)
+    found = _found(run, asked)
+    if "rows" in found:
+        return
+    if not found:
+        found = _make(run, job, setting, asked, console)
+        write_json(run.rollout, found)
+    _judge(run, setting, found)
+    jax.clear_caches()
+    release_freed_memory()
+
+
+def roll_anchors_out(setting: Setting) -> None:
+    """Make and judge the anchors of rollouts, unless that is done, or nobody knows how real clips
+    go on.
+    """
+    if setting.experiment.horizon == 1 or setting.longer_prompts is None:
+        return
+    asked = _asked(setting, None, None)
+    runs = {name: setting.folder.anchor(name) for name in ROLLED_ANCHORS}
+    left = [name for name, run in runs.items() if "rows" not in _found(run, asked)]
+    source = setting.longer_source
+    if not left or source is None:
+        return
+    made = anchors(setting.longer_prompts, source, seed=setting.experiment.prompt_seed)
+    for name in left:
+        made[name].save(runs[name].samples(setting.experiment.longer_protocol))
+        _judge(runs[name], setting, {"asked": asked, "generator": name, "seed": None, "method": ""})
+
+
+def judge_rollout_again(run: RunFolder, setting: Setting) -> None:
+    """Judge the rollouts that lie in a run folder anew; no model is needed."""
+    _judge(run, setting, read_json(run.rollout))
+
+
+def rollouts_of(folder: ComparisonFolder) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
+    """The rows of all rollouts of a comparison, and the slopes of single clips."""
+    rows: list[Row] = []
+    clips: dict[ClipKey, list[float | None]] = {}
+    for found in _judged(folder):
+        rows += [Row(**row) for row in found["rows"]]
+        for kept in found["clips"] if found["seed"] is not None else ():
+            who = (found["generator"], found["seed"])
+            clips[*who, kept["metric"], kept["prompts"], ROLLOUT] = kept["values"]
+    return rows, clips
+
+
+def observed_rollouts(folder: ComparisonFolder) -> dict[str, list[Observations]]:
+    """Metrics along the frames of rollouts by who made them, a seed each; anchors have one."""
+    seen: dict[str, list[Observations]] = {}
+    for found in _judged(folder):
+        if found["observed"] is not None:
+            observed = Observations.from_json(found["observed"])
+            seen.setdefault(found["generator"], []).append(observed)
+    return seen
+
+
+def _judged(folder: ComparisonFolder) -> list[dict[str, Any]]:
+    runs = [*folder.anchors(), *folder.runs(shares=False)]
+    found = [read_json(run.rollout) for run in runs if run.rollout.exists()]
+    return [one for one in found if "rows" in one]
+
+
+def _asked(setting: Setting, generator: str | None, seed: int | None) -> dict[str, Any]:
+    """All that decides the rollouts of a run."""
+    return setting.asked(generator, seed, 1.0) | {"horizon": setting.experiment.horizon}
+
+
+def _found(run: RunFolder, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a run's rollouts; nothing where they answered something else."""
+    found = read_json(run.rollout) if run.rollout.exists() else {}
+    return found if records.same(found.get("asked"), asked) else {}
+
+
+def _make(
+    run: RunFolder, job: Job, setting: Setting, asked: Mapping[str, Any], console: Console
+) -> dict[str, Any]:
+    """Draw the rollouts and save them; says how they were made, or why they were not."""
+    experiment = setting.experiment
+    about = {"asked": asked, "generator": job.generator, "seed": job.seed}
+    try:
+        method = _method(setting.generator(job.generator), setting)
+    except UnrollableError as why:
+        return {**about, "method": "", "why": str(why)}
+    console.print(
+        f"{job.generator}: rolling out to {experiment.longer_frames} frames, {method}",
+        highlight=False,
+    )
+    generator, params = restored(job, setting)
+    roll = rollout(generator, experiment.task, frames=experiment.longer_frames)
+    sampler = chosen_sampler(run, setting, job.generator)
+    real = setting.longer_prompts
+    roll_out(
+        setting.prompts,
+        setting.encoder,
+        experiment.task,
+        lambda condition, keys: roll(params, condition, keys, sampler),
+        frames=experiment.longer_frames,
+        batch_size=min(experiment.answer_batch, len(setting.prompts)),
+        truth=None if real is None else real.truth,
+    ).save(run.samples(experiment.longer_protocol))
+    return {**about, "method": method}
+
+
+def _method(generator: Generator, setting: Setting) -> Method:
+    """How a generator rolls out.
+
+    Raises:
+        UnrollableError: if it cannot, or was never given a frame in training.
+    """
+    method = method_of(generator, setting.experiment.task)
+    if method == "chained" and not setting.experiment.context_rate:
+        name = generator.card.name
+        raise UnrollableError(f"{name} has no rollout of its own and never learned from a frame")
+    return method
+
+
+def _judge(run: RunFolder, setting: Setting, about: Mapping[str, Any]) -> None:
+    """Score the rollouts that lie in a run folder, or say why there are none."""
+    experiment, is_anchor = setting.experiment, about["seed"] is None
+    observed: Observations | None = None
+    scores: Scores
+    if "why" in about:
+        scores = left_out(setting.judge, about["why"])
+    else:
+        clips = ClipSet.load(run.samples(experiment.longer_protocol))
+        scores, observed = judge_rollouts(
+            setting.judge,
+            clips,
+            setting.longer_prompts,
+            task=experiment.task,
+            method=about["method"] or "own",
+        )
+    rows = rows_of(
+        scores,
+        generator=about["generator"],
+        kind="anchor" if is_anchor else "generator",
+        seed=about["seed"],
+    )
+    write_json(
+        run.rollout,
+        {
+            **{
+                key: about[key]
+                for key in ("asked", "generator", "seed", "method", "why")
+                if key in about
+            },
+            "frames": experiment.longer_frames,
+            "rows": as_json(
+                dataclasses.replace(row, protocol=ROLLOUT, method=about["method"]) for row in rows
+            ),
+            "observed": None if observed is None else observed.to_json(),
+            "clips": kept_values(scores),
+        },
+    )
