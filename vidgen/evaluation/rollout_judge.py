@@ -127,7 +127,7 @@ def _by_frame(
     """[N F] by metric, and why there are no more, by group."""
     names = (*ALONE, *AGAINST_TRUTH)
     groups = {METRICS[f"drift_{name}"].group for name in names}
-    asked = [group for group in judge.groups if group in groups]
+    asked: list[Group] = [group for group in judge.groups if group in groups]
     why: dict[Group, str] = {}
     if real is None:
         unknown = "the source does not know how its clips go on"
