@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from vidgen import registry
-from vidgen.comparison import selection
+from vidgen.comparison import jobs, selection
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.jobs import Job, sample_answers
@@ -123,6 +123,45 @@ def test_a_stopped_run_that_goes_on_without_its_sweep_forgets_the_choice(answere
     assert not run.selection.exists()
 
 
+class Fading(Grey):
+    """Clips that are brighter by what it has learned."""
+
+    def sample(self, params, condition, keys, sampler=None):
+        return super().sample(params, condition, keys, sampler) + params["brighter"]
+
+
+def test_an_earlier_candidate_that_is_better_answers_and_is_not_chosen_again(ask, monkeypatch):
+    learned = {3: {"brighter": 0.25}, 7: {"brighter": 0.0}, None: {"brighter": 0.5}}
+    monkeypatch.setattr(jobs, "candidates_of", lambda run: [3, 7])
+    monkeypatch.setattr(jobs, "restore", lambda run, generator, step: learned[step])
+    setting = ask(candidates=3, **sweep(0.25, 0.0))
+    run = setting.folder.run("diffusion", 0)
+
+    def brightness():
+        sample_answers(JOB, Fading(), learned[None], setting, QUIET)
+        return int(ClipSet.load(run.samples("test-8")).video.max())
+
+    assert brightness() == 128
+    assert selection.chosen(run, setting, "diffusion").step == 7
+    tried = selection.all_tried(run)
+    order = [(None, 0.25), (None, 0.0), (7, 0.25), (7, 0.0), (3, 0.25), (3, 0.0)]
+    assert [(t.step, t.sampler["guidance"]) for t in tried] == order
+    assert [t.is_chosen for t in tried] == [False, False, False, True, False, False]
+    kept = sorted(path.name for path in (run.path / "samples").iterdir())
+    assert kept == ["test-8.npz", *(f"validation-4-setting-{i}.npz" for i in range(6))]
+    monkeypatch.setattr(selection, "answer", lambda *a, **k: pytest.fail("tried again"))
+    run.price.unlink()  # as if it had been stopped between the choice and the answers
+    run.samples("test-8").unlink()
+    assert brightness() == 128
+
+
+def test_candidates_are_part_of_what_is_asked_and_no_part_of_it_where_there_is_one(ask):
+    one, three = (ask(candidates=n).asked("diffusion", 0, 1.0) for n in (1, 3))
+    assert not one.keys() & {"candidates", "sweep_prompts"}
+    assert three == one | {"candidates": 3, "sweep_prompts": 4}
+    assert ask(candidates=3).asked(None, None, 1.0) == ask().asked(None, None, 1.0)
+
+
 class Slow(Grey):
     """As `Grey`, with a matrix product a step."""
 
@@ -137,7 +176,7 @@ class Slow(Grey):
 def test_each_setting_is_timed_one_clip_at_a_time_once_it_is_compiled(answered):
     sweeps = {"diffusion": {"steps": (1, 200), "guidance": (0.0, 0.5)}}
     _, run = answered(Slow, sweeps=sweeps, latency_repeats=5)
-    tried = selection.tried_settings(run)
+    tried = selection.all_tried(run)
     assert [t.sampler["steps"] for t in tried] == [1, 1, 200, 200]
     assert [t.is_chosen for t in tried] == [True, False, False, False]
     for few, many in zip(tried[:2], tried[2:], strict=True):
@@ -151,7 +190,6 @@ def test_each_setting_is_timed_one_clip_at_a_time_once_it_is_compiled(answered):
 def test_answers_by_another_sampler_setting_are_given_anew_and_the_same_ones_are_not(
     answered, monkeypatch
 ):
-    from vidgen.comparison import jobs
     from vidgen.generators.diffusion.config import DiffusionSampler
 
     samplers = {"diffusion": DiffusionSampler(guidance=0.5)}
@@ -190,7 +228,7 @@ def test_the_best_setting_is_the_first_of_equals_by_the_first_metric_that_all_ha
 
 
 def test_without_a_deciding_metric_nothing_is_chosen_silently():
-    with pytest.raises(ValueError, match="leave the sweep out"):
+    with pytest.raises(ValueError, match="leave out sweeps and candidates"):
         best(oracle=[scores(0.1), scores(None)])
 
 

@@ -1,4 +1,4 @@
-"""Tables of what was decided on the way: sampler settings, and which networks agree."""
+"""Tables of what was decided on the way: checkpoints, sampler settings, networks that agree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.headings import COSTS, PROMPTS, title
 from vidgen.comparison.rows import LATENCY
-from vidgen.comparison.selection import tried_settings
+from vidgen.comparison.selection import all_tried
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.comparison.tables import value_cell
 from vidgen.comparison.wording import seconds
@@ -18,32 +18,40 @@ from vidgen.evaluation.agreement import Agreement
 def settings_table(
     folder: ComparisonFolder, names: Sequence[str], seeds: Sequence[int]
 ) -> Table | None:
-    """Every sampler setting that was tried on validation prompts; None where none were.
+    """Every checkpoint and sampler setting that was tried on validation prompts; None without any.
 
     Args:
         folder: of the comparison.
         names: generators.
         seeds: of training; each chose for itself.
     """
-    lines, deciding = [], ("", "all")
+    lines, deciding, candidates = [], ("", "all"), False
     for name in names:
         for seed in seeds:
-            for place, tried in enumerate(tried_settings(folder.run(name, seed))):
+            for place, tried in enumerate(all_tried(folder.run(name, seed))):
                 deciding = (tried.row.metric, tried.row.prompts)
                 cells = (
                     value_cell(tried.row),
                     *(_latency(metric, tried.price.get(metric)) for metric in LATENCY),
                     Cell(text="chosen" if tried.is_chosen else ""),
                 )
-                words = ", ".join(f"{key} {value}" for key, value in tried.sampler.items())
-                head = Head(key=f"{name}:{seed}:{place}", text=f"{name}, seed {seed}", under=words)
+                candidates |= tried.step is not None
+                words = [f"{key} {value}" for key, value in tried.sampler.items()]
+                if tried.step is not None:
+                    words.insert(0, f"checkpoint at step {tried.step}")
+                head = Head(
+                    key=f"{name}:{seed}:{place}",
+                    text=f"{name}, seed {seed}",
+                    under=", ".join(words),
+                )
                 lines.append((head, cells))
     if not lines:
         return None
     metric, prompts = deciding
     return Table(
         name="settings",
-        caption="Sampler settings tried on validation prompts, by which alone they were chosen",
+        caption=f"{'Checkpoints and sampler' if candidates else 'Sampler'} settings tried on "
+        "validation prompts, by which alone they were chosen",
         corner="Setting",
         columns=(
             Head(key=metric, text=title(metric), under=PROMPTS[prompts], metric=metric),

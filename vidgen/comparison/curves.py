@@ -13,7 +13,7 @@ import numpy as np
 from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import LATENCY, Row, mean_of, summarise
-from vidgen.comparison.selection import Tried, tried_settings
+from vidgen.comparison.selection import Tried, all_tried
 from vidgen.evaluation import Confusion
 from vidgen.evaluation.observations import FrameCurve, Observations
 from vidgen.evaluation.statistics import over_seeds
@@ -146,7 +146,8 @@ def along_settings(
 ) -> dict[tuple[str, str], dict[str, list[Point]]]:
     """Quality on validation prompts against the latency of one clip, at each sampler setting tried.
 
-    With several seeds a point is their mean. A setting without a measured latency, or without a
+    Where checkpoints were tried as well, each seed's is the one that it chose. With several seeds a
+    point is their mean. A setting without a measured latency, or without a
     value, has none.
 
     Args:
@@ -161,7 +162,11 @@ def along_settings(
     for name in names:
         groups: dict[str, list[Tried]] = {}
         for seed in seeds:
-            for tried in tried_settings(folder.run(name, seed)):
+            of_run = all_tried(folder.run(name, seed))
+            steps = [tried.step for tried in of_run if tried.is_chosen]
+            for tried in of_run:
+                if tried.step not in steps:
+                    continue
                 key = json.dumps([tried.row.metric, tried.row.prompts, tried.sampler])
                 groups.setdefault(key, []).append(tried)
         varied = _varied([group[0].sampler for group in groups.values()])

@@ -53,7 +53,10 @@ class Experiment:
             a generator and seed.
         sweeps: by generator, sampler settings to try, e.g. ``{"diffusion": {"guidance": (1, 2,
             3)}}``; all combinations are tried on validation prompts, and the best one answers.
-        sweep_prompts: validation prompts that each setting answers.
+        candidates: states of each generator's last phase, over the second half of its budget, that
+            are kept and tried on validation prompts with every sampler setting; the best one
+            answers. 1 takes the end of training untried.
+        sweep_prompts: validation prompts that each candidate answers with each setting.
         horizon: how many times as long as the task the clips are in which drift is measured beyond
             training's length (see `vidgen.evaluation.rollout`); 1 for none. It costs that many
             times the answers of the test list, a generator and seed, and no training.
@@ -91,6 +94,7 @@ class Experiment:
     sweeps: Mapping[str, Mapping[str, tuple[Any, ...]]] | None = dataclasses.field(
         default=None, metadata=ADDED_LATER
     )
+    candidates: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     sweep_prompts: int = dataclasses.field(default=128, metadata=ADDED_LATER)
     horizon: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
@@ -105,7 +109,9 @@ class Experiment:
             raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
         if not 0 <= self.context_rate <= 1:
             raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
-        for field in ("prompts", "answer_batch", "latency_repeats", "sweep_prompts", "horizon"):
+        counts = ("prompts", "answer_batch", "latency_repeats", "sweep_prompts")
+        counts += ("candidates", "horizon")
+        for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         for group in self.metrics:
@@ -223,7 +229,7 @@ class Experiment:
 
     @property
     def validation_protocol(self) -> str:
-        """Name of the list of prompts that sampler settings are chosen on."""
+        """Name of the list of prompts that checkpoints and sampler settings are chosen on."""
         return f"{self.validation_split}-{self.sweep_prompts}"
 
 
@@ -265,5 +271,5 @@ def decisive(data: records.Json) -> records.Json:
 def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
-    free += ("sweeps", "sweep_prompts", "horizon")
+    free += ("sweeps", "sweep_prompts", "candidates", "horizon")
     return {key: value for key, value in decisive(data).items() if key not in free}

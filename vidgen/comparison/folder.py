@@ -10,7 +10,8 @@
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
       <generator>/seed-<n>/           metrics.jsonl  cost.json  checkpoints/
                                       samples/<protocol>.npz  price.json  scores.json
-                                      selection.json  where sampler settings were tried
+                                      candidates/<step>/  checkpoints to choose from, where asked
+                                      selection.json  what was tried on validation prompts
                                       rollout.json  where longer clips were asked for
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
@@ -90,7 +91,7 @@ class RunFolder:
 
     @property
     def selection(self) -> epath.Path:
-        """Which sampler settings were tried on validation prompts, and which was chosen."""
+        """What was tried on validation prompts, checkpoints and sampler settings, and chosen."""
         return self.path / "selection.json"
 
     @property

@@ -8,6 +8,7 @@ that was stopped goes on where it was; a finished one is recognised and skipped.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,12 +21,12 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
 from vidgen.comparison.rows import as_json, rows_of
-from vidgen.comparison.selection import select_sampler
+from vidgen.comparison.selection import chosen, select
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
 from vidgen.evaluation.judge import Scores
-from vidgen.training import release_freed_memory, restore, train
+from vidgen.training import candidates_of, release_freed_memory, restore, train
 from vidgen.types import Params, Score
 
 RECONSTRUCTION = "reconstruction"
@@ -101,6 +102,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         folder=run.path,
         fingerprint=setting.training_fingerprint(job.generator),
         config=experiment.training,
+        candidates=experiment.candidates,
         console=console,
     )
     sample_answers(job, generator, trained.params, setting, console)
@@ -132,13 +134,14 @@ def sample_answers(
     experiment, prompts, name = setting.experiment, setting.prompts, job.generator
     run = setting.folder.run(name, job.seed, job.share)
     asked = setting.asked(name, job.seed, job.share)
+    candidates = _candidates(run, setting, generator, params)
     path = run.samples(experiment.protocol)
     before = read_json(run.price).get("asked") if run.price.exists() else None
     if not (path.exists() and records.same(before, asked)):
         console.print(f"{name}: answering {len(prompts)} prompts", highlight=False)
         sample = jax.jit(generator.sample)
-        sampler = select_sampler(run, setting, asked, sample, params, console)
-        watch = Stopwatch(sample, params, sampler)
+        choice = select(run, setting, asked, sample, candidates, console)
+        watch = Stopwatch(sample, candidates[choice.step](), choice.sampler)
         batch = min(experiment.answer_batch, len(prompts))
         answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
@@ -149,9 +152,10 @@ def sample_answers(
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():
         through = jax.jit(generator.reconstruct)
+        weights = candidates[chosen(run, setting, name).step]()
         reconstruct(
             prompts,
-            lambda video: through(params, video),
+            lambda video: through(weights, video),
             batch_size=min(experiment.answer_batch, len(prompts)),
         ).save(path)
 
@@ -214,10 +218,22 @@ def judge_again(run: RunFolder, setting: Setting) -> None:
 
 
 def restored(job: Job, setting: Setting) -> tuple[Generator, dict[str, Params]]:
-    """A trained generator out of its run folder, its checksums verified."""
+    """A trained generator at the checkpoint that was chosen, its checksums verified."""
     generator = setting.generator(job.generator)
     run = setting.folder.run(job.generator, job.seed, job.share)
-    return generator, restore(run.path, generator)
+    step = chosen(run, setting, job.generator).step
+    return generator, restore(run.path, generator, step=step)
+
+
+def _candidates(
+    run: RunFolder, setting: Setting, generator: Generator, end: dict[str, Params]
+) -> dict[int | None, Callable[[], dict[str, Params]]]:
+    """What reads each candidate, the latest first; the end of training is there."""
+    found: dict[int | None, Callable[[], dict[str, Params]]] = {None: lambda: end}
+    steps = candidates_of(run.path) if setting.experiment.candidates > 1 else []
+    for step in reversed(steps):
+        found[step] = functools.partial(restore, run.path, generator, step=step)
+    return found
 
 
 def _judge(

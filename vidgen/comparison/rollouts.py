@@ -19,7 +19,7 @@ from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json, wri
 from vidgen.comparison.jobs import Job, kept_values, restored
 from vidgen.comparison.pairs import ClipKey
 from vidgen.comparison.rows import ROLLOUT, Row, as_json, rows_of
-from vidgen.comparison.selection import chosen_sampler
+from vidgen.comparison.selection import chosen
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator
 from vidgen.evaluation import (
@@ -146,7 +146,7 @@ def _make(
     )
     generator, params = restored(job, setting)
     roll = rollout(generator, experiment.task, frames=experiment.longer_frames)
-    sampler = chosen_sampler(run, setting, job.generator)
+    sampler = chosen(run, setting, job.generator).sampler
     real = setting.longer_prompts
     roll_out(
         setting.prompts,

@@ -84,7 +84,7 @@ def combinations(
         name: of the generator, for messages.
         kind: its sampler class.
         sampler: settings of all that the sweep leaves alone; None for the defaults.
-        sweep: values by field.
+        sweep: values by field; without any, `sampler` is the one combination.
     """
     return [
         turned(name, kind, sampler, dict(zip(sweep, values, strict=True)))

@@ -1,4 +1,4 @@
-"""Selection: which sampler settings a trained generator answers with, chosen on validation prompts.
+"""Selection: the checkpoint and the sampler settings that answer, chosen on validation prompts.
 
 Every seed chooses for itself: tuning is a part of what is repeated, so that the spread between
 seeds holds the luck of the choice as well. The test prompts are answered once, as was chosen.
@@ -29,29 +29,44 @@ CHOSEN_BY: tuple[tuple[str, Stratum], ...] = (
     ("kvd_in_domain", "all"),
     ("psnr", "text+image"),
 )
-"""Metric and prompts that decide: the first that has a value for every setting."""
+"""Metric and prompts that decide: the first that has a value for all that were tried."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A sampler setting that was tried on validation prompts.
+    """A checkpoint with a sampler setting, as tried on validation prompts.
 
     Attributes:
-        sampler: its values by field.
+        step: of the last phase that the checkpoint is of; None for its end.
+        sampler: values by field; empty for a generator without any.
         row: what it came to by the metric that decided.
         is_chosen: whether it is the one that answered the test prompts.
         price: what sampling with it costs, by names of `rows.PRICES`; empty where it was tried
             before that was measured.
     """
 
+    step: int | None
     sampler: Mapping[str, Any]
     row: Row
     is_chosen: bool
     price: Mapping[str, float | None]
 
 
-def tried_settings(run: RunFolder) -> list[Tried]:
-    """The settings that a run tried, in their order; none where it tried none."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a run answers with.
+
+    Attributes:
+        step: of the last phase, whose checkpoint it is; None for its end.
+        sampler: the generator's sampler settings; None for its default.
+    """
+
+    step: int | None
+    sampler: Any
+
+
+def all_tried(run: RunFolder) -> list[Tried]:
+    """What a run tried, in its order; nothing where it tried nothing."""
     if not run.selection.exists():
         return []
     data = read_json(run.selection)
@@ -60,7 +75,8 @@ def tried_settings(run: RunFolder) -> list[Tried]:
         rows = [Row(**row) for row in tried["rows"]]
         found.append(
             Tried(
-                sampler=tried["sampler"],
+                step=tried.get("step"),
+                sampler=tried["sampler"] or {},
                 row=next(
                     r for r in rows if (r.metric, r.prompts) == (data["metric"], data["prompts"])
                 ),
@@ -71,39 +87,43 @@ def tried_settings(run: RunFolder) -> list[Tried]:
     return found
 
 
-def chosen_sampler(run: RunFolder, setting: Setting, name: str) -> Any:
-    """The sampler settings of a run: the chosen ones, or the experiment's where none were tried."""
+def chosen(run: RunFolder, setting: Setting, name: str) -> Choice:
+    """What was chosen; where nothing was tried, the end of training and the usual sampler."""
     if run.selection.exists():
         kind = sampler_class(registry.entry(name).generator)
-        return records.decode(kind or Any, read_json(run.selection)["chosen"])
-    return setting.experiment.samplers.get(name)
+        data = read_json(run.selection)
+        sampler = records.decode(kind or Any, data["chosen"])
+        return Choice(step=data.get("chosen_step"), sampler=sampler)
+    return Choice(step=None, sampler=setting.experiment.samplers.get(name))
 
 
-def select_sampler(
+def select(
     run: RunFolder,
     setting: Setting,
     asked: Mapping[str, Any],
     sample: Callable[..., Any],
-    params: Mapping[str, Params],
+    params: Mapping[int | None, Callable[[], Mapping[str, Params]]],
     console: Console,
-) -> Any:
-    """Try a sweep's settings on the validation prompts, unless that is done; returns the best.
+) -> Choice:
+    """Try every checkpoint with every sampler setting, unless that is done; returns the best.
 
-    Leaves ``selection.json``, with each setting's scores and sampling speed, and each setting's
-    answers in the run folder, so that the choice can be followed from disk. Speed has no part in
-    the choice. The first of equally good settings is taken. A choice that was made when
-    something else was asked, such as another sweep, is forgotten.
+    Leaves ``selection.json``, with the scores and sampling speed of each, and each one's answers
+    in the run folder, so that the choice can be followed from disk. Speed has no part in the
+    choice. Of equally good ones the first is taken: the latest checkpoint, and of it the first
+    setting. A choice that was made when something else was asked, such as another sweep, is
+    forgotten.
 
     Args:
         run: of the trained generator.
         setting: of its comparison.
         asked: of the generator, see `Setting.asked`.
         sample: jitted `Generator.sample`, the same for all settings: traced ones compile once.
-        params: what each phase exported.
+        params: by step of the last phase, in the order of preference, what reads all phases'
+            exports; None is the end of training.
         console: where progress is shown.
 
     Raises:
-        ValueError: if no metric of `CHOSEN_BY` has a value for every setting.
+        ValueError: if no metric of `CHOSEN_BY` has a value for all that were tried.
     """
     experiment, name = setting.experiment, asked["generator"]
     if run.selection.exists() and not records.same(read_json(run.selection).get("asked"), asked):
@@ -111,24 +131,29 @@ def select_sampler(
         for stale in run.path.glob("samples/*-setting-*.npz"):
             stale.unlink()
     sweep = (experiment.sweeps or {}).get(name)
-    if sweep is None or run.selection.exists():
-        return chosen_sampler(run, setting, name)
+    if (sweep is None and len(params) == 1) or run.selection.exists():
+        return chosen(run, setting, name)
     kind = sampler_class(registry.entry(name).generator)
-    settings = combinations(name, kind, experiment.samplers.get(name), sweep)
+    settings = combinations(name, kind, experiment.samplers.get(name), sweep or {})
+    choices = [Choice(step=step, sampler=sampler) for step in params for sampler in settings]
     prompts, protocol = setting.validation_prompts, experiment.validation_protocol
     console.print(
-        f"{name}: {len(settings)} sampler settings on {len(prompts)} validation prompts",
+        f"{name}: {len(params)} checkpoints and {len(settings)} sampler settings on "
+        f"{len(prompts)} validation prompts",
         highlight=False,
     )
     answered, prices = [], []
     batch = min(experiment.answer_batch, len(prompts))
-    for place, sampler in enumerate(settings):
-        watch = Stopwatch(sample, params, sampler)
-        answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
-        answers.save(run.samples(f"{protocol}-setting-{place}"))
-        answered.append(answers)
-        single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
-        prices.append(single | watch.rate())
+    for read in params.values():
+        weights = read()
+        for sampler in settings:
+            watch = Stopwatch(sample, weights, sampler)
+            answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
+            answers.save(run.samples(f"{protocol}-setting-{len(answered)}"))
+            answered.append(answers)
+            if len(prices) < len(settings):  # no checkpoint is faster than another
+                single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
+                prices.append(single | watch.rate())
 
     def judged(group: Group) -> list[Scores]:
         judge = setting.judge.only([group])
@@ -142,30 +167,37 @@ def select_sampler(
             "protocol": protocol,
             "metric": metric[0],
             "prompts": metric[1],
-            "chosen": records.encode(settings[best]),
+            "chosen": records.encode(choices[best].sampler),
+            **_at(choices[best].step, "chosen_step"),
             "chosen_setting": best,
             "tried": [
                 {
-                    "sampler": records.encode(sampler),
+                    **_at(choice.step, "step"),
+                    "sampler": records.encode(choice.sampler),
                     "rows": as_json(
                         rows_of(score, generator=name, kind="generator", seed=asked["seed"])
                     ),
                     "price": price,
                 }
-                for sampler, score, price in zip(settings, scores, prices, strict=True)
+                for choice, score, price in zip(choices, scores, prices * len(params), strict=True)
             ],
         },
     )
-    return settings[best]
+    return choices[best]
+
+
+def _at(step: int | None, key: str) -> dict[str, int]:
+    """The step for a record; the end of training goes without, as in records without candidates."""
+    return {} if step is None else {key: step}
 
 
 def _best(
     judged: Callable[[Group], Sequence[Scores]],
 ) -> tuple[tuple[str, Stratum], Sequence[Scores], int]:
-    """The deciding metric, each setting's scores in its group, and the place of the best setting.
+    """The deciding metric, everybody's scores in its group, and the place of the best.
 
     Args:
-        judged: gives each setting's scores in a group of metrics; asked for no more groups than it
+        judged: gives everybody's scores in a group of metrics; asked for no more groups than it
             takes to decide.
     """
     for key in CHOSEN_BY:
@@ -176,9 +208,9 @@ def _best(
             best = max(values) if found[0].better == "higher" else min(values)
             return key, scores, values.index(best)
     raise ValueError(
-        "no sampler setting can be chosen: none of "
+        "neither checkpoint nor sampler setting can be chosen: none of "
         f"{', '.join(metric for metric, _ in CHOSEN_BY)} has a value on the validation prompts; "
-        "leave the sweep out"
+        "leave out sweeps and candidates"
     )
 
 

@@ -83,7 +83,7 @@ class Setting:
 
     @functools.cached_property
     def validation_prompts(self) -> ClipSet:
-        """The list that sampler settings are chosen on; kept on disk likewise."""
+        """The list that checkpoints and sampler settings are chosen on; kept on disk likewise."""
         experiment = self.experiment
         path = self.folder.prompts(experiment.validation_protocol)
         if not path.exists():
@@ -182,15 +182,16 @@ class Setting:
             common.pop("budget")
             return common
         swept = (self.experiment.sweeps or {}).get(name)
+        candidates = self.experiment.candidates
+        chosen_on = {"sweep_prompts": self.experiment.sweep_prompts}
         return common | {
             "generator": name,
             "config": whole["generators"][name],
             "sampler": whole["samplers"].get(name),
             "seed": seed,
             "share": share,
-            **(
-                {"sweep": records.encode(swept), "sweep_prompts": self.experiment.sweep_prompts}
-                if swept
-                else {}
-            ),
+            # Only what is asked, so that what was answered before it could be is not asked anew.
+            **({"sweep": records.encode(swept)} if swept else {}),
+            **({"candidates": candidates} if candidates > 1 else {}),
+            **(chosen_on if swept or candidates > 1 else {}),
         }

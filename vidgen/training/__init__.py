@@ -14,7 +14,7 @@ from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
 from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
-from vidgen.training.trainer import Trained, restore, train
+from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "PhaseCost",
     "Trained",
     "TrainingConfig",
+    "candidates_of",
     "count",
     "estimate",
     "keep_freed_memory",

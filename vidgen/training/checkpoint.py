@@ -74,7 +74,7 @@ class Checkpoints:
             raise ValueError(f"keep at least 2 checkpoints, the newest may prove bad; got {keep}")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._say = folder, say
-        for step in _steps(folder):
+        for step in steps_in(folder):
             if not (folder / str(step) / MANIFEST).exists():
                 say(f"removing {folder / str(step)}: its save was cut off before it was whole")
                 shutil.rmtree(folder / str(step))
@@ -106,22 +106,22 @@ class Checkpoints:
         """
         return _load(self._folder / str(step), data, trees)
 
-    def save(self, record: Record, *, state: Any, export: Any, data: Any) -> None:
+    def save(self, record: Record, *, data: Any | None = None, **trees: Any) -> None:
         """Start to save. Returns once the arrays are copied, so that the state can be donated.
 
         Args:
             record: what this checkpoint is.
-            state: pytree of arrays.
-            export: pytree of arrays.
-            data: a checkpointable iterator; its position now is what is saved.
+            data: a checkpointable iterator, whose position now is what is saved, or None.
+            trees: ``state`` and ``export``, as pytrees of arrays; a candidate has no state.
         """
         self.wait()
-        parts = {"state": _flat(state), "export": _flat(export)}
+        parts = {name: _flat(tree) for name, tree in trees.items()}
         record = dataclasses.replace(record, arrays={name: _types(parts[name]) for name in parts})
         response = self._checkpointer.save_checkpointables_async(
             record.step,
             # orbax refuses an empty part, such as the export of a phase that leaves nothing.
-            {name: part for name, part in parts.items() if part} | {"data": data},
+            {name: part for name, part in parts.items() if part}
+            | ({} if data is None else {"data": data}),
             force=True,
         )
         assert response is not None
@@ -165,13 +165,13 @@ class Checkpoints:
 
     def _newest_good(self) -> Record | None:
         bad: list[str] = []
-        for step in reversed(_steps(self._folder)):
+        for step in reversed(steps_in(self._folder)):
             try:
                 record = verify(self._folder / str(step))
             except CheckpointError as error:
                 bad.append(str(error))
                 continue
-            for later in _steps(self._folder):
+            for later in steps_in(self._folder):
                 if later > step:
                     _put_aside(self._folder / str(later))
             for problem in bad:
@@ -208,6 +208,20 @@ def verify(folder: Path) -> Record:
     return Record(**content)
 
 
+def load_candidate(folder: Path, export: Any) -> Any:
+    """An export that was kept by itself. Only reads: needs no lock.
+
+    Args:
+        folder: of that one export.
+        export: its abstract pytree.
+
+    Raises:
+        CheckpointError: if it is absent or damaged.
+    """
+    verify(folder)
+    return _load(folder, None, {"export": export})["export"]
+
+
 def load_export(folder: Path, export: Any) -> Any:
     """What a finished phase left, without its optimiser. Only reads: needs no lock.
 
@@ -218,7 +232,7 @@ def load_export(folder: Path, export: Any) -> Any:
     Raises:
         CheckpointError: if the phase is not finished or its last checkpoint is damaged.
     """
-    steps = [step for step in _steps(folder) if (folder / str(step) / MANIFEST).exists()]
+    steps = [step for step in steps_in(folder) if (folder / str(step) / MANIFEST).exists()]
     record = verify(folder / str(steps[-1])) if steps else None
     if record is None or not record.complete:
         raise CheckpointError(
@@ -273,7 +287,8 @@ def _check_types(where: Path, saved: Mapping[str, str], wanted: Mapping[str, str
         raise CheckpointError(f"{where} is of another model: {'; '.join(wrong)}")
 
 
-def _steps(folder: Path) -> list[int]:
+def steps_in(folder: Path) -> list[int]:
+    """Steps that a folder has something of, whole or not, in order; none where it is absent."""
     if not folder.exists():
         return []
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())

@@ -29,6 +29,7 @@ _TRAINS = (
     "tokenizers",
     "data",
     "training/budget.py",
+    "training/candidates.py",
     "training/job.py",
     "training/loop.py",
     "training/step.py",

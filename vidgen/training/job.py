@@ -17,6 +17,7 @@ from vidgen.contract import Phase, stream
 from vidgen.training import fingerprint as fingerprints
 from vidgen.training import profiler
 from vidgen.training.budget import Budget, Plan
+from vidgen.training.candidates import Candidates
 from vidgen.training.checkpoint import Checkpoints, Record
 from vidgen.training.clocks import Clocks
 from vidgen.training.config import TrainingConfig
@@ -51,6 +52,8 @@ class Job:
     Attributes:
         say: called with each notice that the user must see.
         interrupt: whether a signal has come.
+        phases: all of the generator, in order.
+        candidates: exports of the last phase that are kept to be chosen from, the end among them.
         log_end: bytes of the metrics log that the phases so far account for.
         cost: of the run, kept up to date.
     """
@@ -66,6 +69,8 @@ class Job:
     console: Console
     say: Callable[[str], None]
     interrupt: Interrupt
+    phases: Sequence[Phase]
+    candidates: int
     log_end: int = 0
     cost: Cost
 
@@ -95,6 +100,7 @@ class _PhaseJob:
             stack.callback(self.checkpoints.close)
             self.record = self.checkpoints.newest
         self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
+        self.candidates = self._candidates()
         self.clocks.resume(self.cost.seconds)
         job.cost.phases[phase.name] = self.cost
 
@@ -130,6 +136,8 @@ class _PhaseJob:
             cost=self.cost,
             log=self._row_writer(log),
             save=self._saver(programs, iterator, log),
+            keep=self._keeper(programs, log),
+            keep_at=self.candidates.shares if self.candidates else (),
             checkpoints=self.checkpoints,
             display=display,
             interrupt=job.interrupt,
@@ -146,6 +154,17 @@ class _PhaseJob:
 
     def _key(self, purpose: str) -> Any:
         return stream(self.job.seed, self.phase.name, purpose)
+
+    def _candidates(self) -> Candidates | None:
+        """Where the candidates of this phase are kept; None where there are none to keep."""
+        job, record = self.job, self.record
+        done = record is not None and record.complete
+        if job.candidates == 1 or done or self.phase.name != job.phases[-1].name:
+            return None
+        since = 0 if record is None else record.step
+        found = Candidates(job.folder, count=job.candidates, since=since, say=job.say)
+        self.stack.callback(found.close)
+        return found
 
     def _cost_so_far(self, record: Record) -> PhaseCost:
         """The cost of the checkpoint, if it belongs to this run or is accepted all the same."""
@@ -217,18 +236,29 @@ class _PhaseJob:
             if complete:
                 self.cost.load_average += load_average()
             self._publish_cost()
-            record = Record(
-                phase=self.phase.name,
-                step=self.cost.steps,
-                complete=complete,
-                metrics_bytes=log.offset,
-                fingerprint=self.fingerprint,
-                cost=dataclasses.asdict(self.cost),
-            )
+            record = self._record_now(log, complete=complete)
             export = programs.export(guarded)
             self.checkpoints.save(record, state=guarded, export=export, data=iterator)
 
         return save
+
+    def _keeper(self, programs: Programs, log: MetricsLog) -> Callable[[Guarded], None]:
+        def keep(guarded: Guarded) -> None:
+            assert self.candidates is not None  # or no share is ever reached
+            record = self._record_now(log, complete=False)
+            self.candidates.keep(record, programs.export(guarded))
+
+        return keep
+
+    def _record_now(self, log: MetricsLog, *, complete: bool) -> Record:
+        return Record(
+            phase=self.phase.name,
+            step=self.cost.steps,
+            complete=complete,
+            metrics_bytes=log.offset,
+            fingerprint=self.fingerprint,
+            cost=dataclasses.asdict(self.cost),
+        )
 
     def _publish_cost(self) -> None:
         self.cost.seconds = self.clocks.read()

@@ -6,9 +6,11 @@ The order within one turn is the contract:
 2. Older steps settle: their metrics are read, logged, and watched for skips. A row belongs to the
    step that made it (it is no average), so a resumed log is bit-equal.
 3. Validation comes before saving, so that the rows of a checkpoint's own step are in its log.
-4. The checkpoint comes before leaving, so that an interrupted run loses nothing.
+4. A candidate comes before the checkpoint, so that no run goes on from a step whose candidate was
+   lost.
+5. The checkpoint comes before leaving, so that an interrupted run loses nothing.
 
-Before 3 and 4 all steps settle, so that no clock runs on another's work.
+Before 3, 4 and 5 all steps settle, so that no clock runs on another's work.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import jax
 import numpy as np
 
 from vidgen.training.budget import Plan, crossed
+from vidgen.training.candidates import reached
 from vidgen.training.checkpoint import Checkpoints
 from vidgen.training.clocks import Clocks
 from vidgen.training.config import TrainingConfig
@@ -56,6 +59,8 @@ class Run:
         cost: of this phase, kept up to date.
         log: called with (step, split, values) for each row.
         save: called with (guarded, complete) to start a checkpoint.
+        keep: called with the guarded state to keep a candidate.
+        keep_at: shares of the phase at which one is kept.
         checkpoints: polled for failed saves.
         display: what a person sees.
         interrupt: whether a signal has come.
@@ -76,6 +81,8 @@ class Run:
     cost: PhaseCost
     log: Callable[[int, str, dict[str, Any]], None]
     save: Callable[[Guarded, bool], None]
+    keep: Callable[[Guarded], None]
+    keep_at: tuple[float, ...]
     checkpoints: Checkpoints
     display: Display
     interrupt: Interrupt
@@ -105,7 +112,8 @@ class Run:
                 leave = diverged or interrupted is not None or progress >= 1.0
                 validate = crossed(before, progress, self.config.validate_every)
                 save = leave or crossed(before, progress, self.config.checkpoint_every)
-                if validate or save:
+                keep = reached(before, progress, self.keep_at)
+                if validate or save or keep:
                     diverged |= self._settle(0)
             self.cost.steps, self.cost.clips = step, step * self.batch_size
             self.checkpoints.check()
@@ -113,6 +121,9 @@ class Run:
                 self.display.update(progress, self.last_loss, self.cost, self.clocks["train"])
             if validate:
                 self._validate(guarded, step, progress)
+            if keep:
+                with self.clocks.on("checkpoint"):
+                    self.keep(guarded)
             if save or diverged:
                 with self.clocks.on("checkpoint"):
                     self.save(guarded, progress >= 1.0)

@@ -14,11 +14,12 @@ from typing import Any
 from rich.console import Console
 
 from vidgen.contract import Generator, Phase
+from vidgen.training import candidates as kept_candidates
 from vidgen.training import fingerprint as fingerprints
 from vidgen.training import lock
 from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
-from vidgen.training.checkpoint import load_export
+from vidgen.training.checkpoint import load_candidate, load_export
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost
 from vidgen.training.interrupt import listening
@@ -46,6 +47,7 @@ def train(
     folder: os.PathLike[str] | str,
     fingerprint: Mapping[str, Any],
     config: TrainingConfig | None = None,
+    candidates: int = 1,
     console: Console | None = None,
 ) -> Trained:
     """Train all phases of a generator in order, or go on where an earlier call was stopped.
@@ -66,6 +68,8 @@ def train(
         fingerprint: whatever else must not change under a run (configuration, data), as plain
             JSON; versions and sources are added here.
         config: how training is watched and saved.
+        candidates: exports of the last phase that are kept to be chosen from, over the second half
+            of its budget; the last of them is the end. See `candidates_of`.
         console: where progress is shown; by default the standard output.
 
     Raises:
@@ -77,6 +81,7 @@ def train(
         ValueError: if the phases' names or shares do not fit, or the budget pays for no step.
     """
     config = config or TrainingConfig()
+    kept_candidates.shares(candidates)  # refuses a number that cannot be meant
     screen = console or Console()
     phases = generator.phases()
     _check_phases(name, phases)
@@ -102,6 +107,7 @@ def train(
                 **fingerprint,
                 "seed": seed,
                 "budget": str(budget),
+                **({"candidates": candidates} if candidates > 1 else {}),
                 "rows": {"log_every": config.log_every, "validate_every": config.validate_every},
                 "machine": fingerprints.of_machine(),
                 "code": fingerprints.of_code(generator),
@@ -110,6 +116,8 @@ def train(
             console=screen,
             say=say,
             interrupt=stack.enter_context(listening()),
+            phases=phases,
+            candidates=candidates,
             cost=Cost(generator=name, seed=seed, budget=str(budget)),
         )
         params: dict[str, Params] = {}
@@ -119,21 +127,34 @@ def train(
     return Trained(params=params, cost=job.cost)
 
 
-def restore(folder: os.PathLike[str] | str, generator: Generator) -> dict[str, Params]:
+def restore(
+    folder: os.PathLike[str] | str, generator: Generator, *, step: int | None = None
+) -> dict[str, Params]:
     """What each phase of a finished run exported, by phase name; checksums are verified.
 
     Args:
         folder: the run folder.
         generator: built with the config and task that the run was trained with.
+        step: of the candidate that stands for the last phase, see `candidates_of`; None for its
+            end.
 
     Raises:
         CheckpointError: if a phase is not finished, damaged, or of another generator.
     """
+    run, phases = _local(folder), generator.phases()
     params: dict[str, Params] = {}
-    for phase in generator.phases():
-        checkpoints = _local(folder) / "checkpoints" / phase.name
-        params[phase.name] = load_export(checkpoints, export_shapes(phase, params))
+    for phase in phases:
+        shapes = export_shapes(phase, params)
+        params[phase.name] = load_export(run / "checkpoints" / phase.name, shapes)
+        if step is not None and phase is phases[-1]:
+            candidate = run / kept_candidates.FOLDER / str(step)
+            params[phase.name] = load_candidate(candidate, shapes)
     return params
+
+
+def candidates_of(folder: os.PathLike[str] | str) -> list[int]:
+    """Steps of the last phase whose exports a run kept before its end, in order."""
+    return kept_candidates.kept(_local(folder))
 
 
 def _local(folder: os.PathLike[str] | str) -> Path:
