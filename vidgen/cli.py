@@ -67,10 +67,13 @@ class Compare(_Question):
 
     def run(self, console: Console) -> int:
         from vidgen.comparison import compare
+        from vidgen.comparison.folder import ComparisonFolder
+        from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost
 
         experiment = self.resolve(self.experiment, self.generators)
         out = self.out or f"runs/{experiment.name}"
+        Setting(experiment, ComparisonFolder.at(out)).check()  # a slip is named at once
         say_cost(experiment, console)
         with resumable(console):
             comparison = compare(experiment, out, console=console)

@@ -132,6 +132,18 @@ def shaken(weights, scale=0.2):
     }
 
 
+def drawn(diffusion):
+    """Random weights of every phase, by its name, of the shapes that it exports."""
+    params: dict = {}
+    for phase in diffusion.phases():
+        shapes = jax.eval_shape(
+            lambda key, phase=phase: phase.export(phase.init(key, params)), jax.random.key(0)
+        )
+        zeros = {name: jnp.zeros(leaf.shape) for name, leaf in shapes.items()}
+        params[phase.name] = shaken(zeros, scale=0.3)
+    return params
+
+
 def test_time_mixing_sums_frames_and_nothing_else():
     network = nn.Network(lambda rngs: TimeMixing(3, 2, rngs=rngs))
     weights = network.init(jax.random.key(0))
@@ -217,12 +229,10 @@ def test_any_number_of_context_frames(task, clip, count):
     text = jnp.ones((2, task.text_length, task.text_width))
     condition = Condition.of(text, jnp.ones(text.shape[:2]), context, given)
 
+    params = drawn(diffusion)
+
     @jax.jit
     def sample(condition):
-        params: dict = {}
-        for phase in diffusion.phases():
-            state = phase.init(jax.random.key(0), params)
-            params[phase.name] = shaken(phase.export(state))
         keys = jax.random.split(jax.random.key(1), 2)
         return diffusion.sample(params, condition, keys, DiffusionSampler(steps=1))
 
@@ -241,14 +251,13 @@ def test_a_clip_goes_on_from_the_opening_that_was_drawn(task):
     motion, opening, denoiser = (phase.name for phase in diffusion.phases())
     assert (motion, opening, denoiser) == ("motion", "opening", "denoiser")
 
+    params = drawn(diffusion)
+
     @jax.jit
     def sample(scale):
-        params: dict = {}
-        for phase in diffusion.phases():
-            params[phase.name] = shaken(phase.export(phase.init(jax.random.key(0), params)))
-        params[opening] = jax.tree.map(lambda leaf: scale * leaf, params[opening])
+        scaled = params | {opening: jax.tree.map(lambda leaf: scale * leaf, params[opening])}
         keys = jax.random.split(jax.random.key(1), 2)
-        return diffusion.sample(params, prompts(task), keys, DiffusionSampler(steps=2))
+        return diffusion.sample(scaled, prompts(task), keys, DiffusionSampler(steps=2))
 
     moved = np.abs(sample(1.0) - sample(0.5)).max(axis=(2, 3, 4)) > 1e-4
     # The first clip is given its first frame; of the second another opening changes everything.
