@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidgen.comparison.curves import Curve, Point
-from vidgen.comparison.drawing import INK, Look, panel, plain_decades
+from vidgen.comparison.drawing import INK, PANEL, Look, panel, plain_decades
 from vidgen.comparison.rows import Row
 from vidgen.comparison.wording import amount
 from vidgen.evaluation import Confusion
@@ -175,13 +175,16 @@ def along_frames(
         share: whether the metric lies in [0, 1].
         trained: frames of a clip of training, where a line marks its end; None where the clips are
             no longer.
-        labels: what whom is called in the legend; their names where not told.
+        labels: what whom is called in the legend, which then stands below; their names where not
+            told.
     """
     from matplotlib.ticker import MaxNLocator
 
     called = {name: (labels or {}).get(name, name) for name in curves}
     length = max(len(curve.value) for curve in curves.values())
-    with panel() as (axes, save):
+    # Long clips leave no corner free for a legend, and long labels fill one.
+    height = PANEL[1] if labels is None else PANEL[1] + 0.6
+    with panel(height=height) as (axes, save):
         for name, curve in curves.items():
             colour, marker = look.get(name, (INK, ""))
             frames = np.arange(len(curve.value))
@@ -207,16 +210,8 @@ def along_frames(
         if given:
             axes.axvspan(-0.5, given - 0.5, color=INK, alpha=0.08, linewidth=0)
         if trained:
-            axes.axvline(trained - 0.5, color=INK, linewidth=1.0, linestyle=":")
-            axes.annotate(
-                f"training ends at {trained}",
-                (trained - 0.5, 1.0),
-                (4, -2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                fontsize=6.5,
-                va="top",
-            )
+            words = f"training ends at {trained}"
+            axes.axvline(trained - 0.5, color=INK, linewidth=1.0, linestyle=":", label=words)
         axes.set_xlim(-0.5, length - 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
         if share:
@@ -224,7 +219,10 @@ def along_frames(
         axes.set_title(title)
         axes.set_xlabel("frame")
         axes.set_ylabel(unit)
-        axes.legend(loc="best", fontsize=7)
+        if labels is None:
+            axes.legend(loc="best", fontsize=7)
+        else:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2, fontsize=7)
         told = "; ".join(
             f"{called[name]} from {_first(curve.value):.3g} to {_first(curve.value[::-1]):.3g}"
             for name, curve in curves.items()

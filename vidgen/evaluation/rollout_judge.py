@@ -39,7 +39,7 @@ LASTING = ("identity", "one_object")
 AGAINST_TRUTH = ("psnr", "ssim", "lpips_alex")
 """Metrics of a frame that compare it with the true continuation."""
 
-_NEED_TRUTH = ("oracle", "pixel", "lpips")
+_NEED_TRUTH: tuple[Group, ...] = ("oracle", "pixel", "lpips")
 """Groups of which nothing can be said where no true continuation is known."""
 
 
@@ -126,7 +126,7 @@ def _by_frame(
 ) -> tuple[dict[str, np.ndarray], dict[Group, str]]:
     """[N F] by metric, and why there are no more, by group."""
     names = (*ALONE, *AGAINST_TRUTH)
-    groups = {METRICS[f"drift_{name}"].group for name in names}
+    groups: set[Group] = {METRICS[f"drift_{name}"].group for name in names}
     asked: list[Group] = [group for group in judge.groups if group in groups]
     why: dict[Group, str] = {}
     if real is None:
