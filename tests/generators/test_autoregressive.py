@@ -416,7 +416,12 @@ def test_any_number_of_context_frames(context_frames):
         jnp.ones((1, 3, 4)), jnp.ones((1, 3)), context, jnp.ones((1, context_frames))
     )
     keys = jax.random.split(jax.random.key(1), 1)
-    video = jax.jit(lambda: generator.sample(weights_of(generator), condition, keys))()
+    # Drawn by shape: to compile the initialisation would take longer than the sampler.
+    shapes = jax.eval_shape(lambda: weights_of(generator))
+    weights = jax.tree.map(
+        lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), shapes
+    )
+    video = jax.jit(generator.sample)(weights, condition, keys)
     assert video.shape == (1, *task.video_shape)
     np.testing.assert_array_equal(video[:, :context_frames], context)
 
