@@ -180,6 +180,10 @@ class Condition:
         """B."""
         return self.text.shape[0]
 
+    def beside(self, other: Condition) -> Condition:
+        """The rows of both, one after another."""
+        return jax.tree.map(lambda *rows: jnp.concatenate(rows), self, other)
+
     def keep(
         self, *, text: Bool[Array, "B"] | bool = True, context: Bool[Array, "B"] | bool = True
     ) -> Condition:

@@ -11,7 +11,7 @@ from vidgen.contract import Reconstructs, TrainState
 from vidgen.generators.autoregressive import (
     Autoregressive,
     AutoregressiveConfig,
-    PriorConfig,
+    CausalPriorConfig,
     Sampler,
 )
 from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
@@ -430,8 +430,8 @@ def test_any_number_of_context_frames(context_frames):
     "build",
     [
         lambda: Sampler(top_k=0),
-        lambda: PriorConfig(width=30, heads=4),
-        lambda: PriorConfig(batch_size=0),
+        lambda: CausalPriorConfig(width=30, heads=4),
+        lambda: CausalPriorConfig(batch_size=0),
         lambda: AutoregressiveConfig(tokenizer_share=0.9),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -13,11 +14,11 @@ from vidgen import optim
 from vidgen.contract import Key, TrainState
 from vidgen.nn import Network, digits_of
 from vidgen.nn.network import Weights
-from vidgen.optim import Optimizer
+from vidgen.priors.config import PriorConfig
 from vidgen.priors.expectation import Expectation
 from vidgen.priors.prior import Prior
 from vidgen.tokenizers import Tokenizer
-from vidgen.types import Condition, Metrics, Params, Video
+from vidgen.types import Batch, Condition, Metrics, Params, Task, Video
 
 Codes = tuple[Float[Array, "B M F"], Int[Array, "B M G"]]
 """Of some codes, what they stand for and their digits."""
@@ -28,35 +29,32 @@ _FROZEN = ("tokenizer", "motion")
 """Phases whose weights a prior's training carries along."""
 
 
-class PriorPhase(Generic[P]):
-    """Holds what a prior's training needs; who inherits adds `step`.
+class PriorPhase(abc.ABC, Generic[P]):
+    """Holds what a prior's training needs; who inherits names the `prior` and adds `step`.
 
     Args:
-        network: the prior.
+        config: sizes of the prior, and how it is trained.
+        task: shape of the clips and captions.
         tokenizer: whose codes are learned.
         expectation: what the prior is told to expect.
-        optimizer: moves all weights of the prior.
-        ema: decay of the averaged weights, which are exported.
-        batch_size: clips a step.
         share: fraction of the generator's budget.
     """
 
     name = "prior"
+    prior: type[P]
 
     def __init__(
         self,
-        network: Network[P],
+        config: PriorConfig,
+        task: Task,
         tokenizer: Tokenizer,
         expectation: Expectation,
         *,
-        optimizer: Optimizer,
-        ema: float,
-        batch_size: int,
         share: float,
     ) -> None:
-        self.network, self.tokenizer, self.expectation = network, tokenizer, expectation
-        self.batch_size, self.share = batch_size, share
-        self._optimizer, self._ema = optimizer, ema
+        self.config, self.batch_size, self.share = config, config.batch_size, share
+        self.tokenizer, self.expectation = tokenizer, expectation
+        self.network = Network(lambda rngs: self.prior(config, task, tokenizer, rngs=rngs))
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
         """Fresh weights; the tokenizer, what its codes stand for, and the motion are carried along,
@@ -66,9 +64,15 @@ class PriorPhase(Generic[P]):
         frozen = {name: jax.tree.map(jnp.copy, earlier[name]) for name in _FROZEN}
         return TrainState.create(
             params,
-            self._optimizer.init(params),
+            self.config.optimizer.init(params),
             rest=frozen | {"dictionary": self.tokenizer.dictionary(frozen["tokenizer"])},
         )
+
+    @abc.abstractmethod
+    def step(
+        self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        """See `vidgen.contract.Phase.step`."""
 
     def export(self, state: TrainState) -> Params:
         """Averaged weights."""
@@ -90,9 +94,9 @@ class PriorPhase(Generic[P]):
         self, state: TrainState, grads: Weights, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
         """The state after a step of the optimiser, and the optimiser's metrics."""
-        params, opt_state, metrics = self._optimizer.update(
+        params, opt_state, metrics = self.config.optimizer.update(
             grads, state.opt_state, state.params, progress
         )
-        average = optim.ema(state.ema, params, state.step, self._ema)
+        average = optim.ema(state.ema, params, state.step, self.config.ema)
         state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
         return state, metrics

@@ -11,7 +11,9 @@ from jax.nn import initializers
 from jaxtyping import Array, Bool, Float
 
 from vidgen.nn import Conv, Encoder, grid, rotary_angles
-from vidgen.nn.patches import Sizes, patchify
+from vidgen.nn.patches import patchify
+from vidgen.priors.config import PriorConfig
+from vidgen.tokenizers import Tokenizer
 from vidgen.types import Condition, Task
 
 
@@ -39,29 +41,17 @@ class Prior(nnx.Module):
     own column's token, so that this correspondence need not be discovered.
 
     Args:
+        config: sizes.
         task: shape of the clips and captions.
-        code_grid: (t, h, w) codes of a clip, N in all.
-        code_patch: (frames, height, width) in pixels that a code stands for.
-        width: features of a token.
-        heads: attention heads.
-        depth: blocks of the encoder.
-        expansion: of its feed-forward networks.
+        tokenizer: over whose codes, N a clip.
         rngs: source of the initial weights.
     """
 
     def __init__(
-        self,
-        task: Task,
-        *,
-        code_grid: Sizes,
-        code_patch: Sizes,
-        width: int,
-        heads: int,
-        depth: int,
-        expansion: float,
-        rngs: nnx.Rngs,
+        self, config: PriorConfig, task: Task, tokenizer: Tokenizer, *, rngs: nnx.Rngs
     ) -> None:
-        self.code_grid, self.heads = code_grid, heads
+        width, code_grid, code_patch = config.width, tokenizer.grid, tokenizer.config.code_patch
+        self.code_grid, self.heads = code_grid, config.heads
         self.length, self.cells = code_grid[0] * code_grid[1] * code_grid[2], code_grid[1:]
         columns = code_grid[1] * code_grid[2]
         draw = initializers.normal(0.02)
@@ -75,7 +65,9 @@ class Prior(nnx.Module):
             # What moves into a column comes from the columns around it.
             self.context_stem = Conv(task.context_frames * pixels, width, (3, 3), rngs=rngs)
             self.context_embed = nnx.Param(draw(rngs.params(), (columns, width)))
-        self.encoder = Encoder(width, heads, depth, expansion=expansion, rngs=rngs)
+        self.encoder = Encoder(
+            width, config.heads, config.encoder_depth, expansion=config.expansion, rngs=rngs
+        )
         self.summary_out = nnx.Linear(width, width, rngs=rngs)
         self.context_out = nnx.Linear(width, width, rngs=rngs) if task.context_frames else None
 

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float
 
 from vidgen.motion import MotionConfig
-from vidgen.optim import Optimizer
+from vidgen.priors import CodesConfig, PriorConfig
 from vidgen.tokenizers import TokenizerConfig
 
 Scalar = float | Float[Array, ""]
@@ -46,99 +46,45 @@ class Sampler:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PriorConfig:
+class CausalPriorConfig(PriorConfig):
     """A transformer encoder over the condition and a transformer decoder over the codes.
 
     Attributes:
-        width: features of a token.
-        heads: attention heads.
-        encoder_depth: blocks over text and context.
         decoder_depth: blocks over codes.
-        expansion: of the feed-forward networks.
-        code_width: features of each neighbouring code before they are joined.
-        digit_width: features of each digit of a code in the head.
-        drop_text: probability that a training clip loses its text, for guidance.
-        drop_all: probability that it loses text and context.
-        batch_size: clips a step whose openings, the first frames, are read.
-        continued: how many of them are read to their end. Openings hold all that the sentence says
-            of looks, and cost a fraction of a clip.
-        ema: decay of the averaged weights that sample.
-        optimizer: moves all weights.
 
     Raises:
-        ValueError: if a size is below 1, or the heads do not divide the width.
+        ValueError: as `PriorConfig`, and if there is no block.
     """
 
-    width: int = 160
-    heads: int = 4
-    encoder_depth: int = 1
     decoder_depth: int = 3
-    expansion: float = 3.0
-    code_width: int = 32
-    digit_width: int = 64
-    drop_text: float = 0.05
-    drop_all: float = 0.05
-    batch_size: int = 32
-    continued: int = 8
-    ema: float = 0.99
-    optimizer: Optimizer = dataclasses.field(
-        default=Optimizer(kind="muon", learning_rate=4e-3, adam_learning_rate=3e-3)
-    )
 
     def __post_init__(self) -> None:
-        sizes = (self.width, self.heads, self.decoder_depth, self.code_width, self.digit_width)
-        if min(*sizes, self.batch_size) < 1:
-            raise ValueError(f"sizes of the prior must be at least 1: {self}")
-        if not 1 <= self.continued <= self.batch_size:
-            raise ValueError(
-                f"continued must lie in [1, batch_size = {self.batch_size}], got {self.continued}"
-            )
-        if self.width % (2 * self.heads):
-            raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
+        super().__post_init__()
+        if self.decoder_depth < 1:
+            raise ValueError(f"decoder_depth must be at least 1, got {self.decoder_depth}")
+
+    @classmethod
+    def tiny(cls) -> CausalPriorConfig:
+        """A network for tests."""
+        return dataclasses.replace(super().tiny(), decoder_depth=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AutoregressiveConfig:
-    """A tokenizer, a prior over its codes, and how they share the budget.
+class AutoregressiveConfig(CodesConfig):
+    """A tokenizer, motion compensation, a prior over codes, and how they share the budget.
 
     Attributes:
-        tokenizer: the tokenizer.
-        prior: the transformer.
-        motion: of the motion compensation that tells the prior what to expect.
-        motion_share: fraction of the budget that it is trained for.
-        tokenizer_share: fraction of the budget that the tokenizer is trained for.
         sampler: how codes are drawn if the caller does not say.
-
-    Raises:
-        ValueError: if the shares leave nothing for a phase.
     """
 
-    tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
-    prior: PriorConfig = PriorConfig()
-    motion: MotionConfig = dataclasses.field(default=MotionConfig())
-    motion_share: float = 0.125
-    tokenizer_share: float = 0.2
+    prior: CausalPriorConfig = CausalPriorConfig()
     sampler: Sampler = Sampler()
-
-    def __post_init__(self) -> None:
-        shares = (self.tokenizer_share, self.motion_share)
-        if min(*shares, 1.0 - sum(shares)) <= 0.0:
-            raise ValueError(
-                "tokenizer_share and motion_share must be above 0 and leave something for the "
-                f"prior, got {shares[0]} and {shares[1]}"
-            )
 
     @classmethod
     def tiny(cls) -> AutoregressiveConfig:
         """A network for tests."""
-        prior = PriorConfig(
-            width=24,
-            heads=2,
-            decoder_depth=1,
-            code_width=8,
-            digit_width=8,
-            batch_size=3,
-            continued=2,
-            expansion=2.0,
+        return cls(
+            tokenizer=TokenizerConfig.tiny(),
+            prior=CausalPriorConfig.tiny(),
+            motion=MotionConfig.tiny(),
         )
-        return cls(tokenizer=TokenizerConfig.tiny(), prior=prior, motion=MotionConfig.tiny())

@@ -11,11 +11,11 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Float, Int
 
-from vidgen.generators.autoregressive.config import PriorConfig
+from vidgen.generators.autoregressive.config import CausalPriorConfig
 from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
 from vidgen.nn import Decoder, KeyValues
-from vidgen.nn.patches import Sizes
 from vidgen.priors import DigitHead, Prior, Prompt
+from vidgen.tokenizers import Tokenizer
 from vidgen.types import Task
 
 
@@ -29,10 +29,7 @@ class CausalPrior(Prior):
     Args:
         config: sizes.
         task: shape of the clips and captions.
-        code_grid: (t, h, w) codes of a clip, N in all.
-        code_patch: (frames, height, width) in pixels that a code stands for.
-        levels: how many values each of the G digits of a code takes.
-        told_width: features of what a code stands for, `Tokenizer.dictionary`.
+        tokenizer: over whose codes, N a clip, each of G digits.
         rngs: source of the initial weights.
 
     References: Vaswani et al., "Attention is all you need" (2017); on codes of video: Yan et al.,
@@ -40,27 +37,10 @@ class CausalPrior(Prior):
     """
 
     def __init__(
-        self,
-        config: PriorConfig,
-        task: Task,
-        *,
-        code_grid: Sizes,
-        code_patch: Sizes,
-        levels: tuple[int, ...],
-        told_width: int,
-        rngs: nnx.Rngs,
+        self, config: CausalPriorConfig, task: Task, tokenizer: Tokenizer, *, rngs: nnx.Rngs
     ) -> None:
-        width, heads = config.width, config.heads
-        super().__init__(
-            task,
-            code_grid=code_grid,
-            code_patch=code_patch,
-            width=width,
-            heads=heads,
-            depth=config.encoder_depth,
-            expansion=config.expansion,
-            rngs=rngs,
-        )
+        super().__init__(config, task, tokenizer, rngs=rngs)
+        width, heads, told_width = config.width, config.heads, tokenizer.told_width
         draw = initializers.normal(0.02)
         self.code_stem = nnx.Linear(told_width, config.code_width, rngs=rngs)
         self.nowhere_embed = nnx.Param(draw(rngs.params(), (1, config.code_width)))
@@ -75,7 +55,9 @@ class CausalPrior(Prior):
             expansion=config.expansion,
             rngs=rngs,
         )
-        self.head = DigitHead(width, config.digit_width, levels, rngs=rngs)
+        self.head = DigitHead(
+            width, config.digit_width, tokenizer.config.quantizer.levels, rngs=rngs
+        )
 
     def expecting(self, prompt: Prompt, told: Float[Array, "B N F"], opening: int) -> Prompt:
         """The prompt with what is expected in the place of each code.

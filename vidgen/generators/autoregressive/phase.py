@@ -7,28 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from vidgen.contract import Key, TrainState
-from vidgen.generators.autoregressive.config import PriorConfig
+from vidgen.generators.autoregressive.config import CausalPriorConfig
 from vidgen.generators.autoregressive.network import CausalPrior
-from vidgen.nn import Network
 from vidgen.nn.network import Weights
-from vidgen.priors import Codes, Expectation, PriorPhase, Prompt, decided, tally
-from vidgen.tokenizers import Tokenizer
-from vidgen.types import Batch, Metrics, Task
-
-
-def prior_network(config: PriorConfig, task: Task, tokenizer: Tokenizer) -> Network[CausalPrior]:
-    """The prior over a tokenizer's codes."""
-    return Network(
-        lambda rngs: CausalPrior(
-            config,
-            task,
-            code_grid=tokenizer.grid,
-            code_patch=tokenizer.config.code_patch,
-            levels=tokenizer.config.quantizer.levels,
-            told_width=tokenizer.told_width,
-            rngs=rngs,
-        )
-    )
+from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
+from vidgen.types import Batch, Metrics
 
 
 class CausalPriorPhase(PriorPhase[CausalPrior]):
@@ -40,34 +23,10 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
 
     Metrics: ``loss`` (cross-entropy in nats a code), ``accuracy`` (share of codes all of whose
     digits are the likeliest), ``perplexity`` (exp of the loss), and the optimiser's.
-
-    Args:
-        config: sizes.
-        task: shape of the clips and captions.
-        tokenizer: whose codes are learned.
-        expectation: what the prior is told to expect.
-        share: fraction of the generator's budget.
     """
 
-    def __init__(
-        self,
-        config: PriorConfig,
-        task: Task,
-        tokenizer: Tokenizer,
-        expectation: Expectation,
-        *,
-        share: float,
-    ) -> None:
-        super().__init__(
-            prior_network(config, task, tokenizer),
-            tokenizer,
-            expectation,
-            optimizer=config.optimizer,
-            ema=config.ema,
-            batch_size=config.batch_size,
-            share=share,
-        )
-        self.config = config
+    prior = CausalPrior
+    config: CausalPriorConfig
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
@@ -86,7 +45,7 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
 
         def objective(params: Weights) -> tuple[Array, Array]:
             network = self.network.bind(params)
-            prompts = network.encode(jax.tree.map(lambda *x: jnp.concatenate(x), opening, told))
+            prompts = network.encode(opening.beside(told))
             alone = jax.tree.map(lambda x: x[: len(asked)], prompts)
             prompt = jax.tree.map(lambda x: x[len(asked) :], prompts)
             prompt = network.expecting(prompt, expected, expectation.opening)

@@ -13,7 +13,7 @@ from vidgen.contract import Key
 from vidgen.generators.autoregressive.config import Sampler, Scalar
 from vidgen.generators.autoregressive.network import CausalPrior
 from vidgen.nn import codes_of
-from vidgen.priors import Prompt
+from vidgen.priors import Prompt, doubled, guided
 from vidgen.types import Condition
 
 
@@ -74,12 +74,7 @@ def sample_codes(
         given: codes that are known beforehand, and which of them are.
     """
     N, levels = prior.length, prior.head.levels
-    copies = 1
-    if sampler.guidance is not None:
-        copies = 2
-        condition = jax.tree.map(
-            lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
-        )
+    condition, copies = doubled(condition, sampler.guidance)
     rows = condition.batch_size
     asked = prior.encode(condition)
     memory = prior.decoder.memory(asked.source)
@@ -90,9 +85,7 @@ def sample_codes(
         for place in range(len(levels)):
             told = prior.head.told(jnp.tile(digits, (copies, 1)))
             logits = prior.head.logits(features + told)[:, place, : levels[place]]
-            if sampler.guidance is not None:
-                conditional, unconditional = jnp.split(logits, 2)
-                logits = unconditional + sampler.guidance * (conditional - unconditional)
+            logits = guided(logits, sampler.guidance)
             of_digit = jax.vmap(jax.random.fold_in, (0, None))(key, place)
             digit = jax.vmap(jax.random.categorical)(of_digit, filtered(logits, sampler))
             digits = digits.at[:, place].set(digit.astype(jnp.int32))

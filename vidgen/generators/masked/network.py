@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float
 
 from vidgen.generators.masked.config import MaskedPriorConfig
 from vidgen.nn import Block, Conv
-from vidgen.nn.patches import Sizes
 from vidgen.priors import DigitHead, Prior, Prompt
+from vidgen.tokenizers import Tokenizer
 from vidgen.types import Task
 
 
@@ -26,10 +26,7 @@ class MaskedPrior(Prior):
     Args:
         config: sizes.
         task: shape of the clips and captions.
-        code_grid: (t, h, w) codes of a clip, N in all.
-        code_patch: (frames, height, width) in pixels that a code stands for.
-        levels: how many values each of the G digits of a code takes.
-        told_width: features of what a code stands for, `Tokenizer.dictionary`.
+        tokenizer: over whose codes, N a clip, each of G digits.
         rngs: source of the initial weights.
 
     References: Chang et al., "MaskGIT" (2022); suggestions in the place of masks: Yu et al.,
@@ -37,27 +34,10 @@ class MaskedPrior(Prior):
     """
 
     def __init__(
-        self,
-        config: MaskedPriorConfig,
-        task: Task,
-        *,
-        code_grid: Sizes,
-        code_patch: Sizes,
-        levels: tuple[int, ...],
-        told_width: int,
-        rngs: nnx.Rngs,
+        self, config: MaskedPriorConfig, task: Task, tokenizer: Tokenizer, *, rngs: nnx.Rngs
     ) -> None:
-        width, heads = config.width, config.heads
-        super().__init__(
-            task,
-            code_grid=code_grid,
-            code_patch=code_patch,
-            width=width,
-            heads=heads,
-            depth=config.encoder_depth,
-            expansion=config.expansion,
-            rngs=rngs,
-        )
+        super().__init__(config, task, tokenizer, rngs=rngs)
+        width, heads, told_width = config.width, config.heads, tokenizer.told_width
         draw = initializers.normal(0.02)
         self.code_stem = nnx.Linear(told_width, config.code_width, rngs=rngs)
         self.mask_embed = nnx.Param(draw(rngs.params(), (1, config.code_width)))
@@ -71,7 +51,9 @@ class MaskedPrior(Prior):
             ]
         )
         self.norm = nnx.RMSNorm(width, rngs=rngs)
-        self.head = DigitHead(width, config.digit_width, levels, rngs=rngs)
+        self.head = DigitHead(
+            width, config.digit_width, tokenizer.config.quantizer.levels, rngs=rngs
+        )
 
     def __call__(
         self,

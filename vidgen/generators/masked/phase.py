@@ -10,28 +10,9 @@ from vidgen.contract import Key, TrainState
 from vidgen.generators.masked.config import MaskedPriorConfig
 from vidgen.generators.masked.network import MaskedPrior
 from vidgen.generators.masked.schedule import hide
-from vidgen.nn import Network
 from vidgen.nn.network import Weights
-from vidgen.priors import Codes, Expectation, PriorPhase, Prompt, decided, tally
-from vidgen.tokenizers import Tokenizer
-from vidgen.types import Batch, Metrics, Task
-
-
-def prior_network(
-    config: MaskedPriorConfig, task: Task, tokenizer: Tokenizer
-) -> Network[MaskedPrior]:
-    """The prior over a tokenizer's codes."""
-    return Network(
-        lambda rngs: MaskedPrior(
-            config,
-            task,
-            code_grid=tokenizer.grid,
-            code_patch=tokenizer.config.code_patch,
-            levels=tokenizer.config.quantizer.levels,
-            told_width=tokenizer.told_width,
-            rngs=rngs,
-        )
-    )
+from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
+from vidgen.types import Batch, Metrics
 
 
 class MaskedPriorPhase(PriorPhase[MaskedPrior]):
@@ -43,34 +24,10 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
 
     Metrics: ``loss`` (cross-entropy in nats a hidden code), ``accuracy`` (share of hidden codes all
     of whose digits are the likeliest), ``perplexity`` (exp of the loss), and the optimiser's.
-
-    Args:
-        config: sizes.
-        task: shape of the clips and captions.
-        tokenizer: whose codes are learned.
-        expectation: what is suggested to the prior.
-        share: fraction of the generator's budget.
     """
 
-    def __init__(
-        self,
-        config: MaskedPriorConfig,
-        task: Task,
-        tokenizer: Tokenizer,
-        expectation: Expectation,
-        *,
-        share: float,
-    ) -> None:
-        super().__init__(
-            prior_network(config, task, tokenizer),
-            tokenizer,
-            expectation,
-            optimizer=config.optimizer,
-            ema=config.ema,
-            batch_size=config.batch_size,
-            share=share,
-        )
-        self.config = config
+    prior = MaskedPrior
+    config: MaskedPriorConfig
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
@@ -93,7 +50,7 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
 
         def objective(params: Weights) -> tuple[Array, Array]:
             network = self.network.bind(params)
-            prompts = network.encode(jax.tree.map(lambda *x: jnp.concatenate(x), alone, told))
+            prompts = network.encode(alone.beside(told))
             prompt = jax.tree.map(lambda x: x[: len(first)], prompts)
             sums = _examine(network, begun, first, prompt, None)
             prompt = jax.tree.map(lambda x: x[len(first) :], prompts)

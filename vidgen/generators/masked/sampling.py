@@ -13,7 +13,7 @@ from vidgen.generators.masked.config import Sampler
 from vidgen.generators.masked.network import MaskedPrior
 from vidgen.generators.masked.schedule import least, remaining
 from vidgen.nn import codes_of
-from vidgen.priors import Prompt
+from vidgen.priors import Prompt, doubled, guided
 from vidgen.types import Condition
 
 
@@ -44,12 +44,7 @@ def sample_codes(
         opening: M, how many codes are filled in before there is anything to expect.
         given: codes that are known beforehand, and which of them are.
     """
-    copies = 1
-    if sampler.guidance is not None:
-        copies = 2
-        condition = jax.tree.map(
-            lambda *rows: jnp.concatenate(rows), condition, condition.unconditional()
-        )
+    condition, copies = doubled(condition, sampler.guidance)
     prompt = prior.encode(condition)
     for_opening, for_later = (
         jax.vmap(jax.random.fold_in, (0, None))(keys, stretch) for stretch in range(2)
@@ -119,9 +114,7 @@ def draw(
     for place, values in enumerate(levels):
         told = prior.head.told(jnp.tile(digits, (len(x) // B, 1, 1)))
         logits = prior.head.logits(features + told)[:, :, place, :values]
-        if sampler.guidance is not None:
-            conditional, unconditional = jnp.split(logits, 2)
-            logits = unconditional + sampler.guidance * (conditional - unconditional)
+        logits = guided(logits, sampler.guidance)
         of_digit = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
         sharp = logits / jnp.maximum(sampler.temperature, 1e-6)
         digit = jax.vmap(jax.random.categorical)(of_digit, sharp).astype(jnp.int32)

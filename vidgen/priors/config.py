@@ -1,0 +1,113 @@
+"""What a prior over codes is made of, and how its generator's budget is shared."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeVar
+
+from vidgen.motion import MotionConfig
+from vidgen.optim import Optimizer
+from vidgen.tokenizers import TokenizerConfig
+
+C = TypeVar("C", bound="PriorConfig")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriorConfig:
+    """A transformer encoder over the condition, and layers over codes that who inherits describes.
+
+    Attributes:
+        width: features of a token.
+        heads: attention heads.
+        encoder_depth: blocks over text and context.
+        expansion: of the feed-forward networks.
+        code_width: features of each code before those around a place are joined.
+        digit_width: features of each digit of a code in the head.
+        drop_text: probability that a training clip loses its text, for guidance.
+        drop_all: probability that it loses text and context.
+        batch_size: clips a step whose openings, the first frames, are learned.
+        continued: how many of them are learned to their end. Openings hold all that the sentence
+            says of looks, and cost a fraction of a clip.
+        ema: decay of the averaged weights that sample.
+        optimizer: moves all weights.
+
+    Raises:
+        ValueError: if a size is below 1, or the heads do not divide the width.
+    """
+
+    width: int = 160
+    heads: int = 4
+    encoder_depth: int = 1
+    expansion: float = 3.0
+    code_width: int = 32
+    digit_width: int = 64
+    drop_text: float = 0.05
+    drop_all: float = 0.05
+    batch_size: int = 32
+    continued: int = 8
+    ema: float = 0.99
+    optimizer: Optimizer = dataclasses.field(
+        default=Optimizer(kind="muon", learning_rate=4e-3, adam_learning_rate=3e-3)
+    )
+
+    def __post_init__(self) -> None:
+        sizes = (self.width, self.heads, self.code_width, self.digit_width, self.batch_size)
+        if min(sizes) < 1:
+            raise ValueError(f"sizes of the prior must be at least 1: {self}")
+        if not 1 <= self.continued <= self.batch_size:
+            raise ValueError(
+                f"continued must lie in [1, batch_size = {self.batch_size}], got {self.continued}"
+            )
+        if self.width % (2 * self.heads):
+            raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
+
+    @classmethod
+    def tiny(cls: type[C]) -> C:
+        """A network for tests."""
+        return cls(
+            width=24,
+            heads=2,
+            code_width=8,
+            digit_width=8,
+            batch_size=3,
+            continued=2,
+            expansion=2.0,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodesConfig:
+    """A tokenizer, motion compensation and a prior, and how they share the budget.
+
+    The defaults of all but the prior are the same for every generator over codes, so that under one
+    seed and budget they train the same tokenizer and the same motion compensation.
+
+    Attributes:
+        tokenizer: the tokenizer.
+        prior: the transformer.
+        motion: of the motion compensation that tells the prior what to expect.
+        motion_share: fraction of the budget that it is trained for.
+        tokenizer_share: fraction of the budget that the tokenizer is trained for.
+
+    Raises:
+        ValueError: if the shares leave nothing for a phase.
+    """
+
+    tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
+    prior: PriorConfig = PriorConfig()
+    motion: MotionConfig = dataclasses.field(default=MotionConfig())
+    motion_share: float = 0.125
+    tokenizer_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        shares = (self.tokenizer_share, self.motion_share)
+        if min(*shares, self.prior_share) <= 0.0:
+            raise ValueError(
+                "tokenizer_share and motion_share must be above 0 and leave something for the "
+                f"prior, got {shares[0]} and {shares[1]}"
+            )
+
+    @property
+    def prior_share(self) -> float:
+        """What is left of the budget for the prior."""
+        return 1.0 - self.tokenizer_share - self.motion_share
