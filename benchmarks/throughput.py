@@ -41,6 +41,8 @@ class Settings:
         seconds_each: least seconds for each timing; never fewer than 20 repetitions.
         batches: batch sizes to try for sampling throughput; 1 is always among them. The sweep
             stops at the first one that is slower a clip than the one before.
+        keep_freed: keep the memory that a step frees for the next one, as training does; without it
+            the C library gives it back to the system.
         tiny: measure the tests' presets; for trying this script out.
         out: where the JSON goes.
     """
@@ -48,6 +50,7 @@ class Settings:
     generators: tuple[str, ...] = ("gan", "autoregressive", "diffusion")
     seconds_each: Annotated[float, tyro.conf.arg(aliases=("-s",))] = 3.0
     batches: tuple[int, ...] = (8, 32)
+    keep_freed: bool = True
     tiny: bool = False
     out: Path = Path("throughput.json")
 
@@ -101,7 +104,8 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     from vidgen.types import Task
 
     started = time.perf_counter()
-    keep_freed_memory()  # as training does
+    if settings.keep_freed:
+        keep_freed_memory()
     # A program found in a cache would pass for one that compiles in no time.
     jax.config.update("jax_enable_compilation_cache", False)
     device = jax.devices()[0]
