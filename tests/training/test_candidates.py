@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import toy
 
-from vidgen.training import FingerprintError, Interrupted, candidates_of, restore, train
+from vidgen.training import (
+    CheckpointError,
+    FingerprintError,
+    Interrupted,
+    candidates_of,
+    restore,
+    train,
+)
 from vidgen.training.candidates import reached, shares
 
 
@@ -42,6 +49,12 @@ def test_a_struck_run_keeps_the_candidates_of_an_undisturbed_one_and_no_others(
     shutil.copytree(struck / "candidates" / "8", struck / "candidates" / "11")
     with pytest.raises(FingerprintError, match="candidates"):
         train(toy.Toy(), **toy.setting(folder=struck, candidates=2))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(struck, damaged)
+    array = max((damaged / "candidates/8").rglob("*"), key=lambda f: f.is_file() * f.stat().st_size)
+    array.write_bytes(bytes(array.stat().st_size))
+    with pytest.raises(CheckpointError, match="candidates/8"):
+        train(toy.Toy(), **toy.setting(folder=damaged, candidates=3))
     train(toy.Toy(), **toy.setting(folder=struck, candidates=3))
     assert candidates_of(struck) == [8, 10]
     for step in (8, 10):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, steps_in
+from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, steps_in, verify
 
 FOLDER = "candidates"
 
@@ -67,6 +67,10 @@ class Candidates:
         count: candidates, the end among them.
         since: the step that the run goes on from.
         say: called with each notice that the user must see.
+
+    Raises:
+        CheckpointError: if one that was kept is damaged: the choice would be among fewer than was
+            said, and that step is not taken again.
     """
 
     def __init__(self, run: Path, *, count: int, since: int, say: Callable[[str], None]) -> None:
@@ -75,6 +79,8 @@ class Candidates:
         for step in steps_in(folder):
             if step > since:
                 shutil.rmtree(folder / str(step))
+            elif step in kept(run):
+                verify(folder / str(step))
         self._checkpoints = Checkpoints(folder, keep=max(2, count - 1), say=say)
 
     def keep(self, record: Record, export: Any) -> None:
