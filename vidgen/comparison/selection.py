@@ -138,7 +138,7 @@ def select(
     choices = [Choice(step=step, sampler=sampler) for step in params for sampler in settings]
     prompts, protocol = setting.validation_prompts, experiment.validation_protocol
     console.print(
-        f"{name}: {len(params)} checkpoints and {len(settings)} sampler settings on "
+        f"{name}: {len(choices)} choices of checkpoint and sampler settings on "
         f"{len(prompts)} validation prompts",
         highlight=False,
     )
