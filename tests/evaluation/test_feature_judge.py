@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from vidgen.data import source
-from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors
+from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors, frame_judge
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
 from vidgen.evaluation.features import InDomainNetwork, InDomainTraining, inception
+from vidgen.evaluation.features.packaged import NOT_COMPUTED
+from vidgen.evaluation.features.weights import MissingWeightsError
 from vidgen.evaluation.metrics import GROUPS
 from vidgen.optim import Optimizer
 
@@ -145,6 +147,16 @@ def test_lpips_sees_what_is_not_the_real_clip_in_any_order(prompts):
     assert same == pytest.approx(0, abs=1e-6)
     assert other > 0.01
     assert mixed == pytest.approx(other, rel=1e-5)
+
+
+def test_a_metric_without_weights_says_once_that_it_is_not_computed(prompts, monkeypatch):
+    def missing(*clips):
+        raise MissingWeightsError(NOT_COMPUTED)
+
+    monkeypatch.setattr(frame_judge, "lpips", missing)
+    few = prompts[:4]
+    found = Judge(source("digits", split="train"), groups=("lpips",)).judge(few, few)
+    assert found["lpips_alex", "text+image"].note == NOT_COMPUTED
 
 
 @pytest.mark.slow

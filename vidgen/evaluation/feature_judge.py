@@ -16,12 +16,12 @@ from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.features.cache import FeatureCache
-from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
+from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError, not_computed
 from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
 from vidgen.evaluation.features.in_domain_training import InDomainTraining
 from vidgen.evaluation.features.targets import of_prompts
-from vidgen.evaluation.fid import EXCUSES, fid_scores, of_frames, said
+from vidgen.evaluation.fid import EXCUSES, fid_scores, of_frames
 from vidgen.evaluation.frechet import frechet_estimate
 from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
@@ -125,7 +125,7 @@ class FeatureJudge:
             ours = self.features(network, real.video)
             theirs = self.features(network, clips.video)
         except (UnsuitableClipsError, ImportError) as reason:
-            return absent("i3d", f"not computed: {reason}")
+            return absent("i3d", not_computed(reason))
 
         def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
             distance = kernel_score(ours[rows], theirs[rows], paired=True)
@@ -145,7 +145,7 @@ class FeatureJudge:
             look = functools.partial(self.features, network)
             ours, theirs = of_frames(look, real.video), of_frames(look, clips.video)
         except EXCUSES as reason:
-            return absent("fid", said(reason))
+            return absent("fid", not_computed(reason))
         return lambda rows, stratum: fid_scores(ours[rows], theirs[rows], network.name)
 
     @functools.cached_property

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.feature import UnsuitableClipsError, not_computed
 from vidgen.evaluation.features.weights import WrongWeightsError
 from vidgen.evaluation.frechet import frechet_distance, frechet_estimate
 from vidgen.types import Score
@@ -52,7 +52,7 @@ def frechet_inception_distance(
         network = load_inception(None if weights is None else Path(weights))
         ours, theirs = of_frames(network, real), of_frames(network, fake)
     except EXCUSES as reason:
-        return Score.missing(said(reason), better="lower")
+        return Score.missing(not_computed(reason), better="lower")
     return fid_scores(ours, theirs, network.name)["fid"]
 
 
@@ -92,9 +92,3 @@ def fid_scores(
         name: dataclasses.replace(score, note=f"{network}, all frames; {score.note}")
         for name, score in zip(NAMES, (found.score, found.limit), strict=True)
     }
-
-
-def said(reason: Exception) -> str:
-    """A reason as a note, which begins as all such notes do."""
-    words = str(reason)
-    return words if words.startswith("not computed") else f"not computed: {words}"

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError
+from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError, not_computed
 from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.jackknife import interval, leave_groups_out, shuffled
 from vidgen.types import Score
@@ -216,7 +216,7 @@ def from_features(
         network = load_i3d() if network is None else network
         found = score(network(real), network(fake))
     except (UnsuitableClipsError, ImportError) as reason:
-        return Score.missing(f"not computed: {reason}", better="lower")
+        return Score.missing(not_computed(reason), better="lower")
     return dataclasses.replace(found, note=f"{network.name}; {found.note}")
 
 

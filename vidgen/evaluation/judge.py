@@ -22,7 +22,7 @@ from vidgen.evaluation.clip_oracle import (
 )
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.feature_judge import FeatureJudge, Measured, absent
-from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.feature import UnsuitableClipsError, not_computed
 from vidgen.evaluation.frame_judge import (
     Frames,
     appearance_frames,
@@ -237,7 +237,7 @@ class Judge:
         }
         for group in dict.fromkeys((*seen.frames, *seen.why)):
             known = frame_scores(seen.frames.get(group, {}))
-            rest = absent(group, f"not computed: {seen.why.get(group, '')}")
+            rest = absent(group, not_computed(seen.why.get(group, "")))
             found[group] = lambda rows, stratum, known=known, rest=rest: {
                 **rest(rows, stratum),
                 **known(rows, stratum),

@@ -12,6 +12,12 @@ class UnsuitableClipsError(ValueError):
     """These clips cannot honestly be given to this network; the message says which may be."""
 
 
+def not_computed(reason: Exception | str) -> str:
+    """A reason as the note of a score that has no value, which begins as all such notes do."""
+    words = str(reason)
+    return words if words.startswith("not computed") else f"not computed: {words}"
+
+
 @runtime_checkable
 class FeatureNetwork(Protocol):
     """A frozen network that turns each clip into a vector.
