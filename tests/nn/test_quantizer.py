@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.nn import FSQ, VQ, codes_of, digits_of, histogram, perplexity, usage
+from vidgen.nn import FSQ, LFQ, VQ, codes_of, digits_of, histogram, perplexity, usage
 
 KEY = jax.random.key(0)
 
@@ -82,6 +82,45 @@ def test_fsq_gradient_passes_the_rounding():
 def test_fsq_refuses_levels_that_carry_nothing(levels):
     with pytest.raises(ValueError, match="at least 2"):
         FSQ(levels=levels)
+
+
+def test_lfq_takes_signs_as_bits_and_back():
+    lfq = LFQ(bits=3)
+    z = jnp.array([[0.2, -3.0, 0.7], [-0.1, -0.1, 0.0]])
+    quantized = lfq.quantize({}, z)
+    np.testing.assert_allclose(quantized.values, [[1.0, -1.0, 1.0], [-1.0, -1.0, -1.0]])
+    # The first bit counts 1, the third 4.
+    assert quantized.codes.tolist() == [5, 0]
+    np.testing.assert_array_equal(lfq.values({}, quantized.codes), quantized.values)
+    every = lfq.values({}, jnp.arange(lfq.size))
+    assert len({tuple(v) for v in np.asarray(every).tolist()}) == 8
+    np.testing.assert_array_equal(digits_of(jnp.arange(8), lfq.levels), (every + 1) / 2)
+    gradient = jax.grad(lambda z: lfq.quantize({}, z).values.sum())(z)
+    np.testing.assert_allclose(gradient, jnp.ones((2, 3)))
+
+
+def test_lfq_charges_by_hand_and_least_where_vectors_are_sure_and_differ():
+    z = jnp.array([[0.5], [-0.25]])
+    p = 1 / (1 + np.exp(-4 * np.array([0.5, -0.25]) / 2))
+    entropy = lambda p: -p * np.log(p) - (1 - p) * np.log(1 - p)  # noqa: E731
+    hand = 0.3 * (0.5**2 + 0.75**2) / 2 + 0.2 * (entropy(p).mean() - entropy(p.mean()))
+    lfq = LFQ(bits=1, commitment=0.3, entropy=0.2, temperature=2.0)
+    np.testing.assert_allclose(lfq.quantize({}, z).loss, hand, rtol=1e-5)
+
+    def charge(*values):
+        return float(LFQ(bits=1, commitment=0.0).quantize({}, jnp.array(values)[:, None]).loss)
+
+    assert charge(1.0, -1.0) < charge(0.1, -0.1) < charge(0.0, 0.0) + 1e-6
+    assert charge(1.0, -1.0) < charge(1.0, 1.0)
+    assert np.isfinite(charge(500.0, -500.0))
+    slope = jax.grad(lambda z: LFQ(bits=1).quantize({}, z).loss)(jnp.array([[90.0], [-90.0]]))
+    assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("change", [{"bits": 0}, {"bits": 31}, {"temperature": 0.0}])
+def test_lfq_refuses_what_cannot_be(change):
+    with pytest.raises(ValueError, match="LFQ"):
+        LFQ(**change)
 
 
 def test_vq_takes_the_nearest_code_and_passes_the_gradient_straight():

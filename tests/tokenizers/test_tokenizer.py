@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidgen.contract import Phase
-from vidgen.nn import VQ, patchify, unpatchify
+from vidgen.nn import LFQ, VQ, patchify, unpatchify
 from vidgen.optim import Optimizer
 from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase
 from vidgen.types import Batch, Condition, Task
@@ -134,7 +134,7 @@ def test_the_dictionary_gives_a_code_s_vector_and_what_it_decodes_to_alone(token
     assert len(np.unique(np.asarray(pixels).reshape(12, -1).round(4), axis=0)) == 12
 
 
-@pytest.mark.parametrize("quantizer", [CONFIG.quantizer, VQ(size=12, width=4)])
+@pytest.mark.parametrize("quantizer", [CONFIG.quantizer, LFQ(bits=4), VQ(size=12, width=4)])
 def test_the_phase_learns_and_exports_what_the_tokenizer_takes(quantizer):
     config = dataclasses.replace(CONFIG, quantizer=quantizer)
     phase = TokenizerPhase(config, TASK, share=0.5)

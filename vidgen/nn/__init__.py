@@ -14,6 +14,7 @@ from vidgen.nn.patches import (
 from vidgen.nn.positions import grid, rotary_angles, rotate, sinusoids
 from vidgen.nn.quantizer import (
     FSQ,
+    LFQ,
     VQ,
     Codebook,
     Quantized,
@@ -32,6 +33,7 @@ from vidgen.nn.warp import refine_flow, warp
 __all__ = [
     "FSQ",
     "GRU",
+    "LFQ",
     "LSTM",
     "RUN_ONCE",
     "VQ",

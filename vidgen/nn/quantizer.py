@@ -1,8 +1,8 @@
-"""From continuous vectors to codes and back: finite scalar and vector quantisation.
+"""From continuous vectors to codes and back: finite scalar, lookup-free and vector quantisation.
 
 A quantizer is a frozen config with pure functions. What it must remember between two steps (a
 codebook learned by moving averages) is an explicit dictionary of arrays, so that it can live in
-`TrainState.rest`; finite scalar quantisation remembers nothing and its dictionary is empty.
+`TrainState.rest`; the others remember nothing and their dictionary is empty.
 """
 
 from __future__ import annotations
@@ -156,6 +156,94 @@ class FSQ:
     @staticmethod
     def _row(numbers: tuple[int, ...], ndim: int) -> Array:
         return jnp.expand_dims(jnp.asarray(numbers, jnp.float32), tuple(range(ndim - 1)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LFQ:
+    """Lookup-free quantisation: each feature becomes its sign, and a code is a number of bits.
+
+    The codebook is fixed, but nothing in the rounding keeps all of it in use: the entropy charge
+    does, which asks every vector to be sure of its bits and the batch to have as many ones as minus
+    ones of each. Bits are taken as independent of each other in it, so the batch's part is an upper
+    bound of the entropy of whole codes.
+
+    Attributes:
+        bits: features of a vector, so that there are 2 ** bits codes.
+        commitment: weight of the encoder's charge for straying from its signs.
+        entropy: weight of the entropy charge.
+        temperature: of the soft signs that the entropies are of; a bit is 1 with probability
+            ``sigmoid(4 z / temperature)``, the softmax of the squared distances to 1 and -1.
+
+    References: Yu et al., "Language model beats diffusion: tokenizer is key to visual generation"
+    (2024), section 3.1, equation 5; the independent bits as in Zhao et al., "Image and video
+    tokenization with binary spherical quantization" (2024), section 3.2.
+
+    Raises:
+        ValueError: if there are no bits, more than an int32 holds, or the temperature is not
+            positive.
+    """
+
+    bits: int = 12
+    commitment: float = 0.25
+    entropy: float = 0.1
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 30:
+            raise ValueError(f"LFQ.bits must lie in [1, 30], got {self.bits}")
+        if self.temperature <= 0:
+            raise ValueError(f"LFQ.temperature must be positive, got {self.temperature}")
+
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return 2**self.bits
+
+    @property
+    def width(self) -> int:
+        """Features of a vector."""
+        return self.bits
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Two for each bit."""
+        return (2,) * self.bits
+
+    def init(self, key: Key) -> Codebook:
+        """Nothing."""
+        del key
+        return {}
+
+    def quantize(self, codebook: Codebook, z: Float[Array, "*axes D"]) -> Quantized:
+        """The sign of each feature, 0 counting as -1; the gradient passes straight through."""
+        del codebook
+        z = z.astype(jnp.float32)
+        signs = jnp.where(z > 0, 1.0, -1.0)
+        codes = codes_of((z > 0).astype(jnp.int32), self.levels)
+        logits = 4.0 * z / self.temperature
+        # A bit's entropy by its logit, since that by its probability has no slope where it is sure.
+        each = jax.nn.softplus(-logits) + logits * jax.nn.sigmoid(-logits)
+        ones = jnp.mean(jax.nn.sigmoid(logits), axis=tuple(range(z.ndim - 1)))
+        ones = 1e-6 + (1.0 - 2e-6) * ones
+        diverse = jnp.sum(jax.scipy.special.entr(ones) + jax.scipy.special.entr(1.0 - ones))
+        charge = jnp.mean(jnp.sum(each, axis=-1)) - diverse
+        return Quantized(
+            values=z + jax.lax.stop_gradient(signs - z),
+            codes=codes,
+            loss=self.commitment * jnp.mean((z - signs) ** 2) + self.entropy * charge,
+        )
+
+    def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
+        """The vectors that codes stand for."""
+        del codebook
+        return 2.0 * digits_of(codes, self.levels) - 1.0
+
+    def update(
+        self, codebook: Codebook, z: Float[Array, "*axes D"], codes: Int[Array, "*axes"], key: Key
+    ) -> Codebook:
+        """Nothing changes."""
+        del z, codes, key
+        return codebook
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

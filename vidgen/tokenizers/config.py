@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from vidgen.nn import FSQ, VQ
+from vidgen.nn import FSQ, LFQ, VQ
 from vidgen.optim import Optimizer
 
 
@@ -16,7 +16,7 @@ class TokenizerConfig:
     halves height and width. One code stands for `code_patch` pixels.
 
     Attributes:
-        quantizer: `FSQ` or `VQ`.
+        quantizer: `FSQ`, `LFQ` or `VQ`.
         patch: (frames, height, width) in pixels of what the first stage sees as one cell.
         widths: channels of each stage, finest first.
         blocks: residual blocks of each stage, in the encoder and in the decoder each.
@@ -33,7 +33,7 @@ class TokenizerConfig:
         ValueError: if a size is below 1 or there is no stage.
     """
 
-    quantizer: FSQ | VQ = dataclasses.field(default=FSQ(levels=(5, 5, 5, 5, 5)))
+    quantizer: FSQ | LFQ | VQ = dataclasses.field(default=FSQ(levels=(5, 5, 5, 5, 5)))
     patch: tuple[int, int, int] = (2, 4, 4)
     widths: tuple[int, ...] = (48, 128)
     blocks: tuple[int, ...] = (1, 1)
