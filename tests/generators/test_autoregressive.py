@@ -1,6 +1,7 @@
 """The autoregressive generator: neighbours, cache, given codes, filters and prompts."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from vidgen.generators.autoregressive import (
     CausalPriorConfig,
     Sampler,
 )
+from vidgen.generators.autoregressive.exposure import exposed
 from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
 from vidgen.generators.autoregressive.phase import CausalPriorPhase
 from vidgen.generators.autoregressive.sampling import (
@@ -338,9 +340,15 @@ def test_a_masked_condition_leaves_no_trace(world):
     assert np.nanmax(np.abs(told - a)) > 1e-3
 
 
-def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
+def metrics_of_a_step(world, **changes):
+    """The loss and the accuracy alone, which is less to compile."""
     config = dataclasses.replace(
-        world.generator.config.prior, drop_text=0.0, drop_all=0.0, batch_size=B, continued=2
+        world.generator.config.prior,
+        drop_text=0.0,
+        drop_all=0.0,
+        batch_size=B,
+        continued=2,
+        **changes,
     )
     phase = CausalPriorPhase(
         config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75
@@ -350,10 +358,58 @@ def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
     rest = frozen | {"dictionary": world.dictionary}
     state = TrainState.create(params, config.optimizer.init(params), rest=rest)
     batch = Batch(video=world.video, condition=world.condition)
-    # Of the step its loss and accuracy alone, which is less to compile.
-    metrics = jax.jit(
+    return jax.jit(
         lambda *args: {name: phase.step(*args)[1][name] for name in ("loss", "accuracy")}
     )(state, batch, jax.random.key(0), jnp.float32(0.5))
+
+
+def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
+    dictionary = np.asarray(world.dictionary)
+    codes = (jnp.asarray(dictionary[world.codes]), digits_of(world.codes, world.levels))
+    drawn = ~world.given[1]
+    favourite = codes_of(jnp.array([2, 1]), world.levels)
+    # A prior that is sure of one code, whatever it reads.
+    sure = world.params["prior"] | {
+        "head.bias_head": jnp.full((2, 4), -1e4).at[0, 2].set(1e4).at[1, 1].set(1e4)
+    }
+    network = world.prior_phase.network.bind(sure)
+    prompt = network.encode(world.condition)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def read(config, progress):
+        return exposed(
+            network,
+            config,
+            jnp.asarray(dictionary),
+            codes,
+            prompt,
+            drawn,
+            key=jax.random.key(1),
+            progress=progress,
+        )
+
+    own = CausalPriorConfig(scheduled_sampling=1.0)
+    for config, progress, expected in [
+        (own, 0.0, codes[0]),
+        (own, 1.0, jnp.where(drawn[..., None], dictionary[favourite], codes[0])),
+    ]:
+        told, digits = read(config, jnp.float32(progress))
+        np.testing.assert_allclose(told, expected, atol=1e-5)
+        np.testing.assert_array_equal(digits, codes[1])
+
+    told, digits = read(CausalPriorConfig(context_noise=1.0), jnp.float32(0.0))
+    np.testing.assert_array_equal(digits, codes[1])
+    np.testing.assert_allclose(told[~drawn], codes[0][~drawn], atol=1e-5)
+    # One random code in twelve is the true one; all are codes.
+    apart = np.abs(np.asarray(told)[:, :, None] - dictionary[None, None]).max(axis=-1)[
+        np.asarray(drawn)
+    ]
+    assert (apart.min(axis=1) < 1e-5).all()
+    assert 0.75 < np.mean(apart.argmin(axis=1) != np.asarray(world.codes)[np.asarray(drawn)]) < 1.0
+
+
+def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
+    metrics = metrics_of_a_step(world)
 
     digits = np.asarray(digits_of(world.codes, world.levels))[..., None]
 
@@ -374,6 +430,9 @@ def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):
     nats, right = (np.concatenate(part) for part in parts)
     np.testing.assert_allclose(metrics["loss"], nats.mean(), rtol=1e-4)
     np.testing.assert_allclose(metrics["accuracy"], right.mean(), rtol=1e-5)
+    # Read through noise, it is another loss.
+    noisy = metrics_of_a_step(world, context_noise=1.0)["loss"]
+    assert abs(float(noisy) - nats.mean()) > 1e-3
 
 
 def test_filters_by_hand():
@@ -432,6 +491,7 @@ def test_any_number_of_context_frames(context_frames):
         lambda: Sampler(top_k=0),
         lambda: CausalPriorConfig(width=30, heads=4),
         lambda: CausalPriorConfig(batch_size=0),
+        lambda: CausalPriorConfig(context_noise=1.5),
         lambda: AutoregressiveConfig(tokenizer_share=0.9),
     ],
 )

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from vidgen.motion import MotionConfig
 from vidgen.priors import CodesConfig, PriorConfig
 from vidgen.tokenizers import TokenizerConfig
+from vidgen.types import ADDED_LATER
 
 Scalar = float | Float[Array, ""]
 
@@ -49,19 +50,31 @@ class Sampler:
 class CausalPriorConfig(PriorConfig):
     """A transformer encoder over the condition and a transformer decoder over the codes.
 
+    Two remedies for drift, see `exposure.exposed`; both are off by default.
+
     Attributes:
         decoder_depth: blocks over codes.
+        context_noise: share of the codes read in training that are replaced by random ones.
+        scheduled_sampling: share of them that the prior's own draws have replaced at the end of
+            training; it costs a second pass forward.
 
     Raises:
-        ValueError: as `PriorConfig`, and if there is no block.
+        ValueError: as `PriorConfig`, if there is no block, and if a share lies outside [0, 1].
     """
 
     decoder_depth: int = 3
+    context_noise: float = dataclasses.field(default=0.0, metadata=ADDED_LATER)
+    scheduled_sampling: float = dataclasses.field(default=0.0, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.decoder_depth < 1:
             raise ValueError(f"decoder_depth must be at least 1, got {self.decoder_depth}")
+        if not (0 <= self.context_noise <= 1 and 0 <= self.scheduled_sampling <= 1):
+            raise ValueError(
+                "context_noise and scheduled_sampling must lie in [0, 1], got "
+                f"{self.context_noise} and {self.scheduled_sampling}"
+            )
 
     @classmethod
     def tiny(cls) -> CausalPriorConfig:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from vidgen.contract import Key, TrainState
 from vidgen.generators.autoregressive.config import CausalPriorConfig
+from vidgen.generators.autoregressive.exposure import exposed
 from vidgen.generators.autoregressive.network import CausalPrior
 from vidgen.nn.network import Weights
 from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
@@ -41,7 +44,12 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         expected = state.rest["dictionary"][expected]
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
-        later = ~decided(self.tokenizer, told)[:, expectation.opening :]
+        drawn = ~decided(self.tokenizer, told)
+        later = drawn.at[:, : expectation.opening].set(False)
+        exposing = functools.partial(
+            exposed, config=self.config, dictionary=state.rest["dictionary"], progress=progress
+        )
+        opening_key, key = jax.random.split(jax.random.fold_in(key, 1))
 
         def objective(params: Weights) -> tuple[Array, Array]:
             network = self.network.bind(params)
@@ -49,10 +57,10 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
             alone = jax.tree.map(lambda x: x[: len(asked)], prompts)
             prompt = jax.tree.map(lambda x: x[len(asked) :], prompts)
             prompt = network.expecting(prompt, expected, expectation.opening)
-            first = _examine(network, begun, alone, asked)
-            rest = _examine(
-                network, whole, prompt, jnp.pad(later, [(0, 0), (expectation.opening, 0)])
-            )
+            read = exposing(network, codes=begun, prompt=alone, drawn=asked, key=opening_key)
+            first = _examine(network, read, alone, asked)
+            read = exposing(network, codes=whole, prompt=prompt, drawn=drawn, key=key)
+            rest = _examine(network, read, prompt, later)
             nats, right, count = first + rest
             return nats / count, right / count
 
