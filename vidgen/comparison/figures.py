@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidgen.comparison.crossings import Crossing
 from vidgen.comparison.curves import Curve, Point
 from vidgen.comparison.drawing import INK, PANEL, Look, panel, plain_decades
 from vidgen.comparison.rows import Row
@@ -86,7 +87,13 @@ def loss(name: str, curves: Sequence[Curve], axis: str, colour: str) -> str:
 
 
 def trade_off(
-    label: str, quality: str, series: Mapping[str, Sequence[Point]], look: Look, *, share: bool
+    label: str,
+    quality: str,
+    series: Mapping[str, Sequence[Point]],
+    look: Look,
+    *,
+    share: bool,
+    crossed: Sequence[Crossing] = (),
 ) -> str:
     """Quality against one price: a line a generator through its budgets, or sampler settings.
 
@@ -96,8 +103,20 @@ def trade_off(
         series: by generator, in the order in which the line joins them.
         look: from `drawing.looks`.
         share: whether the quality lies in [0, 1].
+        crossed: where lines cross; ringed, and faintly where intervals overlap.
     """
     with panel() as (axes, save):
+        for crossing in crossed:
+            axes.plot(
+                [crossing.price],
+                [crossing.value],
+                "o",
+                markersize=13,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                markeredgewidth=1.1,
+                alpha=1.0 if crossing.apart else 0.4,
+            )
         for name, points in series.items():
             colour, marker = look[name]
             x, y = [p.price for p in points], [p.value for p in points]
@@ -150,6 +169,7 @@ def trade_off(
             f"{name} {points[-1].value:.2f} at {amount(points[-1].price)}"
             for name, points in series.items()
         )
+        told = "; ".join([told, *map(str, crossed)])
         return save(f"{quality} against {label}: {told}")
 
 

@@ -118,6 +118,7 @@ def compose(
         definitions=[(name, title(name), METRICS[name]) for name in METRICS if name in measured],
         cost_definitions=COST_DEFINITIONS,
         command=_command(experiment, record["order"]),
+        crossed=panels.crossed(results, who.contestants),
         rolled=rolled,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),

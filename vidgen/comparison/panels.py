@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vidgen.comparison import figures
+from vidgen.comparison.crossings import Crossing, crossings
 from vidgen.comparison.curves import (
+    Point,
     against_price,
     along_settings,
     frame_curves,
@@ -19,6 +21,7 @@ from vidgen.comparison.results import Results
 from vidgen.comparison.rows import is_share
 from vidgen.comparison.trust import CEILING, CHANCE
 from vidgen.comparison.verdict import STRATA
+from vidgen.evaluation import METRICS
 from vidgen.evaluation.observations import Observations
 
 Panels = Mapping[str, str]
@@ -156,10 +159,38 @@ def confusions(seen: Mapping[str, Sequence[Observations]], what: str = "identity
     return drawn
 
 
+def crossed(results: Results, contestants: Sequence[str]) -> Mapping[str, Sequence[Crossing]]:
+    """Where the lines of `training` cross, by the price's words; prices without any are absent."""
+    quality = _quality(results, contestants)
+    found = {
+        label: _crossings(_series(results, price, contestants, quality), quality)
+        for price, label in TRAINING.items()
+        if _along_budgets(price)
+    }
+    return {label: some for label, some in found.items() if some}
+
+
 def _trade_offs(
     results: Results, prices: Mapping[str, str], contestants: Sequence[str], look: Look
 ) -> Panels:
-    quality = next(
+    quality = _quality(results, contestants)
+    drawn = {}
+    for price, label in prices.items():
+        series = _series(results, price, contestants, quality)
+        if series:
+            drawn[f"quality-{price.replace('_', '-')}"] = figures.trade_off(
+                label,
+                title(quality),
+                series,
+                look,
+                share=is_share(quality),
+                crossed=_crossings(series, quality) if _along_budgets(price) else (),
+            )
+    return drawn
+
+
+def _quality(results: Results, contestants: Sequence[str]) -> str:
+    return next(
         (
             metric
             for metric in QUALITY
@@ -170,21 +201,27 @@ def _trade_offs(
         ),
         QUALITY[0],
     )
-    drawn = {}
-    for price, label in prices.items():
-        series = against_price(
-            results,
-            price,
-            generators=contestants,
-            quality=quality,
-            prompts=_prompts(quality),
-            along_budgets=price.startswith("training"),
-        )
-        if series:
-            drawn[f"quality-{price.replace('_', '-')}"] = figures.trade_off(
-                label, title(quality), series, look, share=is_share(quality)
-            )
-    return drawn
+
+
+def _series(
+    results: Results, price: str, contestants: Sequence[str], quality: str
+) -> dict[str, list[Point]]:
+    return against_price(
+        results,
+        price,
+        generators=contestants,
+        quality=quality,
+        prompts=_prompts(quality),
+        along_budgets=_along_budgets(price),
+    )
+
+
+def _along_budgets(price: str) -> bool:
+    return price.startswith("training")
+
+
+def _crossings(series: Mapping[str, Sequence[Point]], quality: str) -> list[Crossing]:
+    return crossings(series, better=METRICS[quality].better)
 
 
 def _prompts(quality: str) -> str:
