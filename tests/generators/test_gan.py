@@ -386,12 +386,34 @@ def test_a_clip_without_a_caption_has_nothing_to_match(phase, batch):
             views = scene.views(first, video)
             batch_captions = judges.captions(scene.captions)
             seen = judges.frame.features(views["frame"], scene.told["frame"])
-            return matching_loss(judges.frame, seen, batch_captions, scene, "frame")
+            return matching_loss(judges.frame, seen, batch_captions, scene, scene.row["frame"])
 
         return jax.grad(loss)(batch.video[:, 0])
 
     moved = np.abs(slopes(batch.video[:3])).sum(axis=(1, 2, 3)) > 0
     np.testing.assert_array_equal(moved, [True, True, True, False])
+
+
+def test_the_frame_discriminator_matches_a_later_frame_of_each_clip(phase, batch):
+    config = dataclasses.replace(phase.config, animated=2)
+    scene = Scene.draw(jax.random.key(1), batch.video, batch.condition, 2)
+    drawn = Drawn(canvas=batch.video[:, 0], video=-batch.video[:2], moved=batch.video[:, 1:])
+    weights = jax.jit(phase.discriminators.init)(jax.random.key(0))
+
+    @jax.jit
+    def slopes(later):
+        def loss(later, gamma):
+            return discriminator_objective(
+                phase.discriminators.bind(weights),
+                config,
+                dataclasses.replace(scene, later=later),
+                drawn,
+                gamma,
+            )[0]
+
+        return jax.grad(loss)(later, jnp.float32(1.0))
+
+    assert (np.abs(slopes(scene.later)).sum(axis=(1, 2, 3)) > 0).all()
 
 
 def test_judged_frames_are_those_the_generator_made(batch):
@@ -403,6 +425,15 @@ def test_judged_frames_are_those_the_generator_made(batch):
     # First frames are painted or given, and judged apart from the later ones.
     np.testing.assert_array_equal(counts[:, 0], 0.0)
     assert (counts[:, 1:] > 0).all()
+
+    # Of every clip a later frame is matched, each of them sooner or later.
+    found = [
+        (clip == frame).all(axis=(1, 2, 3))
+        for scene in scenes
+        for clip, frame in zip(np.asarray(batch.video), np.asarray(scene.later), strict=True)
+    ]
+    assert all(hits.any() and not hits[0] for hits in found)
+    assert np.any(found, axis=0)[1:].all()
 
     scene = scenes[0]
     views = scene.views(batch.video[:, 0], batch.video[:3])

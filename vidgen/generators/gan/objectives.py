@@ -57,6 +57,7 @@ class Scene:
         row: which clip of the batch each view is of.
         captions: of the whole batch.
         frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
+        later: a later frame of every real clip, to be matched with its caption and no more.
     """
 
     real: Video
@@ -64,6 +65,7 @@ class Scene:
     row: dict[JudgeName, Int[Array, "N"]]
     captions: Condition
     frame: Float[Array, "A T"]
+    later: Float[Array, "B H W C"]
 
     @classmethod
     def draw(cls, key: jax.Array, real: Video, condition: Condition, animated: int) -> Scene:
@@ -71,7 +73,9 @@ class Scene:
         told = jax.tree.map(lambda x: x[:animated], condition)
         alone = condition.keep(context=False)
         begin = jnp.maximum(jnp.sum(told.context_mask, axis=1), 1)
-        index = jax.random.randint(key, (animated,), begin, real.shape[1])
+        judged, matched = jax.random.split(key)
+        index = jax.random.randint(judged, (animated,), begin, real.shape[1])
+        later = jax.random.randint(matched, (len(real),), 1, real.shape[1])
         rows, moving = jnp.arange(len(real)), jnp.arange(animated)
         return cls(
             real=real,
@@ -82,6 +86,7 @@ class Scene:
             row={"clip": moving, "frame": jnp.concatenate([rows, moving])},
             captions=alone,
             frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
+            later=real[rows, later],
         )
 
     def views(self, first: Float[Array, "B H W C"], video: Float[Array, "A T H W C"]) -> Views:
@@ -108,6 +113,10 @@ def discriminator_objective(
 
         L(real, fake) + matching M(real) + gamma / 2 (R1 + R2)
 
+    The frame discriminator also matches a later frame of every real clip. It costs one pass without
+    penalties, and shows what a caption names at other places than where clips begin: what is drawn
+    from a sentence alone can be no more like it than the discriminator knows it.
+
     References: Huang et al. (2024) for the first and the last term; `contrastive_loss` for M.
 
     Returns:
@@ -124,7 +133,10 @@ def discriminator_objective(
 
         seen = judge.features(both, told)
         real, fake = jnp.split(judge.head(seen, captions), 2)
-        matching = matching_loss(judge, jnp.split(seen, 2)[0], batch, scene, name)
+        matching = matching_loss(judge, jnp.split(seen, 2)[0], batch, scene, scene.row[name])
+        if name == "frame":
+            later = judge.features(scene.later, scene.captions)
+            matching += matching_loss(judge, later, batch, scene, jnp.arange(len(later)))
         penalties = gradient_penalty(
             lambda x, judge=judge, told=told, captions=captions: judge.head(
                 judge.features(x, told), captions
@@ -169,7 +181,7 @@ def generator_objective(
     for name, judge in discriminators.judges.items():
         seen = judge.features(views[name], scene.told[name])
         logits = judge.head(seen, batch[scene.row[name]])
-        matching = matching + matching_loss(judge, seen, batch, scene, name)
+        matching += matching_loss(judge, seen, batch, scene, scene.row[name])
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
     begin = max(scene.told["clip"].context_mask.shape[1], 1)
     error = photometric_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
@@ -187,10 +199,11 @@ def matching_loss(
     seen: Float[Array, "N F"],
     captions: Float[Array, "B E"],
     scene: Scene,
-    name: JudgeName,
+    row: Int[Array, "N"],
 ) -> Float[Array, ""]:
-    """Contrastive loss of what a discriminator sees; what lost its caption has nothing to match."""
-    row = scene.row[name]
+    """Contrastive loss of what a discriminator sees of these rows of the batch; what lost its
+    caption has nothing to match.
+    """
     losses = contrastive_loss(judge.head.fits(seen, captions), row, rivals(scene.captions)[row])
     return (jnp.any(scene.captions.text_mask, axis=1)[row] * losses).mean()
 
