@@ -36,6 +36,30 @@ def task():
     )
 
 
+@pytest.fixture(scope="session")
+def figures_drawn_once():
+    """A figure of the same numbers is drawn once in a session: most tests of reports look at some
+    other part of them. Yields what has been drawn; who wants it drawn anew clears it.
+    """
+    from vidgen.comparison import figures
+
+    drawn = {}
+
+    def once(draw):
+        def drawing(*args, **kwargs):
+            key = (draw.__name__, repr(args), repr(kwargs))
+            if key not in drawn:
+                drawn[key] = draw(*args, **kwargs)
+            return drawn[key]
+
+        return drawing
+
+    with pytest.MonkeyPatch.context() as patch, np.printoptions(threshold=sys.maxsize):
+        for name in ("forest", "loss", "trade_off", "along_frames", "confusion"):
+            patch.setattr(figures, name, once(getattr(figures, name)))
+        yield drawn
+
+
 @pytest.fixture(scope="module")
 def load_benchmark():
     """Imports a script of benchmarks/ by its name, as it is when run: beside its neighbours."""

@@ -229,6 +229,11 @@ def _write_selection(run, tried, *, chosen, metric="oracle_success", half=0.1):
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _figures(figures_drawn_once):
+    """Reports here share their figures."""
+
+
 @pytest.fixture
 def write_selection():
     """`_write_selection`."""

@@ -121,6 +121,11 @@ class BrokenToy(Toy):
         raise RuntimeError("the brush broke")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _figures(figures_drawn_once):
+    """Reports here share their figures."""
+
+
 @pytest.fixture(scope="session")
 def _compiled_once(tmp_path_factory):
     """Programs are kept on disk, since these tests build the same ones again and again."""
