@@ -10,6 +10,7 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Float
 
+from vidgen.motion.path import MotionPath, TemporalConvolution, TemporalTransformer
 from vidgen.nn import GRU, Conv, patchify, refine_flow, warp
 
 _PYRAMID_LEVELS = 4
@@ -18,7 +19,7 @@ PATCH = 4
 
 
 class Motion(nnx.Module):
-    """A recurrent network over frames that gives each frame its flow back to the canvas.
+    """A network over time that gives each frame its flow back to the canvas.
 
     Its states become velocities on a coarse grid, which add up over time to flows from every frame
     back to the canvas: so the first step, where the canvas and a frame overlap and gradients say
@@ -32,6 +33,7 @@ class Motion(nnx.Module):
         width: features of a state.
         features: half of the features in which the canvas is seen.
         grid: g, cells of a flow along each side.
+        path: what carries the state from move to move, see `vidgen.motion.path`.
         rngs: source of the initial weights.
 
     References: a picture moved by flow that text or a latent generates: Hao et al., "Controllable
@@ -49,6 +51,7 @@ class Motion(nnx.Module):
         width: int,
         features: int,
         grid: int,
+        path: MotionPath = "gru",
         rngs: nnx.Rngs,
     ) -> None:
         height, breadth, channels = canvas
@@ -60,7 +63,14 @@ class Motion(nnx.Module):
         self.scene = nnx.Linear(cells * 3 * features, width, rngs=rngs)
         self.begin = nnx.Linear(width + told, width, rngs=rngs)
         self.time = nnx.Param(0.5 * jax.random.normal(rngs.params(), (self.moves, width)))
-        self.recurrent = GRU(width, width, rngs=rngs)
+        match path:
+            case "gru":
+                self.recurrent = GRU(width, width, rngs=rngs)
+            case "conv":
+                self.temporal = TemporalConvolution(width, self.moves, rngs=rngs)
+            case "transformer":
+                self.temporal = TemporalTransformer(width, rngs=rngs)
+        self.path = path
         self.shared = nnx.Linear(width, 2, kernel_init=initializers.normal(0.01), rngs=rngs)
         self.local = nnx.Linear(
             width, 2 * self.grid**2, kernel_init=initializers.normal(0.01), rngs=rngs
@@ -91,7 +101,8 @@ class Motion(nnx.Module):
         scene = jax.nn.leaky_relu(self.shrink(x), 0.2).reshape(x.shape[0], -1)
         known = [jax.nn.leaky_relu(self.scene(scene), 0.2), told]
         inputs = self.begin(jnp.concatenate(known, -1))[:, None] + self.time.get_value()[None]
-        states, _ = self.recurrent(jax.nn.leaky_relu(inputs, 0.2))
+        inputs = jax.nn.leaky_relu(inputs, 0.2)
+        states = self.recurrent(inputs)[0] if self.path == "gru" else self.temporal(inputs)
         shape = (states.shape[0], self.moves, self.grid, self.grid, 2)
         velocity = self.local(states).reshape(shape) + self.shared(states)[:, :, None, None]
         # Where the canvas is the last of several context frames, motion begins after it.

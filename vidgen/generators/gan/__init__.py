@@ -32,8 +32,9 @@ class Gan:
         name="gan",
         family="gan",
         summary=(
-            "One pass: a content path paints a canvas and puts it in its place, a recurrent motion "
-            "path warps it into every frame; a clip and a frame discriminator judge."
+            "One pass: a content path paints a canvas and puts it in its place, a motion path, "
+            "recurrent unless told otherwise, warps it into every frame; a clip and a frame "
+            "discriminator judge."
         ),
         paper=(
             "Huang et al., 'The GAN is dead; long live the GAN! A modern GAN baseline' (2024), for "
@@ -43,7 +44,8 @@ class Gan:
             "No: the relativistic pairing loss with R1 and R2 is R3GAN's and is tested against "
             "values by hand, but both players move at once, networks are this suite's own, real "
             "clips under wrong captions are a further negative, and the flow also pays a "
-            "photometric error on real first frames. No published figure was reproduced."
+            "photometric error on real first frames. The other losses and DiffAugment are kept for "
+            "comparison and likewise tested by hand. No published figure was reproduced."
         ),
         few_step=True,
     )

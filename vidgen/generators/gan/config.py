@@ -6,8 +6,11 @@ import dataclasses
 
 import jax
 
+from vidgen.generators.gan.augment import AUGMENTS, AugmentKind
 from vidgen.generators.gan.losses import LOSSES, LossKind
+from vidgen.motion import HEADS, MOTION_PATHS, MotionPath
 from vidgen.optim import Optimizer, Schedule
+from vidgen.types import ADDED_LATER
 
 _PLAYER = Optimizer(
     kind="muon",
@@ -33,15 +36,23 @@ class GanConfig:
         content_width: channels of the content path at half resolution; 2 and 4 times as many
             below.
         feature_width: channels of the feature map that is warped along with the canvas.
-        motion_width: state of the recurrent motion path, and width of both caption encoders.
+        motion_width: state of the motion path, and width of both caption encoders.
+        motion: how the motion path reads time: "gru", "conv" (causal temporal convolution) or
+            "transformer" (causal, with 4 heads, which must divide `motion_width`).
         flow_grid: cells of the coarse flow along height and along width.
         discriminator_width: channels at a quarter of the resolution; 2 and 3 times as many below.
-        loss: "relativistic", "non-saturating" or "hinge".
-        gamma: weight of both gradient penalties at the start, for an input of 32x32 values; in
-            proportion for larger ones.
+        loss: "relativistic", "non-saturating", "hinge" or "wgan-gp".
+        gamma: weight of the gradient penalties at the start. Of R1 and R2, which go with all losses
+            but "wgan-gp", it is gamma / 2 each for an input of 32x32 values, and in proportion for
+            larger ones. With "wgan-gp" a penalty on slopes that are not 1 stands in their place
+            (`slope_penalty`), and gamma is its weight for an input of any size, lambda in the
+            paper, where it is 10 throughout.
         gamma_final: the same at the end; it falls along a half cosine.
         matching: weight of the contrastive term of both players: by what a discriminator sees, a
-            clip's own caption must be told from the other captions of the batch.
+            clip's own caption must be told from the other captions of the batch, each of which is
+            a matching-aware pair (`contrastive_loss`).
+        augment: what is done to all that the discriminators see, real, generated or given, a clip
+            at a time: any of "colour", "translation" and "cutout" (`Augmentation`).
         flow_weight: weight of the photometric error of the flow, in the generator's loss, on real
             first frames; 0 for adversarial training alone.
         text_dropout: probability that a training clip loses its caption.
@@ -61,12 +72,14 @@ class GanConfig:
     content_width: int = 48
     feature_width: int = 32
     motion_width: int = 192
+    motion: MotionPath = dataclasses.field(default="gru", metadata=ADDED_LATER)
     flow_grid: int = 4
     discriminator_width: int = 48
     loss: LossKind = "relativistic"
     gamma: float = 10.0
     gamma_final: float = 2.0
     matching: float = 1.0
+    augment: tuple[AugmentKind, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
     flow_weight: float = 500.0
     text_dropout: float = 0.02
     context_dropout: float = 0.05
@@ -77,6 +90,18 @@ class GanConfig:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
+        if self.motion not in MOTION_PATHS:
+            raise ValueError(
+                f"motion must be one of {', '.join(MOTION_PATHS)}, got {self.motion!r}"
+            )
+        if self.motion == "transformer" and self.motion_width % HEADS:
+            raise ValueError(
+                f"motion_width must be a multiple of {HEADS}, the heads of motion 'transformer', "
+                f"got {self.motion_width}"
+            )
+        for kind in self.augment:
+            if kind not in AUGMENTS:
+                raise ValueError(f"augment takes any of {', '.join(AUGMENTS)}, got {kind!r}")
         if self.batch_size < 2:
             raise ValueError(
                 f"batch_size must be at least 2, so that captions can be told apart and samples "

@@ -1,4 +1,4 @@
-"""Adversarial losses of both players, the contrastive loss, and the gradient penalty."""
+"""Adversarial losses of both players, the contrastive loss, and the gradient penalties."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-LossKind = Literal["relativistic", "non-saturating", "hinge"]
+LossKind = Literal["relativistic", "non-saturating", "hinge", "wgan-gp"]
 
 LOSSES: tuple[LossKind, ...] = get_args(LossKind)
 """Every kind of loss, the default first."""
@@ -25,10 +25,11 @@ def discriminator_loss(
         relativistic     softplus(f - r)
         non-saturating   softplus(-r) + softplus(f)
         hinge            max(0, 1 - r) + max(0, 1 + f)
+        wgan-gp          f - r
 
     References: Jolicoeur-Martineau, "The relativistic discriminator" (2019), and Huang et al.,
     "The GAN is dead; long live the GAN!" (2024); Goodfellow et al. (2014); Lim & Ye, "Geometric
-    GAN" (2017).
+    GAN" (2017); Gulrajani et al., "Improved training of Wasserstein GANs" (2017).
     """
     match kind:
         case "relativistic":
@@ -37,6 +38,8 @@ def discriminator_loss(
             return jax.nn.softplus(-real) + jax.nn.softplus(fake)
         case "hinge":
             return jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)
+        case "wgan-gp":
+            return fake - real
 
 
 def generator_loss(
@@ -49,6 +52,7 @@ def generator_loss(
         relativistic     softplus(r - f)
         non-saturating   softplus(-f)
         hinge            -f
+        wgan-gp          -f
 
     Only the relativistic loss reads the real logits.
     """
@@ -57,7 +61,7 @@ def generator_loss(
             return jax.nn.softplus(real - fake)
         case "non-saturating":
             return jax.nn.softplus(-fake)
-        case "hinge":
+        case "hinge" | "wgan-gp":
             return -fake
 
 
@@ -66,8 +70,13 @@ def contrastive_loss(
 ) -> Float[Array, "B"]:
     """Cross-entropy of each picture's own caption among its rivals, in nats.
 
-    One step compares a picture with all captions of a batch where matching-aware pairs compare it
-    with one.
+    Matching-aware pairs, a real picture under a wrong caption as one more negative, compare it with
+    one caption a step; this compares it with all of a batch. With a single rival it is the
+    relativistic loss of such a pair::
+
+        softplus(logit(x, wrong) - logit(x, own))
+
+    since what says whether x is real at all is the same in both logits (`Projection`).
 
     Args:
         fits: how well each picture fits each caption.
@@ -94,3 +103,29 @@ def gradient_penalty(
     """
     slope = jax.grad(lambda x: logits(x).sum())(x)
     return jnp.sum(jnp.square(slope), axis=tuple(range(1, x.ndim)))
+
+
+def slope_penalty(
+    logits: Callable[[Float[Array, "B *axes"]], Float[Array, "B"]],
+    real: Float[Array, "B *axes"],
+    fake: Float[Array, "B *axes"],
+    mix: Float[Array, "B"],
+) -> Float[Array, "B"]:
+    """How far the norm of each logit's gradient is from 1, squared, between a real and a fake.
+
+    With x a point on the line between the two and D a logit::
+
+        (|grad D(x)| - 1)^2,   x = mix real + (1 - mix) fake
+
+    Args:
+        logits: each may depend on its own row alone.
+        real: one end of each line.
+        fake: the other.
+        mix: where on the line, in [0, 1].
+
+    References: Gulrajani et al., "Improved training of Wasserstein GANs" (2017), algorithm 1.
+    """
+    share = jnp.expand_dims(mix, tuple(range(1, real.ndim)))
+    # A norm has no derivative at 0.
+    norm = jnp.sqrt(gradient_penalty(logits, share * real + (1.0 - share) * fake) + 1e-12)
+    return jnp.square(norm - 1.0)

@@ -132,6 +132,7 @@ class VideoGenerator(nnx.Module):
             width=width,
             features=config.feature_width,
             grid=config.flow_grid,
+            path=config.motion,
             rngs=rngs,
         )
         hidden = 2 * config.feature_width

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators, Judge, JudgeName
 from vidgen.generators.gan.losses import (
+    LossKind,
     contrastive_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
+    slope_penalty,
 )
 from vidgen.motion import photometric_error
 from vidgen.types import Condition, Metrics, Video
@@ -53,11 +57,15 @@ class Scene:
 
     Attributes:
         real: the real clips.
-        told: what each discriminator is told about what it sees.
+        told: what each discriminator is told about what it sees, with given frames augmented as
+            that is.
         row: which clip of the batch each view is of.
         captions: of the whole batch.
         frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
         later: a later frame of every real clip, to be matched with its caption and no more.
+        augmentation: of the batch; what is real, generated and given in a clip goes through the
+            same one.
+        mix: float [B], where between a real and a generated view "wgan-gp" looks at the slope.
     """
 
     real: Video
@@ -66,11 +74,28 @@ class Scene:
     captions: Condition
     frame: Float[Array, "A T"]
     later: Float[Array, "B H W C"]
+    augmentation: Augmentation
+    mix: Float[Array, "B"]
 
     @classmethod
-    def draw(cls, key: jax.Array, real: Video, condition: Condition, animated: int) -> Scene:
+    def draw(
+        cls,
+        key: jax.Array,
+        real: Video,
+        condition: Condition,
+        animated: int,
+        *,
+        augmentation: Augmentation,
+        mix: Float[Array, "B"],
+    ) -> Scene:
         """A scene whose frames are drawn among those that the generator had to make itself."""
-        told = jax.tree.map(lambda x: x[:animated], condition)
+        shown = Condition.of(
+            condition.text,
+            condition.text_mask,
+            augmentation(condition.context),
+            condition.context_mask,
+        )
+        told = jax.tree.map(lambda x: x[:animated], shown)
         alone = condition.keep(context=False)
         begin = jnp.maximum(jnp.sum(told.context_mask, axis=1), 1)
         judged, matched = jax.random.split(key)
@@ -87,16 +112,18 @@ class Scene:
             captions=alone,
             frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
             later=real[rows, later],
+            augmentation=augmentation,
+            mix=mix,
         )
 
     def views(self, first: Float[Array, "B H W C"], video: Float[Array, "A T H W C"]) -> Views:
-        """What each discriminator sees of some first frames and clips."""
+        """What each discriminator is shown of some first frames and clips, not yet augmented."""
         later = jnp.einsum("at,athwc->ahwc", self.frame, video)
         return {"clip": video, "frame": jnp.concatenate([first, later])}
 
     @property
     def real_views(self) -> Views:
-        """What each discriminator sees of the real clips."""
+        """The same of the real clips."""
         return self.views(self.real[:, 0], self.real[: self.frame.shape[0]])
 
 
@@ -113,11 +140,15 @@ def discriminator_objective(
 
         L(real, fake) + matching M(real) + gamma / 2 (R1 + R2)
 
+    and with "wgan-gp" gamma times `slope_penalty` in place of the last term.
+
     The frame discriminator also matches a later frame of every real clip. It costs one pass without
     penalties, and shows what a caption names at other places than where clips begin: what is drawn
     from a sentence alone can be no more like it than the discriminator knows it.
 
-    References: Huang et al. (2024) for the first and the last term; `contrastive_loss` for M.
+    References: Huang et al. (2024) for the first and the last term; `contrastive_loss` for M;
+    Gulrajani et al. (2017) for "wgan-gp", who take five steps of the discriminator to one of the
+    generator, where each takes one here.
 
     Returns:
         The loss; the logits of the real clips, which the generator is paired with; and a report.
@@ -126,38 +157,83 @@ def discriminator_objective(
     real_views, fake_views = scene.real_views, scene.views(drawn.canvas, drawn.video)
     batch = discriminators.captions(scene.captions)
     for name, judge in discriminators.judges.items():
-        caption = batch[scene.row[name]]
-        captions = jnp.concatenate([caption, caption])
-        told = jax.tree.map(lambda x: jnp.concatenate([x, x]), scene.told[name])
+        captions = batch[scene.row[name]]
         both = jnp.concatenate([real_views[name], fake_views[name]])
-
-        seen = judge.features(both, told)
-        real, fake = jnp.split(judge.head(seen, captions), 2)
-        matching = matching_loss(judge, jnp.split(seen, 2)[0], batch, scene, scene.row[name])
-        if name == "frame":
-            later = judge.features(scene.later, scene.captions)
-            matching += matching_loss(judge, later, batch, scene, jnp.arange(len(later)))
-        penalties = gradient_penalty(
-            lambda x, judge=judge, told=told, captions=captions: judge.head(
-                judge.features(x, told), captions
-            ),
+        later = scene.later if name == "frame" else None
+        seen, judged = _judged(judge, scene, name, captions, both, later)
+        real, fake = jnp.split(judged, 2)
+        matching = matching_loss(judge, seen[: len(real)], batch, scene, scene.row[name])
+        if later is not None:
+            rows = jnp.arange(len(later))
+            matching += matching_loss(judge, seen[len(both) :], batch, scene, rows)
+        penalty, slopes = _penalty(
+            config.loss,
+            lambda x, judge=judge, name=name, captions=captions: _judged(
+                judge, scene, name, captions, x
+            )[1],
             both,
+            scene.mix[scene.row[name]],
+            gamma,
         )
-        r1, r2 = (penalty.mean() for penalty in jnp.split(penalties, 2))
         pairing = discriminator_loss(config.loss, real, fake).mean()
-        size = both[0].size / _GAMMA_SIZE
-        loss = loss + pairing + config.matching * matching + 0.5 * gamma * size * (r1 + r2)
+        loss = loss + pairing + config.matching * matching + penalty
         logits[name] = real
         report |= {
             f"{name}_pairing": pairing,
             f"{name}_matching": matching,
-            f"{name}_r1": r1,
-            f"{name}_r2": r2,
+            **{f"{name}_{slope}": value for slope, value in slopes.items()},
             f"{name}_real_logit": real.mean(),
             f"{name}_fake_logit": fake.mean(),
             f"{name}_accuracy": (real > fake).mean(dtype=jnp.float32),
         }
     return loss, (logits, report)
+
+
+def _judged(
+    judge: Judge,
+    scene: Scene,
+    name: JudgeName,
+    captions: Float[Array, "N E"],
+    views: Float[Array, "M *axes"],
+    later: Float[Array, "B *axes"] | None = None,
+) -> tuple[Float[Array, "seen F"], Float[Array, "M"]]:
+    """What a discriminator sees of its views, augmented, and its logits.
+
+    Several sets of views, one after another, are each judged as one alone would be. Frames of all
+    clips of the batch may follow, as of a caption alone, which are seen and not judged.
+    """
+    sets = len(views) // len(captions)
+    row, told, captions = jax.tree.map(
+        lambda x: jnp.concatenate([x] * sets), (scene.row[name], scene.told[name], captions)
+    )
+    if later is not None:
+        row, told, views = jax.tree.map(
+            lambda *parts: jnp.concatenate(parts),
+            (row, told, views),
+            (jnp.arange(len(later)), scene.captions, later),
+        )
+    seen = judge.features(scene.augmentation.rows(row)(views), told)
+    return seen, judge.head(seen[: len(captions)], captions)
+
+
+def _penalty(
+    kind: LossKind,
+    logits: Callable[[Array], Array],
+    both: Float[Array, "two_N *axes"],
+    mix: Float[Array, "N"],
+    gamma: Float[Array, ""],
+) -> tuple[Float[Array, ""], Metrics]:
+    """The weighted gradient penalty of a discriminator on real and generated views, and its parts.
+
+    Slopes are those of what is there before augmentation: what it takes away has none.
+    """
+    if kind == "wgan-gp":
+        slope = slope_penalty(logits, *jnp.split(both, 2), mix).mean()
+        return gamma * slope, {"slope": slope}
+    penalties = gradient_penalty(logits, both)
+    r1, r2 = (penalty.mean() for penalty in jnp.split(penalties, 2))
+    size = both[0].size / _GAMMA_SIZE
+    return 0.5 * gamma * size * (r1 + r2), {"r1": r1, "r2": r2}
 
 
 def generator_objective(
@@ -179,8 +255,7 @@ def generator_objective(
     views = scene.views(drawn.canvas, drawn.video)
     batch = discriminators.captions(scene.captions)
     for name, judge in discriminators.judges.items():
-        seen = judge.features(views[name], scene.told[name])
-        logits = judge.head(seen, batch[scene.row[name]])
+        seen, logits = _judged(judge, scene, name, batch[scene.row[name]], views[name])
         matching += matching_loss(judge, seen, batch, scene, scene.row[name])
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
     begin = max(scene.told["clip"].context_mask.shape[1], 1)

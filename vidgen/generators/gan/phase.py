@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key, TrainState
+from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators
 from vidgen.generators.gan.network import VideoGenerator
@@ -83,9 +84,18 @@ class AdversarialPhase:
         captions (0: it has collapsed).
         """
         config, players = self.config, state.params
-        conceal, draw, pick, compare = jax.random.split(key, 4)
+        conceal, draw, pick, compare, change, between = jax.random.split(key, 6)
         condition = self._conceal(conceal, batch.condition)
-        scene = Scene.draw(pick, batch.video, condition, config.animated)
+        scene = Scene.draw(
+            pick,
+            batch.video,
+            condition,
+            config.animated,
+            augmentation=Augmentation.draw(
+                config.augment, change, self.batch_size, self.task.height, self.task.width
+            ),
+            mix=jax.random.uniform(between, (self.batch_size,)),
+        )
         latents = self.latents(jax.random.split(draw, self.batch_size))
 
         drawn, pull_back = jax.vjp(

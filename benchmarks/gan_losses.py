@@ -1,0 +1,344 @@
+"""Which loss trains the GAN stably, and with which does it still draw everything there is?
+
+    python benchmarks/gan_losses.py
+    python benchmarks/gan_losses.py --losses relativistic wgan-gp --seeds 0 --steps 300
+    python benchmarks/gan_losses.py --losses relativistic --motions gru conv transformer
+    python benchmarks/gan_losses.py --tiny
+
+Every loss, with every motion path that is asked for, trains the default `gan` for the same number
+of steps on the clips of the experiment `quick`, from the same seeds and on the same batches.
+Nothing else differs but gamma, which "wgan-gp" means otherwise and gets as its paper has it (10
+throughout). Captions are hidden in a tenth of the training clips, since in the end each also draws
+without one. benchmarks/README.md says how to read the table. At one learning rate and one gamma
+each, it says which loss does best as this suite sets it up, and no more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+from throughput import machine
+
+from vidgen.contract import Key, stream
+from vidgen.data import Source, batches, source
+from vidgen.evaluation import (
+    ClipSet,
+    FeatureJudge,
+    InDomainConfig,
+    Oracle,
+    Verdicts,
+    answer,
+    oracle_for,
+    protocol,
+)
+from vidgen.evaluation.diversity import diversity
+from vidgen.evaluation.statistics import proportion
+from vidgen.generators.gan import Gan, GanConfig
+from vidgen.generators.gan.augment import AugmentKind
+from vidgen.generators.gan.losses import LOSSES, LossKind
+from vidgen.motion import MotionPath
+from vidgen.text import WordVectors
+from vidgen.training import TrainingConfig, keep_freed_memory
+from vidgen.training.step import RESERVED, guarded_step, initialise
+from vidgen.types import Condition, Params, Score, Task, Video
+
+SCHEMA_VERSION = 1
+
+GAMMA: Mapping[str, Mapping[str, float]] = {"wgan-gp": {"gamma": 10.0, "gamma_final": 10.0}}
+"""Where a loss takes another gamma than the default, which is the relativistic one's."""
+
+COLLAPSED = 0.1
+"""Below this the two samples under one caption count as the same: their mean difference is less
+than so much of that of real clips under different captions."""
+
+LOST = ("clip_accuracy", "frame_accuracy")
+"""Where both are 1, the discriminators tell every pair of a step apart."""
+
+COLUMNS = {
+    "skipped": "skipped",
+    "collapsed": "collapsed",
+    "lost": "lost",
+    "diversity_in_training": "diff.",
+    "spike_generator": "spike G",
+    "spike_discriminator": "spike D",
+    "norm_ratio": "G/D",
+    "modes_told": "modes told",
+    "modes_free": "free",
+    "legible_free": "legible",
+    "diversity": "diversity",
+    "success_text": "success text",
+    "success_text+image": "+ frame",
+}
+"""What the table shows of a training, and under which heading."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to train, and what to ask of it.
+
+    Attributes:
+        losses: kinds of loss.
+        motions: kinds of motion path; each goes with each loss.
+        augment: what is done to all that discriminators see, in every training alike.
+        steps: of each training.
+        seeds: of training.
+        clips: validation prompts, half of them with their first frame; and as many draws without
+            any prompt.
+        tiny: the tests' preset, eight steps and eight clips.
+        out: where the JSON goes.
+    """
+
+    losses: tuple[LossKind, ...] = LOSSES
+    motions: tuple[MotionPath, ...] = ("gru",)
+    augment: tuple[AugmentKind, ...] = ()
+    steps: int = 2_000
+    seeds: tuple[int, ...] = (0, 1, 2)
+    clips: int = 256
+    tiny: bool = False
+    out: Path = Path("gan_losses.json")
+
+
+def main(settings: Settings) -> int:
+    """Train, judge, print and write."""
+    if settings.tiny:
+        settings = dataclasses.replace(settings, steps=8, clips=8)
+    keep_freed_memory()
+    world = World(settings)
+    base = GanConfig.tiny() if settings.tiny else GanConfig()
+    rows = []
+    for loss in settings.losses:
+        for motion in settings.motions:
+            config = dataclasses.replace(
+                base,
+                loss=loss,
+                motion=motion,
+                augment=settings.augment,
+                text_dropout=0.1,
+                **GAMMA.get(loss, {}),
+            )
+            gan = Gan(config, world.task)
+            step = jax.jit(guarded_step(gan.phases()[0]), donate_argnums=0)
+            sample = jax.jit(gan.sample)
+            for seed in settings.seeds:
+                params, history = fit(gan, step, world, seed=seed, steps=settings.steps)
+                row = {"loss": loss, "motion": motion, "seed": seed}
+                row |= stability(history) | world.judge(sample, params)
+                rows.append(row)
+                print(f"{loss}, {motion}, seed {seed}: done", file=sys.stderr)
+            jax.clear_caches()
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "settings": dataclasses.asdict(settings) | {"out": str(settings.out)},
+        "machine": machine(),
+        "real": world.anchor(),
+        "trainings": rows,
+    }
+    settings.out.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"{settings.steps} steps, {settings.clips} validation prompts; {world.all_modes} modes,")
+    print(f"of which as many real clips at random show {report['real']['modes_free']}\n")
+    print("\n".join(table(rows)))
+    print(f"written to {settings.out}")
+    return 0
+
+
+class World:
+    """The clips that all trainings share, and who judges what comes of them.
+
+    Args:
+        settings: how many clips.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.train, validation = (
+            source("digits", split=split, motion="diagonal") for split in ("train", "validation")
+        )
+        self.task = Task(
+            frames=self.train.frames,
+            height=self.train.height,
+            width=self.train.width,
+            channels=self.train.channels,
+            context_frames=1,
+        )
+        self.encoder = WordVectors(
+            self.train.vocabulary, length=self.task.text_length, width=self.task.text_width
+        )
+        self.prompts = protocol(validation, n=settings.clips, seed=0, context_frames=1)
+        self.unprompted = protocol(
+            validation, n=settings.clips, seed=1, context_frames=1, context_rate=0.0
+        )
+        self.oracle = _oracle(self.train)
+        config = InDomainConfig.tiny() if settings.tiny else InDomainConfig()
+        self._judge = FeatureJudge(self.train, config=config, validation=validation)
+
+    @property
+    def all_modes(self) -> int:
+        """How many pairs of a digit and a motion there are."""
+        return len(self.oracle.recogniser.classes) * len(self.oracle.motion.physics.motions)
+
+    def judge(self, sample: Callable[..., Video], params: Mapping[str, Params]) -> dict[str, Any]:
+        """What the oracle and an in-domain network say of a trained generator's answers."""
+        told = self._answer(self.prompts, lambda asked, keys: sample(params, asked, keys))
+        free = self._answer(
+            self.unprompted, lambda asked, keys: sample(params, asked.unconditional(), keys)
+        )
+        seen = self._examine(told, self.prompts)
+        given = self.prompts.context_mask
+        drawn = modes(self._examine(free, self.unprompted))
+        return {
+            "modes_told": len(set(modes(seen))),
+            "modes_free": len(set(drawn)),
+            "legible_free": len(drawn) / len(free),
+            "diversity": _plain(self._diversity(told)),
+            "success_text": _plain(proportion(seen.success[~given])),
+            "success_text+image": _plain(proportion(seen.success[given])),
+        }
+
+    def anchor(self) -> dict[str, Any]:
+        """How many modes as many real clips show as a generator draws, taken blindly."""
+        index = np.random.default_rng(0).integers(len(self.train), size=len(self.unprompted))
+        clips = ClipSet.of(
+            [self.train[int(i)] for i in index],
+            context_frames=1,
+            context_mask=self.unprompted.context_mask,
+            keys=self.unprompted.keys,
+        )
+        drawn = modes(self._examine(clips, clips))
+        return {
+            "modes": self.all_modes,
+            "modes_free": len(set(drawn)),
+            "legible_free": len(drawn) / len(clips),
+        }
+
+    def _answer(self, prompts: ClipSet, sample: Callable[[Condition, Key], Video]) -> ClipSet:
+        size = min(64, len(prompts))
+        return answer(prompts, self.encoder, self.task, sample, batch_size=size)
+
+    def _examine(self, clips: ClipSet, prompts: ClipSet) -> Verdicts:
+        seen = self.oracle.examine(clips, prompts)
+        assert isinstance(seen, Verdicts), "one object a clip"
+        return seen
+
+    def _diversity(self, told: ClipSet) -> Score:
+        """Under captions alone: a first frame leaves little to choose."""
+        alone = ~self.prompts.context_mask
+        network = self._judge.network()
+        real, fake = (
+            self._judge.features(network, clips.video)[alone] for clips in (self.prompts, told)
+        )
+        return diversity(real, fake, self.prompts[alone].captions)
+
+
+def _oracle(train: Source) -> Oracle:
+    oracle = oracle_for(train)
+    assert isinstance(oracle, Oracle), "digits move by themselves"
+    return oracle
+
+
+def modes(seen: Verdicts) -> list[tuple[int, int]]:
+    """Digit and motion of every clip that shows one object, a digit by majority, under a law."""
+    digit, moves = seen.majority_identity, len(seen.motions) - 2  # the last are static and none
+    legible = seen.one_object & (digit >= 0) & (seen.motion < moves)
+    return list(zip(digit[legible].tolist(), seen.motion[legible].tolist(), strict=True))
+
+
+def fit(
+    gan: Gan, step: Callable[..., Any], world: World, *, seed: int, steps: int
+) -> tuple[dict[str, Params], dict[str, np.ndarray]]:
+    """Train from a seed, a step that is not finite being thrown away as in any training.
+
+    Args:
+        gan: what to train.
+        step: its compiled `guarded_step`.
+        world: its clips.
+        seed: of weights, batches and steps.
+        steps: how many; fewer are taken where as many in a row as end a training were skipped.
+
+    Returns:
+        What was learned, and every metric of each step.
+    """
+    phase = gan.phases()[0]
+    guarded = initialise(phase, stream(seed, phase.name, "init"), {})
+    data = batches(world.train, world.encoder, world.task, batch_size=phase.batch_size, seed=seed)
+    key, rows = stream(seed, phase.name, "step"), []
+    for index in range(steps):
+        progress = np.float32(index / steps)
+        guarded, metrics = step(guarded, next(data), key, np.int32(index), progress)
+        rows.append(jax.device_get(metrics))
+        if rows[-1][RESERVED[1]] >= TrainingConfig().max_skipped:
+            break
+    history = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {phase.name: phase.export(guarded.state)}, history
+
+
+def stability(history: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the course of a training says of it; see benchmarks/README.md.
+
+    Args:
+        history: every metric of `fit`, [steps].
+    """
+    steps = len(history["loss"])
+    norms = {who: history[f"{who}_grad_norm"] for who in ("generator", "discriminator")}
+    finite = np.isfinite(list(norms.values())).all(axis=0)
+    # At first every generator is lost.
+    late = finite & (np.arange(steps) >= steps // 2)
+    found: dict[str, Any] = {"steps": steps, "skipped": int(history[RESERVED[0]][-1])}
+    if not late.any():
+        return found
+    different = history["diversity"][late]
+    return found | {
+        "collapsed": float((different < COLLAPSED).mean()),
+        "lost": float(np.all([history[name][late] >= 1.0 for name in LOST], axis=0).mean()),
+        "diversity_in_training": float(different.mean()),
+        "norm_ratio": float(np.median(norms["generator"][late] / norms["discriminator"][late])),
+        **{f"spike_{who}": float(n[late].max() / np.median(n[late])) for who, n in norms.items()},
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line a training, and where there are several seeds a line with their mean."""
+    lines = [f"{'loss, motion':<28}{'seed':>5}" + "".join(f"{n:>14}" for n in COLUMNS.values())]
+    for who in dict.fromkeys((row["loss"], row["motion"]) for row in rows):
+        own = [row for row in rows if (row["loss"], row["motion"]) == who]
+        lines += [_line(", ".join(who), str(row["seed"]), row) for row in own]
+        if len(own) > 1:
+            lines.append(_line(", ".join(who), "mean", _mean(own)))
+    return lines
+
+
+def _mean(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Over the seeds of what every one of them has."""
+    return {
+        name: float(np.mean([_value(row.get(name)) for row in rows]))
+        for name in COLUMNS
+        if all(_value(row.get(name)) is not None for row in rows)
+    }
+
+
+def _line(who: str, seed: str, row: Mapping[str, Any]) -> str:
+    cells = []
+    for name in COLUMNS:
+        value = _value(row.get(name))
+        cells.append("-" if value is None else f"{value:.3g}")
+    return f"{who:<28}{seed:>5}" + "".join(f"{cell:>14}" for cell in cells)
+
+
+def _value(cell: Any) -> float | None:
+    """A number, that of a score, or None."""
+    return cell["value"] if isinstance(cell, Mapping) else cell
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """A score as JSON, without what it says of single clips."""
+    return {name: getattr(score, name) for name in ("value", "low", "high", "n", "note")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Settings, description=__doc__)))
