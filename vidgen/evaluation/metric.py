@@ -16,7 +16,18 @@ STRATA: tuple[Stratum, ...] = ("all", "text", "text+image")
 WITH_CONTEXT: tuple[Stratum, ...] = ("text+image",)
 TEXT_ALONE: tuple[Stratum, ...] = ("text",)
 
-Group = Literal["oracle", "pixel", "appearance", "in-domain", "temporal", "i3d", "fid", "lpips"]
+Group = Literal[
+    "oracle",
+    "pixel",
+    "appearance",
+    "in-domain",
+    "temporal",
+    "i3d",
+    "videomae",
+    "fid",
+    "inception-score",
+    "lpips",
+]
 """Metrics that are computed together or not at all."""
 
 GROUPS: Mapping[Group, str] = MappingProxyType(
@@ -27,7 +38,9 @@ GROUPS: Mapping[Group, str] = MappingProxyType(
         "in-domain": "sets of clips, by networks that learn from real clips before they judge",
         "temporal": "flicker and optical flow; needs vidgen[metrics]",
         "i3d": "sets of clips of 9 frames or more, by I3D; slow on a CPU, needs vidgen[metrics]",
+        "videomae": "sets of clips of 16 frames, by VideoMAE; slow, and you bring the weights",
         "fid": "sets of single frames, by Inception-v3; slow, and you bring the weights",
+        "inception-score": "sets of clips of 16 frames, by C3D; slow, and you bring the weights",
         "lpips": "against the real clip, by AlexNet; needs vidgen[metrics]",
     }
 )

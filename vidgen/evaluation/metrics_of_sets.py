@@ -139,6 +139,31 @@ METRICS_OF_SETS = (
         blind=UNCAPTIONED,
     ),
     Metric(
+        name="kvd_videomae",
+        better="lower",
+        definition="kernel distance of VideoMAE's features, unbiased",
+        needs_truth=False,
+        group="videomae",
+        blind=UNCAPTIONED,
+    ),
+    Metric(
+        name="fvd_videomae",
+        better="lower",
+        definition="content-debiased Fréchet video distance (VideoMAE, mean of its last tokens) at "
+        "this number of clips, which biases it upwards",
+        needs_truth=False,
+        group="videomae",
+        blind=UNCAPTIONED,
+    ),
+    Metric(
+        name="fvd_videomae_infinity",
+        better="lower",
+        definition="fvd_videomae on a line against 1/N, at infinitely many clips",
+        needs_truth=False,
+        group="videomae",
+        blind=UNCAPTIONED,
+    ),
+    Metric(
         name="fid",
         better="lower",
         definition="Fréchet distance of single frames (Inception-v3, 2048 features of its last "
@@ -154,5 +179,14 @@ METRICS_OF_SETS = (
         needs_truth=False,
         group="fid",
         blind=SINGLE_FRAMES,
+    ),
+    Metric(
+        name="inception_score",
+        better="higher",
+        definition="how surely C3D names an action of UCF-101 in each clip, and how evenly over "
+        "all: from 1 to 101; knows nothing of the real clips",
+        needs_truth=False,
+        group="inception-score",
+        blind=UNCAPTIONED,
     ),
 )
