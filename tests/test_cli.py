@@ -134,6 +134,7 @@ def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):
     said = capsys.readouterr().out
     for word in ("jax", "device", "processor", "memory", "disk", "420 GFLOP/s", "matplotlib"):
         assert word in said
+    assert "content-debiased FVD needs VideoMAE v2" in said
 
 
 def test_help_and_import_do_not_load_the_heavy_libraries():

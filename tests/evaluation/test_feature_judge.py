@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from vidgen.data import source
-from vidgen.evaluation import METRICS, FeatureJudge, InDomainConfig, Judge, anchors, frame_judge
+from vidgen.evaluation import (
+    METRICS,
+    FeatureJudge,
+    InDomainConfig,
+    Judge,
+    anchors,
+    feature_judge,
+    frame_judge,
+)
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
-from vidgen.evaluation.features import InDomainNetwork, InDomainTraining, inception
+from vidgen.evaluation.features import InDomainNetwork, InDomainTraining
 from vidgen.evaluation.features.packaged import NOT_COMPUTED
 from vidgen.evaluation.features.weights import MissingWeightsError
 from vidgen.evaluation.metrics import GROUPS
@@ -86,19 +94,51 @@ def test_i3d_says_why_it_cannot_judge_short_clips_or_is_not_there(scores):
 
 
 class Patches:
-    """What Inception is to the judge: single frames in, numbers out; here mean greys of patches."""
+    """What frozen networks are to the judge: clips in, numbers out; here mean greys of patches."""
 
     name, width = "patches", 16
 
     def __call__(self, video):
-        assert video.shape[1] == 1
-        cells = video.reshape(len(video), 4, video.shape[2] // 4, 4, -1).mean((2, 4))
+        cells = video.reshape(*video.shape[:2], 4, video.shape[2] // 4, 4, -1).mean((1, 3, 5))
         return cells.reshape(len(video), 16).astype(np.float32)
+
+
+class Shares(Patches):
+    """Which patch is brightest, as probabilities."""
+
+    def __call__(self, video):
+        cells = np.exp(super().__call__(video) / 16)
+        return cells / cells.sum(1, keepdims=True)
+
+
+def test_sets_are_judged_by_networks_whose_weights_are_brought(
+    prompts, held_out, scores, monkeypatch
+):
+    real = scores["held-out-real"]
+    assert "content-debiased FVD needs" in real["fvd_videomae", "all"].note
+    assert "the Inception score needs" in real["inception_score", "all"].note
+    monkeypatch.setattr(feature_judge, "load_videomae", Patches)
+    monkeypatch.setattr(feature_judge, "load_c3d", Shares)
+    judge, few, rows = FeatureJudge(held_out), prompts[:96], np.ones(96, bool)
+    one = few.replace(video=np.repeat(few.video[:1], 96, axis=0))
+    same, far = (judge.videomae(clips, few)(rows, "all") for clips in (few, one))
+    group = [metric.name for metric in METRICS.values() if metric.group == "videomae"]
+    assert list(same) == group
+    for name in group:
+        # Prompts that equal each other keep the kernel distance of a set to itself from 0.
+        assert abs(same[name].value) < 0.1 * far[name].value
+        assert far[name].note.startswith("patches; ")
+    many, single = (
+        judge.inception_score(clips, few)(rows, "all")["inception_score"] for clips in (few, one)
+    )
+    assert many.low > 1
+    assert single.value == pytest.approx(1)
+    assert many.note.startswith("patches; 1 split, N=96")
 
 
 def test_frames_are_judged_by_fid_where_its_weights_are(prompts, held_out, scores, monkeypatch):
     assert "FID on frames needs" in scores["held-out-real"]["fid", "all"].note
-    monkeypatch.setattr(inception, "load_inception", Patches)
+    monkeypatch.setattr(feature_judge, "load_inception", Patches)
     few = prompts[:96]
     judge = FeatureJudge(held_out)
     rows = np.ones(96, bool)

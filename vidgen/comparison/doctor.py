@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from vidgen.comparison.folder import surroundings
+from vidgen.evaluation.features import BROUGHT, Brought, MissingWeightsError
 
 OPTIONAL = {
     "matplotlib": "report",
@@ -46,7 +47,15 @@ def examine() -> list[tuple[str, str]]:
     for package, extra in OPTIONAL.items():
         here = importlib.util.find_spec(package) is not None
         lines.append((package, "installed" if here else f"absent: pip install 'vidgen[{extra}]'"))
-    return lines
+    return lines + [(name, _file(brought)) for name, brought in BROUGHT.items()]
+
+
+def _file(brought: Brought) -> str:
+    """Where weights that users bring are, or how to get them."""
+    try:
+        return str(brought.find())
+    except MissingWeightsError as reason:
+        return str(reason)
 
 
 def _memory() -> str:

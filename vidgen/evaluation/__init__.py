@@ -22,6 +22,7 @@ from vidgen.evaluation.features.in_domain import InDomainConfig
 from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.fid import frechet_inception_distance
 from vidgen.evaluation.frechet import frechet_distance, frechet_video_distance
+from vidgen.evaluation.inception_score import inception_score
 from vidgen.evaluation.judge import Judge
 from vidgen.evaluation.kernel import kernel_distance, kernel_video_distance
 from vidgen.evaluation.metrics import GROUPS, METRICS, USUAL_GROUPS, Group, Metric
@@ -73,6 +74,7 @@ __all__ = [
     "frechet_distance",
     "frechet_inception_distance",
     "frechet_video_distance",
+    "inception_score",
     "judge_rollouts",
     "kernel_distance",
     "kernel_video_distance",

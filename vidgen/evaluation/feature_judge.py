@@ -15,17 +15,22 @@ from vidgen.data import Source
 from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.diversity import diversity
+from vidgen.evaluation.features.brought import EXCUSES
+from vidgen.evaluation.features.c3d import load_c3d
 from vidgen.evaluation.features.cache import FeatureCache
 from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError, not_computed
 from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
 from vidgen.evaluation.features.in_domain_training import InDomainTraining
+from vidgen.evaluation.features.inception import load_inception
 from vidgen.evaluation.features.targets import of_prompts
-from vidgen.evaluation.fid import EXCUSES, fid_scores, of_frames
+from vidgen.evaluation.features.videomae import load_videomae
+from vidgen.evaluation.fid import fid_scores, of_frames
 from vidgen.evaluation.frechet import frechet_estimate
+from vidgen.evaluation.inception_score import score_of
 from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
-from vidgen.evaluation.metrics import METRICS, Stratum
+from vidgen.evaluation.metrics import METRICS, Group, Stratum
 from vidgen.evaluation.prdc import prdc_scores
 from vidgen.types import Score
 
@@ -44,7 +49,7 @@ _TRAINING_CLIPS = 2048
 
 
 class FeatureJudge:
-    """Judges sets of clips by in-domain networks, by I3D and by Inception-v3.
+    """Judges sets of clips by in-domain networks and by frozen ones.
 
     Args:
         train: the training split: what the in-domain networks learn from, and what memorisation is
@@ -120,26 +125,14 @@ class FeatureJudge:
 
     def i3d(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "i3d"."""
-        try:
-            network = load_i3d()
-            ours = self.features(network, real.video)
-            theirs = self.features(network, clips.video)
-        except (UnsuitableClipsError, ImportError) as reason:
-            return absent("i3d", not_computed(reason))
+        return self._distances("i3d", load_i3d, clips, real)
 
-        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
-            distance = kernel_score(ours[rows], theirs[rows], paired=True)
-            return {
-                "kvd_i3d": _named(distance, network),
-                **_frechet(ours[rows], theirs[rows], network, "i3d"),
-            }
-
-        return measured
+    def videomae(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "videomae"."""
+        return self._distances("videomae", load_videomae, clips, real)
 
     def fid(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "fid"."""
-        from vidgen.evaluation.features.inception import load_inception  # nobody else needs it
-
         try:
             network = load_inception()
             look = functools.partial(self.features, network)
@@ -147,6 +140,34 @@ class FeatureJudge:
         except EXCUSES as reason:
             return absent("fid", not_computed(reason))
         return lambda rows, stratum: fid_scores(ours[rows], theirs[rows], network.name)
+
+    def inception_score(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metric of the group "inception-score", which the real clips have no part in."""
+        try:
+            network = load_c3d()
+            said = self.features(network, clips.video)
+        except EXCUSES as reason:
+            return absent("inception-score", not_computed(reason))
+        return lambda rows, stratum: {"inception_score": score_of(said[rows], network.name)}
+
+    def _distances(
+        self, group: Group, load: Callable[[], FeatureNetwork], clips: ClipSet, real: ClipSet
+    ) -> Measured:
+        """The kernel and Fréchet distances of a frozen network, which has the group's name."""
+        try:
+            network = load()
+            ours, theirs = (self.features(network, some.video) for some in (real, clips))
+        except EXCUSES as reason:
+            return absent(group, not_computed(reason))
+
+        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
+            distance = kernel_score(ours[rows], theirs[rows], paired=True)
+            return {
+                f"kvd_{group}": _named(distance, network),
+                **_frechet(ours[rows], theirs[rows], network, group),
+            }
+
+        return measured
 
     @functools.cached_property
     def _training_features(self) -> np.ndarray:
@@ -164,7 +185,7 @@ class FeatureJudge:
             )
 
 
-def absent(group: str, why: str) -> Measured:
+def absent(group: Group, why: str) -> Measured:
     """Every metric of a group without a value, and why."""
     missing = {
         metric.name: Score.missing(why, better=metric.better)

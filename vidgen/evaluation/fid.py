@@ -14,13 +14,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vidgen.evaluation.features.feature import UnsuitableClipsError, not_computed
-from vidgen.evaluation.features.weights import WrongWeightsError
+from vidgen.evaluation.features.brought import EXCUSES
+from vidgen.evaluation.features.feature import not_computed
+from vidgen.evaluation.features.inception import load_inception
 from vidgen.evaluation.frechet import frechet_distance, frechet_estimate
 from vidgen.types import Score
-
-EXCUSES = (UnsuitableClipsError, WrongWeightsError, ImportError)
-"""Why there may be no value; `said` makes a note of one."""
 
 NAMES = ("fid", "fid_infinity")
 """The metrics: at a finite number of clips, and where the line against 1/N ends."""
@@ -46,8 +44,6 @@ def frechet_inception_distance(
         The distance with a jackknife interval over clips; without a value and with the reason where
         there are no weights, or others, or too few clips.
     """
-    from vidgen.evaluation.features.inception import load_inception  # nobody else needs it
-
     try:
         network = load_inception(None if weights is None else Path(weights))
         ours, theirs = of_frames(network, real), of_frames(network, fake)

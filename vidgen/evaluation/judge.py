@@ -230,7 +230,9 @@ class Judge:
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
             "i3d": self._features.i3d,
+            "videomae": self._features.videomae,
             "fid": self._features.fid,
+            "inception-score": self._features.inception_score,
         }
         found: dict[Group, Measured] = {
             group: of(seen.clips, seen.real) for group, of in groups.items() if group in self.groups

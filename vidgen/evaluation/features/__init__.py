@@ -7,6 +7,7 @@ from vidgen.evaluation.features.i3d import I3D, load_i3d
 from vidgen.evaluation.features.in_domain import InDomainCard, InDomainConfig, InDomainNetwork
 from vidgen.evaluation.features.in_domain_training import InDomainTraining, train_in_domain
 from vidgen.evaluation.features.perceptual import lpips
+from vidgen.evaluation.features.videomae import VideoMAE, load_videomae
 from vidgen.evaluation.features.weights import (
     Entry,
     MissingWeightsError,
@@ -29,8 +30,10 @@ __all__ = [
     "InDomainTraining",
     "MissingWeightsError",
     "UnsuitableClipsError",
+    "VideoMAE",
     "WrongWeightsError",
     "load_i3d",
+    "load_videomae",
     "lpips",
     "manifest",
     "port",

@@ -1,10 +1,8 @@
 """Weights that users bring: networks that no ordinary package ships, by what they are needed for.
 
-Where the file is absent the metric has no value, and its note is `Brought.absence`: what is
-missing, where it comes from and where to put it. Inception-v3 is ported (`features.inception`).
-The other networks are not: a file that is there is read by `weights.read`, with its digest and
-manifest, and moved by `weights.port` into a `FeatureNetwork` of the user's own, which every metric
-on sets of clips accepts.
+Where a file is absent the metric has no value, and its note says what is missing, where it comes
+from and where to put it. vidgen runs the networks itself (`features.inception`, `features.c3d`,
+`features.videomae`); each refuses a file of other keys or shapes, and names them.
 """
 
 from __future__ import annotations
@@ -13,7 +11,11 @@ import dataclasses
 import os
 from pathlib import Path
 
-from vidgen.evaluation.features.weights import FORMATS, MissingWeightsError
+from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.weights import FORMATS, MissingWeightsError, WrongWeightsError
+
+EXCUSES = (UnsuitableClipsError, WrongWeightsError, ImportError)
+"""Why a metric on such a network may have no value."""
 
 DIRECTORY_VARIABLE = "VIDGEN_WEIGHTS"
 """Names the directory of the files; ``~/.cache/vidgen/weights`` if it is not set."""
@@ -28,14 +30,12 @@ class Brought:
         metric: what is computed with it.
         network: which weights exactly, since others of the same name give other numbers.
         origin: who publishes them.
-        ported: whether vidgen runs the network itself.
     """
 
     name: str
     metric: str
     network: str
     origin: str
-    ported: bool = False
 
     def find(self) -> Path:
         """The file, in the first of `FORMATS` that is there.
@@ -53,19 +53,6 @@ class Brought:
             f"({DIRECTORY_VARIABLE} names another directory)"
         )
 
-    def absence(self) -> str:
-        """Why the metric has no value by itself, for a score's note; empty where it has one."""
-        try:
-            path = self.find()
-        except MissingWeightsError as reason:
-            return str(reason)
-        if self.ported:
-            return ""
-        return (
-            f"not computed: {path.name} is there, but {self.metric} needs a FeatureNetwork that "
-            "runs it, and vidgen has none of its own"
-        )
-
 
 _TABLE = (
     Brought(
@@ -73,25 +60,25 @@ _TABLE = (
         metric="FID on frames",
         network="Inception-v3 in TensorFlow's FID variant of 2015-12-05 (pool3, 2048-d)",
         origin="the reference implementation of FID, Heusel et al. 2017 (pt_inception-2015-12-05)",
-        ported=True,
     ),
     Brought(
         name="c3d-ucf101",
-        metric="the Inception score on UCF-101",
-        network="C3D trained on Sports-1M and fine-tuned on UCF-101, with its mean clip",
-        origin="TGAN's authors, Saito et al. 2017 (conv3d_deepnetA_ucf.npz, mean2.npz)",
+        metric="the Inception score",
+        network="C3D trained on Sports-1M and fine-tuned on UCF-101",
+        origin="TGAN's authors, Saito et al. 2017 and 2020 (conv3d_deepnetA_ucf.npz)",
     ),
     Brought(
-        name="vjepa-vith16-ssv2",
-        metric="JEDi",
-        network="V-JEPA ViT-H/16 at 224 px with the attentive probe of Something-Something v2",
-        origin="Meta's repository of V-JEPA, Bardes et al. 2024; JEDi is Luo et al. 2025",
+        name="c3d-ucf101-mean",
+        metric="the Inception score",
+        network="the mean clip that C3D was trained without",
+        origin="TGAN's authors, Saito et al. 2017 and 2020 (mean2.npz)",
     ),
     Brought(
-        name="videomae-vitg-ssv2",
+        name="videomae-ssv2",
         metric="content-debiased FVD",
-        network="VideoMAE v2 ViT-g/14, pretrained or fine-tuned on Something-Something v2",
-        origin="the repository of VideoMAE v2, Wang et al. 2023; the metric is Ge et al. 2024",
+        network="VideoMAE v2 ViT-g/14, fine-tuned on Something-Something v2 (smaller ones fit, and "
+        "give other numbers)",
+        origin="the repository of VideoMAE v2, Wang et al. 2023 (vit_g_hybrid_pt_1200e_ssv2_ft)",
     ),
 )
 

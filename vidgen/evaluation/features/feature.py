@@ -18,6 +18,35 @@ def not_computed(reason: Exception | str) -> str:
     return words if words.startswith("not computed") else f"not computed: {words}"
 
 
+def check_pictures(network: str, video: UInt8[np.ndarray, "N T H W C"]) -> None:
+    """Refuses what is no picture, grey or in colour.
+
+    Args:
+        network: its name in the message.
+        video: the clips.
+
+    Raises:
+        UnsuitableClipsError: for channels other than 1 or 3, or sides of no pixels.
+    """
+    height, width, channels = video.shape[2:]
+    if channels not in (1, 3):
+        raise UnsuitableClipsError(f"{network} needs 1 or 3 channels, and these have {channels}")
+    if min(height, width) < 1:
+        raise UnsuitableClipsError(f"frames of {height}x{width} pixels show nothing")
+
+
+def check_length(network: str, video: UInt8[np.ndarray, "N T H W C"], frames: int) -> None:
+    """Refuses clips of another length than a network was trained on.
+
+    Raises:
+        UnsuitableClipsError: naming both.
+    """
+    if video.shape[1] != frames:
+        raise UnsuitableClipsError(
+            f"{network} needs clips of {frames} frames, and these have {video.shape[1]}"
+        )
+
+
 @runtime_checkable
 class FeatureNetwork(Protocol):
     """A frozen network that turns each clip into a vector.

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
 from vidgen.evaluation.features.batches import Batched
-from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.feature import UnsuitableClipsError, check_pictures
 from vidgen.evaluation.features.packaged import I3D_KINETICS400
 from vidgen.evaluation.features.weights import Entry, port
 from vidgen.types import to_float
@@ -181,15 +181,12 @@ class I3D:
         Raises:
             UnsuitableClipsError: for fewer than 9 frames, or channels other than 1 or 3.
         """
-        _, frames, height, width, channels = video.shape
-        if frames < LEAST_FRAMES:
+        if video.shape[1] < LEAST_FRAMES:
             raise UnsuitableClipsError(
-                f"I3D needs clips of at least {LEAST_FRAMES} frames, and these have {frames}"
+                f"I3D needs clips of at least {LEAST_FRAMES} frames, and these have "
+                f"{video.shape[1]}"
             )
-        if channels not in (1, 3):
-            raise UnsuitableClipsError(f"I3D needs 1 or 3 channels, and these have {channels}")
-        if min(height, width) < 1:
-            raise UnsuitableClipsError(f"frames of {height}x{width} pixels show nothing")
+        check_pictures("I3D", video)
         if not len(video):
             return np.zeros((0, CLASSES), np.float32)
         return self._run(self._weights, video)

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float, UInt8
 from vidgen import nn
 from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
-from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.feature import UnsuitableClipsError, check_pictures
 from vidgen.evaluation.features.i3d import resize
 from vidgen.evaluation.features.weights import Entry, WrongWeightsError, digest, port, read
 
@@ -275,15 +275,11 @@ class Inception:
         Raises:
             UnsuitableClipsError: for more than one frame a clip, or channels other than 1 or 3.
         """
-        _, frames, height, width, channels = video.shape
-        if frames != 1:
-            raise UnsuitableClipsError(f"Inception looks at one frame, and these have {frames}")
-        if channels not in (1, 3):
+        if video.shape[1] != 1:
             raise UnsuitableClipsError(
-                f"Inception needs 1 or 3 channels, and these have {channels}"
+                f"Inception looks at one frame, and these have {video.shape[1]}"
             )
-        if min(height, width) < 1:
-            raise UnsuitableClipsError(f"frames of {height}x{width} pixels show nothing")
+        check_pictures("Inception", video)
         if not len(video):
             return np.zeros((0, WIDTH), np.float32)
         return self._run(self._weights, video)
