@@ -22,21 +22,25 @@ class MeanFlowConfig(DenoisingConfig):
             which fast sinusoids make as large as they are fast; Lu & Song, "Simplifying,
             stabilizing and scaling continuous-time consistency models" (2025), section 4.1.
         pretraining: share of each denoiser's budget for flow matching, from whose weights mean flow
-            goes on; 0 trains mean flow from the start.
+            goes on, with the velocity that they give; 0 trains mean flow from the start.
         instants: share of training clips whose interval is empty, r = t: plain flow matching.
         start_mean: mean of the logit-normal draw of the second time.
         start_std: its standard deviation.
-        guidance: scale at which the flow of clips is learned; 1 follows the condition, more
-            exaggerates it. Sampling then needs no second pass.
+        guidance: scale at which the flow of clips is learned, the paper's omega / (1 - kappa); 1
+            follows the condition, more exaggerates it. Sampling then needs no second pass.
         opening_guidance: the same for openings.
         mixing: share of the guided velocity that is the network's own and not the clip's (the
-            paper's kappa): with more, the guided target is less noisy.
-        loss_power: p of the adaptive weight; 0 for a squared error.
+            paper's kappa, appendix B.1), where mean flow is trained from the start: with more, the
+            target is less noisy.
+        loss_power: p of the adaptive weight 1 / (error + c)^p of section 4.3; 0 for a squared
+            error.
 
     Raises:
-        ValueError: if a share lies outside [0, 1), or a scale is not positive.
+        ValueError: if a share lies outside [0, 1], or is 1 and leaves nothing, or a scale is not
+            positive.
 
-    References: Geng et al., "Mean flows for one-step generative modeling" (2025), tables 1 and 4.
+    References: Geng et al., "Mean flows for one-step generative modeling" (2025): average velocity
+    and identity, equations 3 and 6; times, weights and guidance, sections 4.2 and 4.3.
     """
 
     time_frequency: float = 30.0
@@ -51,9 +55,11 @@ class MeanFlowConfig(DenoisingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("pretraining", "instants", "mixing"):
+        for name in ("pretraining", "mixing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        if not 0.0 <= self.instants <= 1.0:
+            raise ValueError(f"instants must lie in [0, 1], got {self.instants}")
         for name in ("guidance", "opening_guidance"):
             if getattr(self, name) <= 0.0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")

@@ -12,13 +12,10 @@ from vidgen import nn
 from vidgen.contract import Key, TrainState
 from vidgen.denoising import Denoiser, Flow, Stage, StagePhase
 from vidgen.generators.meanflow.config import MeanFlowConfig
-from vidgen.generators.meanflow.velocity import average_velocity
+from vidgen.generators.meanflow.velocity import AverageVelocity, average_velocity
 from vidgen.types import Batch, Condition, Metrics, Params, Video
 
 _SMALLEST_ERROR = 1e-3  # the paper's c, here beside a mean over pixels
-
-Told = tuple[Condition, Video | None]
-"""A condition, and its context as motion compensation moves it."""
 
 
 class MeanFlowPhase(StagePhase):
@@ -28,6 +25,10 @@ class MeanFlowPhase(StagePhase):
     MeanFlow identity, u = v - (t - r) (v du/dz + du/dt). The network's own derivative stands on the
     right, and no gradient passes through that side.
 
+    A phase that goes on from a trained denoiser learns the flow of that denoiser, which never
+    changes: its velocity takes the place of a clip's, and the target is without noise. One that
+    starts afresh learns from clips, and from what the network itself knows by then.
+
     Args:
         stage: what is learned, from what, and how.
         network: a denoiser that is told of intervals.
@@ -35,8 +36,11 @@ class MeanFlowPhase(StagePhase):
         guidance: scale of the velocity that is averaged.
         start: the phase from whose weights this one goes on; fresh ones if None.
 
-    References: Geng et al., "Mean flows for one-step generative modeling" (2025): section 4.1,
-    guidance as in section 4.2, adaptive weights as in section 4.3.
+    References: Geng et al., "Mean flows for one-step generative modeling" (2025): identity and
+    derivative, equations 6 and 8; target, equations 10 and 11; guidance, section 4.2 and appendix
+    B.1; adaptive weights, section 4.3. The derivative along the network's own velocity, which is
+    less noisy than a clip's: Geng et al., "Improved mean flows: on the challenges of fastforward
+    generative models" (2025), section 4.1.
     """
 
     def __init__(
@@ -52,21 +56,32 @@ class MeanFlowPhase(StagePhase):
         self._process = Flow(stage.config.time_mean, stage.config.time_std)
         self._starts = Flow(config.start_mean, config.start_std)
         self._objective, self._guidance, self._start = config, guidance, start
+        self._instants = round(config.instants * stage.batch_size)
+
+    def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
+        """As any stage's; what the phase goes on from is carried along as its teacher, frozen."""
+        state = super().init(key, earlier)
+        if self._start is None:
+            return state
+        teacher = jax.tree.map(jnp.copy, state.params)
+        return state.replace(rest=state.rest | {"teacher": teacher})
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
         """One step; ``loss`` is the mean squared error of the identity, before it is weighted."""
-        for_drop, for_noise = jax.random.split(key)
+        for_drop, for_times, for_noise = jax.random.split(key, 3)
         clip, condition = self._view(batch)
-        asked = condition.drop(for_drop, text=self._config.drop_text)
-        silent = asked.keep(text=False)
-        loss, grads = jax.value_and_grad(self._loss)(
-            state.params,
-            clip,
-            (asked, self._moved(state, asked)),
-            (silent, self._moved(state, silent)),
-            for_noise,
+        condition = condition.drop(for_drop, text=self._config.drop_text)
+        moved = self._moved(state, condition)
+        r, t = self._interval(for_times)
+        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
+        wide = t[:, None, None, None, None]
+        a, b = self._process.level(wide)
+        z, v = a * clip + b * noise, self._process.target(clip, noise, wide)
+        target = self._target(state, z, r, t, v, condition, moved)
+        (_, loss), grads = jax.value_and_grad(self._loss, has_aux=True)(
+            state.params, z, r, t, condition, moved, target
         )
         return self._updated(state, loss, grads, progress)
 
@@ -77,59 +92,100 @@ class MeanFlowPhase(StagePhase):
             return fresh
         return fresh | jax.tree.map(jnp.copy, earlier[self._start])
 
-    def _loss(
-        self, params: Params, clip: Video, asked: Told, silent: Told, key: Key
-    ) -> Float[Array, ""]:
-        """Mean squared error of the identity on the frames after those that are given.
-
-        The gradient is that of the adaptively weighted errors. Their own sum would say nothing: at
-        a power of 1 each weighted error is about 1.
-        """
-        for_times, for_noise = jax.random.split(key)
-        r, t = self._interval(for_times, clip.shape[0])
-        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
-        wide, length = (s[:, None, None, None, None] for s in (t, t - r))
-        a, b = self._process.level(wide)
-        z = a * clip + b * noise
-        denoiser, prediction = self._network.bind(params), self._config.prediction
-        average = average_velocity(denoiser, prediction, self._process, *asked)
-        v = self._guided(params, z, t, self._process.target(clip, noise, wide), asked, silent)
-        u, slope = jax.jvp(lambda z, t: average(z, r, t), (z, t), (v, jnp.ones_like(t)))
-        target = jax.lax.stop_gradient(v - length * slope)
-        known = asked[0].context.shape[1]
-        error = jnp.square(u - target)[:, known:].mean(axis=(1, 2, 3, 4))
-        weight = jax.lax.stop_gradient(error + _SMALLEST_ERROR) ** -self._objective.loss_power
-        weighted = (weight * error).mean()
-        return weighted + jax.lax.stop_gradient(error.mean() - weighted)
-
-    def _interval(self, key: Key, count: int) -> tuple[Float[Array, "B"], Float[Array, "B"]]:
-        """Beginnings r and ends t, of which a fixed share of the rows are equal."""
+    def _interval(self, key: Key) -> tuple[Float[Array, "B"], Float[Array, "B"]]:
+        """Beginnings r and ends t of a batch, equal in its first rows."""
         for_one, for_other = jax.random.split(key)
-        one, other = self._process.draw(for_one, count), self._starts.draw(for_other, count)
-        instant = jnp.arange(count) < round(self._objective.instants * count)
+        one = self._process.draw(for_one, self.batch_size)
+        other = self._starts.draw(for_other, self.batch_size)
+        instant = jnp.arange(self.batch_size) < self._instants
         t = jnp.where(instant, one, jnp.maximum(one, other))
         return jnp.where(instant, one, jnp.minimum(one, other)), t
 
-    def _guided(
-        self, params: Params, z: Video, t: Float[Array, "B"], v: Video, asked: Told, silent: Told
+    def _target(
+        self,
+        state: TrainState,
+        z: Video,
+        r: Float[Array, "B"],
+        t: Float[Array, "B"],
+        v: Video,
+        condition: Condition,
+        moved: Video | None,
     ) -> Video:
-        """The velocity that is averaged: the clip's, pushed away from what is seen of it without a
-        sentence; a clip without one keeps its own.
-        """
-        if self._guidance == 1.0:
+        """The right side of the identity, at clips `z` whose own velocity is `v`."""
+        v, tangent = self._velocity(state, z, t, v, condition, moved)
+        # Over an empty interval the derivative counts for nothing: it is taken of the other rows.
+        at = self._instants
+        if at == self.batch_size:
             return v
-        kappa = self._objective.mixing
-        omega = self._guidance * (1.0 - kappa)
-        twice, moved = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), asked, silent)
-        average = average_velocity(
-            self._network.bind(jax.lax.stop_gradient(params)),
-            self._config.prediction,
-            self._process,
-            twice,
-            moved,
+        rows = lambda x: x[at:]  # noqa: E731
+        average = self._average(state.params, *jax.tree.map(rows, (condition, moved)))
+        _, slope = jax.jvp(
+            lambda z, t: average(z, rows(r), t),
+            (rows(z), rows(t)),
+            (rows(tangent), jnp.ones_like(rows(t))),
         )
-        t = jnp.concatenate([t, t])
-        own, unasked = jnp.split(average(jnp.concatenate([z, z]), t, t), 2)
-        guided = omega * v + kappa * own + (1.0 - omega - kappa) * unasked
-        told = asked[0].text_mask.any(axis=1)[:, None, None, None, None]
-        return jnp.where(told, guided, v)
+        length = rows(t - r)[:, None, None, None, None]
+        return v.at[at:].add(-length * slope)
+
+    def _velocity(
+        self,
+        state: TrainState,
+        z: Video,
+        t: Float[Array, "B"],
+        v: Video,
+        condition: Condition,
+        moved: Video | None,
+    ) -> tuple[Video, Video]:
+        """The velocity that is averaged, and that along which the target is differentiated.
+
+        Both are guided, pushed away from what is seen in a clip without a sentence; a clip that has
+        none keeps its own.
+        """
+        teacher, scale = state.rest.get("teacher"), self._guidance
+        if scale == 1.0:
+            if teacher is None:
+                return v, v
+            v = self._average(teacher, condition, moved)(z, t, t)
+            return v, v
+        silent = condition.keep(text=False)
+        both = None if moved is None else jnp.concatenate([moved, self._moved(state, silent)])
+        average = self._average(
+            state.params if teacher is None else teacher, condition.beside(silent), both
+        )
+        twice = jnp.concatenate([t, t])
+        asked, unasked = jnp.split(average(jnp.concatenate([z, z]), twice, twice), 2)
+        if teacher is not None:
+            v = unasked + scale * (asked - unasked)  # the same, where there is no sentence
+            return v, v
+        kappa = self._objective.mixing
+        omega = scale * (1.0 - kappa)
+        told = condition.text_mask.any(axis=1)[:, None, None, None, None]
+        guided = omega * v + kappa * asked + (1.0 - omega - kappa) * unasked
+        return jnp.where(told, guided, v), asked
+
+    def _loss(
+        self,
+        params: Params,
+        z: Video,
+        r: Float[Array, "B"],
+        t: Float[Array, "B"],
+        condition: Condition,
+        moved: Video | None,
+        target: Video,
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Mean squared error on the frames after those that are given, weighted and not.
+
+        The weighted one says nothing of progress: at a power of 1 each weighted error is about 1.
+        """
+        u = self._average(params, condition, moved)(z, r, t)
+        known = condition.context.shape[1]
+        error = jnp.square(u - target)[:, known:].mean(axis=(1, 2, 3, 4))
+        weight = jax.lax.stop_gradient(error + _SMALLEST_ERROR) ** -self._objective.loss_power
+        return (weight * error).mean(), error.mean()
+
+    def _average(
+        self, params: Params, condition: Condition, moved: Video | None
+    ) -> AverageVelocity:
+        return average_velocity(
+            self._network.bind(params), self._config.prediction, self._process, condition, moved
+        )

@@ -14,7 +14,8 @@ from vidgen.types import Condition, Video
 
 AverageVelocity = Callable[[Video, Float[Array, "B"], Float[Array, "B"]], Video]
 """u(z, r, t): the mean of the velocity over [r, t] on the path that passes through z at t, so that
-z - (t - r) u lies on it at r. Where r = t it is the velocity itself."""
+z - (t - r) u lies on it at r. Where r = t it is the velocity itself. Geng et al., "Mean flows for
+one-step generative modeling" (2025), equation 3."""
 
 
 def average_velocity(
