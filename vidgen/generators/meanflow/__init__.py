@@ -25,7 +25,7 @@ class MeanFlow:
 
     A clip is drawn in two stages, see `vidgen.denoising.Cascade`, each in as many network passes as
     the sampler has steps. With `MeanFlowConfig.pretraining`, mean flow goes on from denoisers that
-    have learned flow matching in the phases that `diffusion` has.
+    have learned flow matching in the phases that `diffusion` has, and learns their flow.
     """
 
     card: ClassVar[Card] = Card(
@@ -34,9 +34,10 @@ class MeanFlow:
         summary="Average velocities in place of instantaneous ones, with guidance learned: a "
         "picture, then the clip that it begins, in a network pass or two each.",
         paper="Geng et al., Mean flows for one-step generative modeling (2025)",
-        matches_reference="no: the objective, guidance and weights are the paper's, but average "
-        "velocities are those of a predicted clip, as in pixel MeanFlow; the denoiser is our own "
-        "and small, and is shown the first frames moved by a learned flow",
+        matches_reference="no: identity, times, weights and guidance are the paper's, but average "
+        "velocities are those of a predicted clip, as in pixel MeanFlow; after flow matching the "
+        "velocity is a frozen denoiser's; the network is our own and small, and is shown the first "
+        "frames moved by a learned flow",
         few_step=True,
     )
 
