@@ -259,16 +259,12 @@ def test_second_phase_begins_as_what_the_first_has_learned(task):
         for params in (state.params, state.ema, state.rest["teacher"]):
             np.testing.assert_array_equal(params[name], value, err_msg=name)
     assert all(n.startswith("interval") for n in state.params.keys() - earlier["opening"].keys())
-    # Whatever the interval, it predicts what the denoiser does.
-    clip = jax.random.uniform(jax.random.key(1), (4, 1, *task.video_shape[1:]))
-    t = jnp.array([0.4, 0.6, 0.8, 1.0])
-    seen = (clip, t, told(task, 4), None)
-    plain = jax.jit(phases[1]._network.bind(earlier["opening"]))(*seen)
-    mean = jax.jit(phase._network.bind(state.params))(*seen, 0.5 * t)
-    np.testing.assert_allclose(plain, mean, atol=1e-6)
-    assert float(jnp.std(plain)) > 1e-3
+    # Of the interval it makes nothing at first: it predicts what the denoiser does.
+    for name in ("kernel", "bias"):
+        assert not np.asarray(state.params[f"interval_embed.second.{name}"]).any()
     # And goes on from there by the contract, its teacher as it was.
-    batch = Batch(video=jnp.broadcast_to(clip, (4, *task.video_shape)), condition=condition)
+    video = jax.random.uniform(jax.random.key(1), (4, *task.video_shape), minval=-1.0)
+    batch = Batch(video=video, condition=condition)
     after, metrics = jax.jit(phase.step)(state, batch, jax.random.key(2), jnp.float32(0.5))
     assert np.isfinite(metrics["loss"])
     assert int(after.step) == 1

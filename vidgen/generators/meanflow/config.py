@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from vidgen.denoising import DenoisingConfig
+from vidgen.optim import Optimizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,11 @@ class MeanFlowConfig(DenoisingConfig):
 
     @classmethod
     def tiny(cls) -> MeanFlowConfig:
-        """The same code in milliseconds, without the phases that come before mean flow."""
-        return dataclasses.replace(super().tiny(), pretraining=0.0)
+        """The same code in milliseconds, without the phases that come before mean flow, and by the
+        optimiser that compiles fastest.
+        """
+        plain = Optimizer(learning_rate=3e-3)
+        return dataclasses.replace(super().tiny(), pretraining=0.0, optimizer=plain)
 
 
 @jax.tree_util.register_dataclass
