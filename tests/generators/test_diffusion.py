@@ -12,13 +12,14 @@ from flax import nnx
 
 from vidgen import nn
 from vidgen.contract import TrainState
-from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
-from vidgen.generators.diffusion.denoiser import (
+from vidgen.denoising import Flow, Gaussian
+from vidgen.denoising.denoiser import (
     ConvBlock,
     Denoiser,
     TimeMixing,
 )
-from vidgen.generators.diffusion.process import Flow, Gaussian, process_of
+from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
+from vidgen.generators.diffusion.config import process_of
 from vidgen.generators.diffusion.sampling import draw, guided
 from vidgen.types import Batch, Condition
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PALETTE = ("#D55E00", "#2B8CC4", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D")
-BUILT_IN = ("gan", "autoregressive", "diffusion", "masked")
+BUILT_IN = ("gan", "autoregressive", "diffusion", "masked", "meanflow")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 INK = "#010203"

@@ -7,19 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vidgen import nn
 from vidgen.contract import Card, Key, Phase
-from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler
-from vidgen.generators.diffusion.denoiser import Denoiser
-from vidgen.generators.diffusion.phase import DenoisingPhase
-from vidgen.generators.diffusion.process import process_of
+from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, opened, unopened
+from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler, process_of
 from vidgen.generators.diffusion.sampling import Velocity, draw
-from vidgen.motion import MotionPhase
 from vidgen.registry import register
-from vidgen.types import Batch, Condition, Params, Task, Video
+from vidgen.types import Condition, Params, Task, Video
 
 __all__ = ["Diffusion", "DiffusionConfig", "DiffusionSampler"]
 
@@ -28,10 +23,7 @@ __all__ = ["Diffusion", "DiffusionConfig", "DiffusionSampler"]
 class Diffusion:
     """Denoisers with space-time attention, trained by flow matching or Gaussian diffusion.
 
-    A clip is drawn in two steps: its opening (the first frames, as many as a condition may give)
-    from the sentence, unless it is given; then all of it from sentence and opening. Each step has a
-    denoiser of its own. That of openings sees many scenes in the time of one clip; that of clips
-    always has first frames, and is shown where motion compensation carries them.
+    A clip is drawn in two stages, see `vidgen.denoising.Cascade`.
     """
 
     card: ClassVar[Card] = Card(
@@ -46,44 +38,19 @@ class Diffusion:
     )
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
-        self._config, self._process = config, process_of(config)
-        # The task as the denoiser of clips sees it, which always has frames to begin with.
-        self._task = task = dataclasses.replace(task, context_frames=task.opening_frames)
-        first = dataclasses.replace(task, frames=task.context_frames, context_frames=0)
-        # All frames of an opening become one in the middle of its U.
-        begin = dataclasses.replace(
-            config, merge=(0, *config.merge[1:]), time_mean=config.opening_time_mean
-        )
-        self._begin = process_of(begin)
-        self._motion = MotionPhase(
-            config.motion, task, share=config.motion_share, drop_text=config.drop_text
-        )
-        self._opening = nn.Network(lambda rngs: Denoiser(begin, first, rngs=rngs))
-        self._network = nn.Network(lambda rngs: Denoiser(config, task, rngs=rngs))
+        self._config = config
+        self._process = process_of(config)
+        self._begin = process_of(dataclasses.replace(config, time_mean=config.opening_time_mean))
+        self._cascade = Cascade(config, task)
+        self._opening = self._cascade.opening.network()
+        self._network = self._cascade.clips.network()
 
     def phases(self) -> Sequence[Phase]:
         """Motion compensation, the denoiser of openings, and that of clips."""
-        config = self._config
-        opening = DenoisingPhase(
-            "opening",
-            self._opening,
-            self._begin,
-            config,
-            view=self._first,
-            share=config.opening_share,
-            batch_size=config.opening_batch_size,
-        )
-        clips = DenoisingPhase(
-            "denoiser",
-            self._network,
-            self._process,
-            config,
-            view=self._begun,
-            share=1.0 - config.motion_share - config.opening_share,
-            batch_size=config.batch_size,
-            motion=self._motion,
-        )
-        return [self._motion, opening, clips]
+        cascade = self._cascade
+        opening = DenoisingPhase(cascade.opening, self._opening, self._begin)
+        clips = DenoisingPhase(cascade.clips, self._network, self._process)
+        return [cascade.motion, opening, clips]
 
     def sample(
         self,
@@ -94,38 +61,29 @@ class Diffusion:
     ) -> Video:
         """See `vidgen.contract.Generator.sample`; `sampler` is a `DiffusionSampler`."""
         sampler = sampler or DiffusionSampler()
+        opening, clips, compensate = (
+            self._cascade.opening,
+            self._cascade.clips,
+            self._cascade.motion,
+        )
         begun = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
-        condition = self._with_opening(params["opening"], condition, begun, sampler)
-        denoiser = self._network.bind(params["denoiser"])
-        motion = self._motion.network.bind(params[self._motion.name])
+        beginner = self._opening.bind(params[opening.name])
+        drawn = draw(
+            lambda condition: self._velocity(beginner, condition, None),
+            self._process,
+            opening.task.video_shape,
+            unopened(condition),
+            begun,
+            dataclasses.replace(sampler, guidance=sampler.opening_guidance),
+        )
+        condition = opened(condition, drawn)
+        denoiser = self._network.bind(params[clips.name])
+        motion = compensate.network.bind(params[compensate.name])
 
         def told(condition: Condition) -> Velocity:
             return self._velocity(denoiser, condition, motion(condition.context, condition))
 
-        return draw(told, self._process, self._task.video_shape, condition, keys, sampler)
-
-    def _with_opening(
-        self, params: Params, condition: Condition, keys: Key, sampler: DiffusionSampler
-    ) -> Condition:
-        """The condition with an opening drawn wherever none is given."""
-        frames = self._task.context_frames
-        denoiser = self._opening.bind(params)
-        drawn = draw(
-            lambda condition: self._velocity(denoiser, condition, None),
-            self._process,
-            (frames, *self._task.video_shape[1:]),
-            _without_context(condition),
-            keys,
-            dataclasses.replace(sampler, guidance=sampler.opening_guidance),
-        )
-        K = condition.context_mask.shape[1]
-        given = condition.context_mask[:, :, None, None, None]
-        first = jnp.where(given, condition.context, drawn[:, :K])
-        return dataclasses.replace(
-            condition,
-            context=jnp.concatenate([first, drawn[:, K:]], axis=1),
-            context_mask=jnp.ones((condition.batch_size, frames), bool),
-        )
+        return draw(told, self._process, clips.task.video_shape, condition, keys, sampler)
 
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
         def velocity(x: Video, t: Float[Array, "B"]) -> Video:
@@ -135,23 +93,3 @@ class Diffusion:
             return predicted
 
         return velocity
-
-    def _first(self, batch: Batch) -> tuple[Video, Condition]:
-        return batch.video[:, : self._task.context_frames], _without_context(batch.condition)
-
-    def _begun(self, batch: Batch) -> tuple[Video, Condition]:
-        frames = self._task.context_frames
-        begun = dataclasses.replace(
-            batch.condition,
-            context=batch.video[:, :frames],
-            context_mask=jnp.ones((len(batch.video), frames), bool),
-        )
-        return batch.video, begun
-
-
-def _without_context(condition: Condition) -> Condition:
-    return dataclasses.replace(
-        condition,
-        context=condition.context[:, :0],
-        context_mask=condition.context_mask[:, :0],
-    )

@@ -7,111 +7,39 @@ from typing import Any, Literal
 
 import jax
 
-from vidgen.motion import MotionConfig
-from vidgen.optim import Optimizer, Schedule
+from vidgen.denoising import DenoisingConfig, Flow, Gaussian, Process
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DiffusionConfig:
+class DiffusionConfig(DenoisingConfig):
     """A denoiser, the path it walks and how it is trained.
 
     Attributes:
         process: ``flow`` (straight path, continuous times) or ``gaussian`` (variance preserving,
             discrete times).
-        prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
-            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself; the loss is that
-            of the velocity it implies all the same). Clips are far simpler than noise, and a small
-            network need not learn to pass noise through; Li & He, "Back to basics: let denoising
-            generative models denoise" (2025).
         noise: schedule of the Gaussian process, ``cosine`` or ``linear``.
         timesteps: discrete times of the Gaussian process.
-        time_mean: mean of the logit-normal draw of flow times (0 is the clip, 1 is noise); clips
-            are mostly ground, so what matters is decided at high noise.
-        time_std: its standard deviation.
-        patch: side of the square patches that become tokens.
-        merge: frames, rows and columns of tokens that become one in the middle of the U; 0 frames
-            for all of them.
-        width: features of an outer token.
-        depth: convolutional blocks on the way in, and again on the way out.
-        middle_width: features of a middle token.
-        middle_depth: transformer blocks in the middle.
-        heads: attention heads in the middle.
-        attention: ``full`` space-time attention in the middle, or ``factorised``.
-        drop_text: share of training clips whose sentence is hidden.
-        batch_size: clips a step.
-        motion: of the motion compensation that is shown to the denoiser of clips.
-        motion_share: fraction of the budget for it.
-        opening_share: fraction of the budget for the denoiser of openings, the first frames of
-            clips: as many as a condition may give, at least one.
-        opening_batch_size: openings a step.
-        opening_time_mean: as `time_mean`, for openings: what a picture shows is decided at lower
-            noise than what a clip does.
-        ema_decay: of the weights that sampling reads.
-        optimizer: how the weights move.
     """
 
     process: Literal["flow", "gaussian"] = "flow"
-    prediction: Literal["velocity", "x"] = "x"
     noise: Literal["cosine", "linear"] = "cosine"
     timesteps: int = 1000
-    time_mean: float = 1.6
-    time_std: float = 1.2
-    patch: int = 4
-    merge: tuple[int, int, int] = (0, 2, 2)
-    width: int = 64
-    depth: int = 2
-    middle_width: int = 128
-    middle_depth: int = 1
-    heads: int = 4
-    attention: Literal["full", "factorised"] = "full"
-    drop_text: float = 0.1
-    batch_size: int = 8
-    motion: MotionConfig = dataclasses.field(default=MotionConfig())
-    motion_share: float = 0.125
-    opening_share: float = 0.425
-    opening_batch_size: int = 64
-    opening_time_mean: float = 0.8
-    ema_decay: float = 0.99
-    optimizer: Optimizer = Optimizer(
-        kind="muon",
-        learning_rate=7e-3,
-        adam_learning_rate=3e-3,
-        adam_only="embed|head|stem|mixing",
-        schedule=Schedule(warmup=0.02, hold=0.4, shape="linear", final=0.02),
-    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, allowed in {
             "process": ("flow", "gaussian"),
-            "prediction": ("velocity", "x"),
             "noise": ("cosine", "linear"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        if (
-            min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
-            <= 0
-        ):
-            raise ValueError(
-                "motion_share and opening_share must be above 0 and leave something for clips, got "
-                f"{self.motion_share} and {self.opening_share}"
-            )
 
-    @classmethod
-    def tiny(cls) -> DiffusionConfig:
-        """The same code in milliseconds."""
-        return cls(
-            merge=(2, 2, 2),
-            width=16,
-            depth=1,
-            middle_width=16,
-            middle_depth=1,
-            heads=2,
-            batch_size=4,
-            opening_batch_size=4,
-            motion=MotionConfig.tiny(),
-            ema_decay=0.9,
-        )
+
+def process_of(config: DiffusionConfig) -> Process:
+    """The path that a config asks for."""
+    if config.process == "flow":
+        return Flow(config.time_mean, config.time_std)
+    return Gaussian(config.noise, config.timesteps)
 
 
 @jax.tree_util.register_dataclass

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
+from vidgen.denoising import Process
 from vidgen.generators.diffusion.config import DiffusionSampler
-from vidgen.generators.diffusion.process import Process
 from vidgen.types import Condition, Video
 
 Velocity = Callable[[Video, Float[Array, "B"]], Video]

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
-from vidgen.generators.diffusion.config import DiffusionConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +117,3 @@ class Gaussian:
 
 
 Process = Flow | Gaussian
-
-
-def process_of(config: DiffusionConfig) -> Process:
-    """The path that a config asks for."""
-    if config.process == "flow":
-        return Flow(config.time_mean, config.time_std)
-    return Gaussian(config.noise, config.timesteps)

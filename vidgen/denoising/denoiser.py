@@ -18,7 +18,7 @@ from jax.nn import initializers
 from jaxtyping import Array, Bool, Float
 
 from vidgen import nn
-from vidgen.generators.diffusion.config import DiffusionConfig
+from vidgen.denoising.config import DenoisingConfig
 from vidgen.types import Condition, Task, Video
 
 _CONDITION_WIDTH = 128
@@ -31,6 +31,8 @@ class Denoiser(nnx.Module):
     Args:
         config: widths and depths.
         task: shapes of the clips.
+        interval: whether it predicts an average over an interval of times, and is told its length.
+            What it makes of that begins at nothing, so that it begins as a network without it.
         rngs: source of the initial weights.
 
     Raises:
@@ -40,7 +42,14 @@ class Denoiser(nnx.Module):
     (2023), for the transformer in the middle of a U; Peebles & Xie (2023) for adaptive norms.
     """
 
-    def __init__(self, config: DiffusionConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        config: DenoisingConfig,
+        task: Task,
+        *,
+        interval: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
         p, (mt, mh, mw) = config.patch, config.merge
         mt = mt or task.frames
         for axis, size, unit in (
@@ -50,14 +59,14 @@ class Denoiser(nnx.Module):
         ):
             if size % unit:
                 raise ValueError(
-                    f"diffusion needs {axis} in multiples of {unit} (patch x merge), got {size}; "
+                    f"a denoiser needs {axis} in multiples of {unit} (patch x merge), got {size}; "
                     "choose another patch or merge"
                 )
         self.patch, self.merge, self.shape = (1, p, p), (mt, mh, mw), task.video_shape
         width, middle, cond = config.width, config.middle_width, _CONDITION_WIDTH
         shown = 2 if task.context_frames else 1
         self.stem = nnx.Linear(p * p * shown * task.channels, width, rngs=rngs)
-        self.time_embed = _Embedding(64, cond, rngs=rngs)
+        self.time_embed = _Embedding(64, config.time_frequency, cond, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, cond, rngs=rngs)
         self.frame_embed = nnx.Param(initializers.normal(1.0)(rngs.params(), (task.frames, cond)))
         self.steer = nnx.Linear(cond, cond, rngs=rngs)
@@ -86,9 +95,18 @@ class Denoiser(nnx.Module):
         self.head = nnx.Linear(
             width, p * p * task.channels, kernel_init=initializers.zeros, rngs=rngs
         )
+        # The last to draw, so that the others draw the same with it and without.
+        self.interval_embed = (
+            _Embedding(64, config.time_frequency, cond, zero=True, rngs=rngs) if interval else None
+        )
 
     def __call__(
-        self, x: Video, t: Float[Array, "B"], condition: Condition, moved: Video | None = None
+        self,
+        x: Video,
+        t: Float[Array, "B"],
+        condition: Condition,
+        moved: Video | None = None,
+        interval: Float[Array, "B"] | None = None,
     ) -> Video:
         """The prediction at noisy clips `x` and times `t` in [0, 1].
 
@@ -99,10 +117,14 @@ class Denoiser(nnx.Module):
             moved: the first frames and what becomes of them by motion compensation, where the task
                 has context frames. What moves in the later frames looks like them, and need not be
                 carried across frames by the network.
+            interval: lengths of the intervals that end at `t`, 0 if None, for a network that is
+                told of them.
         """
         seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
         tokens = self.stem(nn.patchify(seen, self.patch))
         known = self.time_embed(t) + self.words(condition.text, condition.text_mask)
+        if self.interval_embed is not None:
+            known = known + self.interval_embed(jnp.zeros_like(t) if interval is None else interval)
         steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
         steer = jax.nn.silu(self.steer(steer))
         middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
@@ -119,15 +141,21 @@ class Denoiser(nnx.Module):
 
 
 class _Embedding(nnx.Module):
-    """A scalar in [0, 1] to features."""
+    """A scalar in [0, 1] to features, by way of sinusoids up to a frequency; all 0 at first with
+    `zero`.
+    """
 
-    def __init__(self, inner: int, width: int, *, rngs: nnx.Rngs) -> None:
-        self.inner = inner
+    def __init__(
+        self, inner: int, frequency: float, width: int, *, zero: bool = False, rngs: nnx.Rngs
+    ) -> None:
+        self.inner, self.frequency = inner, frequency
+        last = initializers.zeros if zero else initializers.lecun_normal()
         self.first = nnx.Linear(inner, width, rngs=rngs)
-        self.second = nnx.Linear(width, width, rngs=rngs)
+        self.second = nnx.Linear(width, width, kernel_init=last, rngs=rngs)
 
     def __call__(self, t: Float[Array, "B"]) -> Float[Array, "B E"]:
-        return self.second(jax.nn.silu(self.first(nn.sinusoids(1000.0 * t, self.inner))))
+        waves = nn.sinusoids(self.frequency * t, self.inner, longest=10.0 * self.frequency)
+        return self.second(jax.nn.silu(self.first(waves)))
 
 
 class WordPool(nnx.Module):

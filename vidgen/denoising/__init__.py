@@ -1,0 +1,22 @@
+"""Denoisers of openings and of clips, their paths and their training, shared by generators."""
+
+from vidgen.denoising.config import DenoisingConfig
+from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.phase import DenoisingPhase, StagePhase
+from vidgen.denoising.process import Flow, Gaussian, Process
+from vidgen.denoising.stage import Cascade, Stage, begun, opened, unopened
+
+__all__ = [
+    "Cascade",
+    "Denoiser",
+    "DenoisingConfig",
+    "DenoisingPhase",
+    "Flow",
+    "Gaussian",
+    "Process",
+    "Stage",
+    "StagePhase",
+    "begun",
+    "opened",
+    "unopened",
+]

@@ -1,0 +1,111 @@
+"""What denoisers are made of and how they are trained, whatever walks with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, TypeVar
+
+from vidgen.motion import MotionConfig
+from vidgen.optim import Optimizer, Schedule
+from vidgen.types import ADDED_LATER
+
+Config = TypeVar("Config", bound="DenoisingConfig")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DenoisingConfig:
+    """The denoisers of openings and of clips, and their training.
+
+    Attributes:
+        prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
+            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself; the loss is that
+            of the velocity it implies all the same). Clips are far simpler than noise, and a small
+            network need not learn to pass noise through; Li & He, "Back to basics: let denoising
+            generative models denoise" (2025).
+        time_mean: mean of the logit-normal draw of flow times (0 is the clip, 1 is noise); clips
+            are mostly ground, so what matters is decided at high noise.
+        time_std: its standard deviation.
+        time_frequency: of the fastest of the sinusoids in which a time is told, in radians from the
+            clip to the noise; the slowest has 0.1.
+        patch: side of the square patches that become tokens.
+        merge: frames, rows and columns of tokens that become one in the middle of the U; 0 frames
+            for all of them.
+        width: features of an outer token.
+        depth: convolutional blocks on the way in, and again on the way out.
+        middle_width: features of a middle token.
+        middle_depth: transformer blocks in the middle.
+        heads: attention heads in the middle.
+        attention: ``full`` space-time attention in the middle, or ``factorised``.
+        drop_text: share of training clips whose sentence is hidden.
+        batch_size: clips a step.
+        motion: of the motion compensation that is shown to the denoiser of clips.
+        motion_share: fraction of the budget for it.
+        opening_share: fraction of the budget for the denoiser of openings, the first frames of
+            clips: as many as a condition may give, at least one.
+        opening_batch_size: openings a step.
+        opening_time_mean: as `time_mean`, for openings: what a picture shows is decided at lower
+            noise than what a clip does.
+        ema_decay: of the weights that sampling reads.
+        optimizer: how the weights move.
+
+    Raises:
+        ValueError: if there is no such prediction, or a share leaves nothing for another.
+    """
+
+    prediction: Literal["velocity", "x"] = "x"
+    time_mean: float = 1.6
+    time_std: float = 1.2
+    time_frequency: float = dataclasses.field(default=1000.0, metadata=ADDED_LATER)
+    patch: int = 4
+    merge: tuple[int, int, int] = (0, 2, 2)
+    width: int = 64
+    depth: int = 2
+    middle_width: int = 128
+    middle_depth: int = 1
+    heads: int = 4
+    attention: Literal["full", "factorised"] = "full"
+    drop_text: float = 0.1
+    batch_size: int = 8
+    motion: MotionConfig = dataclasses.field(default=MotionConfig())
+    motion_share: float = 0.125
+    opening_share: float = 0.425
+    opening_batch_size: int = 64
+    opening_time_mean: float = 0.8
+    ema_decay: float = 0.99
+    optimizer: Optimizer = Optimizer(
+        kind="muon",
+        learning_rate=7e-3,
+        adam_learning_rate=3e-3,
+        adam_only="embed|head|stem|mixing",
+        schedule=Schedule(warmup=0.02, hold=0.4, shape="linear", final=0.02),
+    )
+
+    def __post_init__(self) -> None:
+        if self.prediction not in ("velocity", "x"):
+            raise ValueError(
+                f"prediction must be one of ('velocity', 'x'), got {self.prediction!r}"
+            )
+        if (
+            min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
+            <= 0
+        ):
+            raise ValueError(
+                "motion_share and opening_share must be above 0 and leave something for clips, got "
+                f"{self.motion_share} and {self.opening_share}"
+            )
+
+    @classmethod
+    def tiny(cls: type[Config]) -> Config:
+        """The same code in milliseconds."""
+        return cls(
+            merge=(2, 2, 2),
+            width=16,
+            depth=1,
+            middle_width=16,
+            middle_depth=1,
+            heads=2,
+            batch_size=4,
+            opening_batch_size=4,
+            motion=MotionConfig.tiny(),
+            ema_decay=0.9,
+        )

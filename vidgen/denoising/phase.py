@@ -1,0 +1,110 @@
+"""The training phases of denoisers: what all of them share, and flow matching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vidgen import nn
+from vidgen.contract import Key, TrainState
+from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.process import Process
+from vidgen.denoising.stage import Stage
+from vidgen.optim import ema
+from vidgen.types import Batch, Condition, Metrics, Params, Video
+
+
+class StagePhase:
+    """What any training of a stage's denoiser does around its objective.
+
+    Args:
+        stage: what is learned, from what, and how.
+        network: the denoiser.
+    """
+
+    def __init__(self, stage: Stage, network: nn.Network[Denoiser]) -> None:
+        self.name, self.share, self.batch_size = stage.name, stage.share, stage.batch_size
+        self._network, self._config = network, stage.config
+        self._view, self._motion = stage.view, stage.motion
+
+    def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
+        """First weights, whose average starts there; the motion is carried along, frozen."""
+        params = self._first_weights(key, earlier)
+        rest = {}
+        if self._motion is not None:
+            rest["motion"] = jax.tree.map(jnp.copy, earlier[self._motion.name])
+        return TrainState.create(params, self._config.optimizer.init(params), rest=rest)
+
+    def export(self, state: TrainState) -> Params:
+        """The averaged weights."""
+        return state.ema
+
+    def _first_weights(self, key: Key, earlier: Mapping[str, Params]) -> Params:
+        """Fresh ones."""
+        del earlier
+        return self._network.init(key)
+
+    def _moved(self, state: TrainState, condition: Condition) -> Video | None:
+        """The context, and what becomes of it as the sentence asks, where there is a context."""
+        if self._motion is None:
+            return None
+        return self._motion.network.bind(state.rest["motion"])(condition.context, condition)
+
+    def _updated(
+        self, state: TrainState, loss: Array, grads: Params, progress: Float[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        """The state one step further, and what a step reports."""
+        params, opt_state, metrics = self._config.optimizer.update(
+            grads, state.opt_state, state.params, progress
+        )
+        average = ema(state.ema, params, state.step, self._config.ema_decay)
+        state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
+        return state, {"loss": loss, **metrics}
+
+
+class DenoisingPhase(StagePhase):
+    """Regress the velocity of a noisy clip.
+
+    Args:
+        stage: what is learned, from what, and how.
+        network: the denoiser.
+        process: the path it walks.
+
+    References: denoising: Lipman et al., "Flow matching for generative modeling" (2023).
+    """
+
+    def __init__(self, stage: Stage, network: nn.Network[Denoiser], process: Process) -> None:
+        super().__init__(stage, network)
+        self._process = process
+
+    def step(
+        self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        """One step on the loss of `_loss`."""
+        for_drop, for_noise = jax.random.split(key)
+        clip, condition = self._view(batch)
+        condition = condition.drop(for_drop, text=self._config.drop_text)
+        loss, grads = jax.value_and_grad(self._loss)(
+            state.params, clip, condition, self._moved(state, condition), for_noise
+        )
+        return self._updated(state, loss, grads, progress)
+
+    def _loss(
+        self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key
+    ) -> Float[Array, ""]:
+        """Mean squared error of the velocity on the frames after those that are given."""
+        process = self._process
+        for_time, for_noise = jax.random.split(key)
+        t = process.draw(for_time, clip.shape[0])
+        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
+        wide = t[:, None, None, None, None]
+        a, b = process.level(wide)
+        x = a * clip + b * noise
+        velocity = self._network.bind(params)(x, t, condition, moved)
+        if self._config.prediction == "x":
+            velocity = process.velocity(x, velocity, wide)
+        known = condition.context.shape[1]
+        return jnp.square(velocity - process.target(clip, noise, wide))[:, known:].mean()

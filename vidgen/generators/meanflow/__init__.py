@@ -1,0 +1,132 @@
+"""Mean flow over pixels: average velocities, with which a clip is drawn in a step or a few."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import jax
+
+from vidgen.contract import Card, Key, Phase
+from vidgen.denoising import Cascade, DenoisingPhase, Flow, Stage, opened, unopened
+from vidgen.generators.meanflow.config import MeanFlowConfig, MeanFlowSampler
+from vidgen.generators.meanflow.phase import MeanFlowPhase
+from vidgen.generators.meanflow.velocity import AverageVelocity, average_velocity, draw
+from vidgen.registry import register
+from vidgen.types import Condition, Params, Task, Video
+
+__all__ = ["MeanFlow", "MeanFlowConfig", "MeanFlowSampler"]
+
+
+@register("meanflow", MeanFlowConfig)
+class MeanFlow:
+    """The denoisers of `diffusion`, that learn the average velocity over any interval of times.
+
+    A clip is drawn in two stages, see `vidgen.denoising.Cascade`, each in as many network passes as
+    the sampler has steps. With `MeanFlowConfig.pretraining`, mean flow goes on from denoisers that
+    have learned flow matching in the phases that `diffusion` has, and learns their flow.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="meanflow",
+        family="diffusion",
+        summary="Average velocities in place of instantaneous ones, with guidance learned: a "
+        "picture, then the clip that it begins, in a network pass or two each.",
+        paper="Geng et al., Mean flows for one-step generative modeling (2025)",
+        matches_reference="no: identity, times, weights and guidance are the paper's, but average "
+        "velocities are those of a predicted clip, as in pixel MeanFlow; after flow matching the "
+        "velocity is a frozen denoiser's; the network is our own and small, and is shown the first "
+        "frames moved by a learned flow",
+        few_step=True,
+    )
+
+    def __init__(self, config: MeanFlowConfig, task: Task) -> None:
+        self._config, self._cascade = config, Cascade(config, task)
+        self._guidance = {
+            self._cascade.opening.name: config.opening_guidance,
+            self._cascade.clips.name: config.guidance,
+        }
+        self._networks = {
+            stage.name: stage.network(interval=True) for stage in self._cascade.stages
+        }
+
+    def phases(self) -> Sequence[Phase]:
+        """Motion compensation, then flow matching, if any, and mean flow of both stages."""
+        stages, flow_matching = self._cascade.stages, self._config.pretraining
+        before, after = [], []
+        for stage in stages:
+            if flow_matching:
+                before.append(
+                    DenoisingPhase(
+                        dataclasses.replace(stage, share=flow_matching * stage.share),
+                        stage.network(),
+                        Flow(stage.config.time_mean, stage.config.time_std),
+                    )
+                )
+            after.append(
+                MeanFlowPhase(
+                    dataclasses.replace(
+                        stage, name=_trained_by(stage), share=(1.0 - flow_matching) * stage.share
+                    ),
+                    self._networks[stage.name],
+                    self._config,
+                    guidance=self._guidance[stage.name],
+                    start=stage.name if flow_matching else None,
+                )
+            )
+        return [self._cascade.motion, *before, *after]
+
+    def sample(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        sampler: MeanFlowSampler | None = None,
+    ) -> Video:
+        """See `vidgen.contract.Generator.sample`; `sampler` is a `MeanFlowSampler`."""
+        sampler = sampler or MeanFlowSampler()
+        opening, clips, compensate = (
+            self._cascade.opening,
+            self._cascade.clips,
+            self._cascade.motion,
+        )
+        told = unopened(condition)
+        drawn = draw(
+            self._average(opening, params, told, None),
+            opening.task.video_shape,
+            told,
+            jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys),
+            steps=sampler.opening_steps or sampler.steps,
+            curve=sampler.curve,
+        )
+        told = opened(condition, drawn)
+        moved = compensate.network.bind(params[compensate.name])(told.context, told)
+        return draw(
+            self._average(clips, params, told, moved),
+            clips.task.video_shape,
+            told,
+            keys,
+            steps=sampler.steps,
+            curve=sampler.curve,
+        )
+
+    def _average(
+        self,
+        stage: Stage,
+        params: Mapping[str, Params],
+        condition: Condition,
+        moved: Video | None,
+    ) -> AverageVelocity:
+        return average_velocity(
+            self._networks[stage.name].bind(params[_trained_by(stage)]),
+            self._config.prediction,
+            Flow(stage.config.time_mean, stage.config.time_std),
+            condition,
+            moved,
+        )
+
+
+def _trained_by(stage: Stage) -> str:
+    """The phase that trains a stage's average velocity."""
+    return f"meanflow-{stage.name}"

@@ -1,0 +1,97 @@
+"""What can be set before training a mean flow, and what can be turned at sampling time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from vidgen.denoising import DenoisingConfig
+from vidgen.optim import Optimizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeanFlowConfig(DenoisingConfig):
+    """Denoisers that predict average velocities, and how they are trained.
+
+    A training clip is seen at the end t of an interval [r, t] of flow times: the later and the
+    earlier of two logit-normal draws, of which `time_mean` and `time_std` are of the first.
+
+    Attributes:
+        time_frequency: as in `DenoisingConfig`. Low, because the target holds a derivative by time,
+            which fast sinusoids make as large as they are fast; Lu & Song, "Simplifying,
+            stabilizing and scaling continuous-time consistency models" (2025), section 4.1.
+        pretraining: share of each denoiser's budget for flow matching, from whose weights mean flow
+            goes on, with the velocity that they give; 0 trains mean flow from the start.
+        instants: share of training clips whose interval is empty, r = t: plain flow matching.
+        start_mean: mean of the logit-normal draw of the second time.
+        start_std: its standard deviation.
+        guidance: scale at which the flow of clips is learned, the paper's omega / (1 - kappa); 1
+            follows the condition, more exaggerates it. Sampling then needs no second pass.
+        opening_guidance: the same for openings.
+        mixing: share of the guided velocity that is the network's own and not the clip's (the
+            paper's kappa, appendix B.1), where mean flow is trained from the start: with more, the
+            target is less noisy.
+        loss_power: p of the adaptive weight 1 / (error + c)^p of section 4.3; 0 for a squared
+            error.
+
+    Raises:
+        ValueError: if a share lies outside [0, 1], or is 1 and leaves nothing, or a scale is not
+            positive.
+
+    References: Geng et al., "Mean flows for one-step generative modeling" (2025): average velocity
+    and identity, equations 3 and 6; times, weights and guidance, sections 4.2 and 4.3.
+    """
+
+    time_frequency: float = 30.0
+    pretraining: float = 0.5
+    instants: float = 0.5
+    start_mean: float = -0.4
+    start_std: float = 1.0
+    guidance: float = 1.0
+    opening_guidance: float = 4.0
+    mixing: float = 0.75
+    loss_power: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("pretraining", "mixing"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        if not 0.0 <= self.instants <= 1.0:
+            raise ValueError(f"instants must lie in [0, 1], got {self.instants}")
+        for name in ("guidance", "opening_guidance"):
+            if getattr(self, name) <= 0.0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+
+    @classmethod
+    def tiny(cls) -> MeanFlowConfig:
+        """The same code in milliseconds, without the phases that come before mean flow, and by the
+        optimiser that compiles fastest.
+        """
+        plain = Optimizer(learning_rate=3e-3)
+        return dataclasses.replace(super().tiny(), pretraining=0.0, optimizer=plain)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeanFlowSampler:
+    """What can be turned when a clip is drawn.
+
+    Attributes:
+        steps: network passes. Static.
+        opening_steps: the same for the opening; None takes `steps`. Static.
+        curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
+            noise. Traced.
+    """
+
+    steps: int = dataclasses.field(default=2, metadata={"static": True})
+    opening_steps: int | None = dataclasses.field(default=None, metadata={"static": True})
+    curve: Any = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.opening_steps or self.steps) < 1:
+            raise ValueError(
+                f"steps must be at least 1, got {self.steps} and {self.opening_steps} of openings"
+            )
