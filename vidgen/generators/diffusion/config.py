@@ -9,6 +9,7 @@ import jax
 
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
+from vidgen.space import Range, Space
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,16 @@ class DiffusionConfig:
             motion=MotionConfig.tiny(),
             ema_decay=0.9,
         )
+
+    @classmethod
+    def search_space(cls) -> Space:
+        """The denoisers' rate, how phases share the budget, and which noise clips are drawn at."""
+        return {
+            "optimizer.learning_rate": Range(2e-3, 2e-2, log=True),
+            "motion_share": Range(0.05, 0.25),
+            "opening_share": Range(0.2, 0.6),
+            "time_mean": Range(0.0, 2.4),
+        }
 
 
 @jax.tree_util.register_dataclass

@@ -8,6 +8,7 @@ import jax
 
 from vidgen.generators.gan.losses import LOSSES, LossKind
 from vidgen.optim import Optimizer, Schedule
+from vidgen.space import Range, Space
 
 _PLAYER = Optimizer(
     kind="muon",
@@ -109,6 +110,16 @@ class GanConfig:
             flow_grid=2,
             discriminator_width=8,
         )
+
+    @classmethod
+    def search_space(cls) -> Space:
+        """The pace of both players, how smooth the judge is kept, and how much captions weigh."""
+        return {
+            "generator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
+            "discriminator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
+            "gamma": Range(1.0, 100.0, log=True),
+            "matching": Range(0.25, 4.0, log=True),
+        }
 
 
 @jax.tree_util.register_dataclass
