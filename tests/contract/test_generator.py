@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import jax
@@ -11,7 +12,11 @@ import numpy as np
 import pytest
 
 from vidgen import registry
+from vidgen.comparison import overrides, proposals
+from vidgen.comparison.experiment import Experiment
 from vidgen.contract import Generator, Phase, TrainState
+from vidgen.space import Range, Searchable
+from vidgen.training import Budget
 from vidgen.types import Condition, Images
 
 
@@ -197,3 +202,22 @@ def test_config_is_frozen_and_of_its_own_class(run, task):
             setattr(built, fields[0].name, None)
     with pytest.raises(TypeError, match="takes a"):
         registry.entry(run.name).build(task, object())
+
+
+def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(run, task):
+    config = registry.entry(run.name).config
+    assert isinstance(config(), Searchable) == bool(run.phases), "what learns can be searched"
+    if not run.phases:
+        return
+    for start in (config(), config.tiny()):
+        space = proposals.declared(run.name, start)
+    small = Experiment(
+        name="small", task=task, generators={run.name: config.tiny()}, budget=Budget(1, "steps")
+    )
+    ends = [(d.low, d.high) if isinstance(d, Range) else d.values for d in space.values()]
+    for corner in itertools.product(*ends):
+        changes = dict(zip((f"{run.name}.{path}" for path in space), corner, strict=True))
+        built = overrides.apply(small, changes).generators[run.name]
+        shares = [phase.share for phase in registry.entry(run.name).build(task, built).phases()]
+        assert min(shares) > 0
+        assert math.isclose(sum(shares), 1.0)
