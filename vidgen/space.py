@@ -46,8 +46,9 @@ class Range:
             raise ValueError(f"a range drawn in the logarithm must be positive, got {self}")
 
     def __contains__(self, value: object) -> bool:
-        number = isinstance(value, float | int) and not isinstance(value, bool)
-        return number and self.low <= value <= self.high
+        if isinstance(value, bool) or not isinstance(value, float | int):
+            return False
+        return self.low <= value <= self.high
 
 
 @dataclasses.dataclass(frozen=True)
