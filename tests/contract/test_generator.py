@@ -204,20 +204,22 @@ def test_config_is_frozen_and_of_its_own_class(run, task):
         registry.entry(run.name).build(task, object())
 
 
-def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(run, task):
-    config = registry.entry(run.name).config
-    assert isinstance(config(), Searchable) == bool(run.phases), "what learns can be searched"
-    if not run.phases:
+@pytest.mark.parametrize("name", registry.names())
+def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(name, task):
+    entry = registry.entry(name)
+    config, learns = entry.config, bool(entry.build(task, entry.config.tiny()).phases())
+    assert isinstance(config(), Searchable) == learns, "what learns can be searched"
+    if not learns:
         return
     for start in (config(), config.tiny()):
-        space = proposals.declared(run.name, start)
+        space = proposals.declared(name, start)
     small = Experiment(
-        name="small", task=task, generators={run.name: config.tiny()}, budget=Budget(1, "steps")
+        name="small", task=task, generators={name: config.tiny()}, budget=Budget(1, "steps")
     )
     ends = [(d.low, d.high) if isinstance(d, Range) else d.values for d in space.values()]
     for corner in itertools.product(*ends):
-        changes = dict(zip((f"{run.name}.{path}" for path in space), corner, strict=True))
-        built = overrides.apply(small, changes).generators[run.name]
-        shares = [phase.share for phase in registry.entry(run.name).build(task, built).phases()]
+        changes = dict(zip((f"{name}.{path}" for path in space), corner, strict=True))
+        built = overrides.apply(small, changes).generators[name]
+        shares = [phase.share for phase in entry.build(task, built).phases()]
         assert min(shares) > 0
         assert math.isclose(sum(shares), 1.0)
