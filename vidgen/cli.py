@@ -11,7 +11,8 @@ import dataclasses
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
@@ -25,32 +26,49 @@ Positional = tyro.conf.Positional
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Question:
-    """Options of every command that trains."""
+class _Changed:
+    """Options of every command that trains: what of the experiment is changed."""
+
+    budget: str | None = None
+    """Of each training: 120s, 2e15flops, 5000clips or 400steps."""
+    set: tuple[str, ...] = ()
+    """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
+    preset: tuple[str, ...] = ()
+    """Configs that `vidgen tune` found, e.g. gan=FILE diffusion=FILE."""
+    tiny: bool = False
+    """Shrink everything to seconds, to see that it runs."""
+
+    def changed(
+        self,
+        experiment: str,
+        generators: Sequence[str] | None,
+        *,
+        seeds: Sequence[int] | None = None,
+        further: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Experiment:
+        from vidgen.comparison import catalogue, overrides, presets
+
+        found = catalogue.find(experiment).select(generators=generators)
+        found = found.tiny() if self.tiny else found
+        found = found.select(seeds=seeds, budget=self.budget)
+        found = presets.apply(found, presets.named(self.preset))
+        return overrides.apply(found, {**overrides.parse(self.set), **further}).resolve()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Question(_Changed):
+    """Options of every command that trains and asks for the test prompts."""
 
     out: str | None = None
     """Run folder; runs/EXPERIMENT by default."""
-    budget: str | None = None
-    """Training of a generator and seed: 120s, 2e15flops, 5000clips or 400steps."""
     seeds: tuple[int, ...] | None = None
     """Training seeds, e.g. 0 1 2."""
-    set: tuple[str, ...] = ()
-    """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
-    tiny: bool = False
-    """Shrink everything to seconds, to see that it runs."""
     profile: bool = False
     """Trace a few steps of each phase that trains into its run's profile folder."""
 
     def resolve(self, experiment: str, generators: Sequence[str] | None) -> Experiment:
-        from vidgen.comparison import catalogue, overrides
-
-        found = catalogue.find(experiment).select(generators=generators)
-        found = found.tiny() if self.tiny else found
-        found = found.select(seeds=self.seeds, budget=self.budget)
-        changes: dict[str, Any] = {**overrides.parse(self.set)}
-        if self.profile:
-            changes["training.profile"] = True
-        return overrides.apply(found, changes).resolve()
+        further = {"training.profile": True} if self.profile else {}
+        return self.changed(experiment, generators, seeds=self.seeds, further=further)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +84,7 @@ class Compare(_Question):
     """Who takes part, instead of the experiment's own list."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison import compare
+        from vidgen.comparison import compare, presets
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost
@@ -74,6 +92,9 @@ class Compare(_Question):
         experiment = self.resolve(self.experiment, self.generators)
         out = self.out or f"runs/{experiment.name}"
         Setting(experiment, ComparisonFolder.at(out)).check()  # a slip is named at once
+        uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
+        if uneven:
+            console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)
         say_cost(experiment, console)
         with resumable(console):
             comparison = compare(experiment, out, console=console)
@@ -118,6 +139,43 @@ class Train(_Question):
                 run = folder.run(job.generator, job.seed, job.share)
                 say_scores(run, console)
                 console.print(f"Run: {run.path}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tune(_Changed):
+    """Search for a generator's config, by success on validation prompts; the same command goes on
+    with a search that was stopped, or adds trials. For a fair comparison give every generator the
+    same trials and budget.
+
+    Example: vidgen tune quick gan --trials 8 --budget 40s
+    """
+
+    experiment: Positional[str]
+    """A name or a path to a Python file; its own config is the first trial."""
+    generator: Positional[str]
+    """A name (see `vidgen list generators`)."""
+    trials: int = 16
+    """Trainings, in all."""
+    seed: int | None = None
+    """Of every trial and of the proposals, 1000 by default; none that the experiment takes."""
+    out: str | None = None
+    """Where the search is kept; runs/tune-EXPERIMENT-GENERATOR by default."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import tuning
+        from vidgen.comparison.terminal import resumable, say_search, say_search_cost
+
+        if self.trials < 1:
+            raise ValueError(f"--trials must be at least 1, got {self.trials}")
+        experiment = self.changed(self.experiment, [self.generator])
+        folder = tuning.folder_of(experiment, self.generator, self.out)
+        seed = tuning.SEED if self.seed is None else self.seed
+        search = tuning.Search(experiment, self.generator, folder, seed=seed)
+        say_search_cost(search, self.trials, console)
+        with resumable(console):
+            search.go_on(self.trials, console)
+        say_search(search, console)
         return 0
 
 
@@ -302,6 +360,7 @@ class Data:
 COMMANDS: dict[str, type[Any]] = {
     "compare": Compare,
     "train": Train,
+    "tune": Tune,
     "sample": Sample,
     "evaluate": Evaluate,
     "report": Report,

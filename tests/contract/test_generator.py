@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import jax
@@ -11,7 +12,11 @@ import numpy as np
 import pytest
 
 from vidgen import registry
+from vidgen.comparison import overrides, proposals
+from vidgen.comparison.experiment import Experiment
 from vidgen.contract import Generator, Phase, TrainState
+from vidgen.space import Range, Searchable
+from vidgen.training import Budget
 from vidgen.types import Condition, Images
 
 
@@ -197,3 +202,24 @@ def test_config_is_frozen_and_of_its_own_class(run, task):
             setattr(built, fields[0].name, None)
     with pytest.raises(TypeError, match="takes a"):
         registry.entry(run.name).build(task, object())
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(name, task):
+    entry = registry.entry(name)
+    config, learns = entry.config, bool(entry.build(task, entry.config.tiny()).phases())
+    assert isinstance(config(), Searchable) == learns, "what learns can be searched"
+    if not learns:
+        return
+    for start in (config(), config.tiny()):
+        space = proposals.declared(name, start)
+    small = Experiment(
+        name="small", task=task, generators={name: config.tiny()}, budget=Budget(1, "steps")
+    )
+    ends = [(d.low, d.high) if isinstance(d, Range) else d.values for d in space.values()]
+    for corner in itertools.product(*ends):
+        changes = dict(zip((f"{name}.{path}" for path in space), corner, strict=True))
+        built = overrides.apply(small, changes).generators[name]
+        shares = [phase.share for phase in entry.build(task, built).phases()]
+        assert min(shares) > 0
+        assert math.isclose(sum(shares), 1.0)

@@ -13,6 +13,7 @@ from vidgen.comparison import setting, terminal
 from vidgen.contract import Card, TrainState
 from vidgen.evaluation import Judge
 from vidgen.registry import register
+from vidgen.space import Range
 
 EXPERIMENT = '''"""Toys on real handwriting.
 
@@ -46,6 +47,10 @@ class ToyConfig:
     @classmethod
     def tiny(cls):
         return cls()
+
+    @classmethod
+    def search_space(cls):
+        return {"rate": Range(0.01, 1.0, log=True)}
 
 
 @jax.tree_util.register_dataclass

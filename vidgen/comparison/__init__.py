@@ -6,8 +6,10 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError
 from vidgen.comparison.model import Model, load
 from vidgen.comparison.pairs import Pair
+from vidgen.comparison.presets import preset
 from vidgen.comparison.results import Results, Row
 from vidgen.comparison.trust import Trust
+from vidgen.comparison.tuning import Search, tune
 from vidgen.training import Budget
 
 __all__ = [
@@ -19,9 +21,12 @@ __all__ = [
     "Pair",
     "Results",
     "Row",
+    "Search",
     "Trust",
     "compare",
     "find",
     "load",
+    "preset",
     "report",
+    "tune",
 ]

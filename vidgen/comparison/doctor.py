@@ -15,6 +15,7 @@ OPTIONAL = {
     "jinja2": "report",
     "tensorboardX": "report",
     "av": "video",
+    "optuna": "tune",
 }
 """Optional packages, and the extra that brings each."""
 

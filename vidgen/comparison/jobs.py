@@ -21,12 +21,12 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
 from vidgen.comparison.rows import as_json, rows_of
-from vidgen.comparison.selection import chosen, select
+from vidgen.comparison.selection import Tried, all_tried, chosen, select
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
 from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
 from vidgen.evaluation.judge import Scores
-from vidgen.training import candidates_of, release_freed_memory, restore, train
+from vidgen.training import Cost, Trained, candidates_of, release_freed_memory, restore, train
 from vidgen.types import Params, Score
 
 RECONSTRUCTION = "reconstruction"
@@ -91,20 +91,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         return
     run = setting.folder.run(job.generator, job.seed, job.share)
     generator = setting.generator(job.generator)
-    experiment = setting.experiment
-    trained = train(
-        generator,
-        name=job.generator,
-        seed=job.seed,
-        budget=experiment.budget if job.share == 1.0 else experiment.budget.share(job.share),
-        data=setting.batches,
-        validation=setting.validation_batches,
-        folder=run.path,
-        fingerprint=setting.training_fingerprint(job.generator),
-        config=experiment.training,
-        candidates=experiment.candidates,
-        console=console,
-    )
+    trained = _train(job, generator, setting, console)
     sample_answers(job, generator, trained.params, setting, console)
     _judge(
         run,
@@ -114,7 +101,59 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         seed=job.seed,
         share=job.share,
     )
-    # Compiled programs of one family are of no use to the next, and memory is.
+    _let_go()
+
+
+def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:
+    """Train, and score on validation prompts; the test split is not touched.
+
+    Checkpoints and sampler settings are chosen as for an answer of the test prompts. What was done
+    of it before is kept, as in `run_job`.
+
+    Args:
+        job: what to train.
+        setting: of its experiment.
+        console: where progress is shown.
+
+    Returns:
+        What was chosen, with its score; and what training cost.
+
+    Raises:
+        vidgen.training.Interrupted: after a signal during training, when all is saved.
+        ValueError: if no metric that could decide has a value.
+    """
+    run = setting.folder.run(job.generator, job.seed, job.share)
+    asked = setting.asked(job.generator, job.seed, job.share)
+    generator = setting.generator(job.generator)
+    try:
+        trained = _train(job, generator, setting, console)
+        candidates = _candidates(run, setting, generator, trained.params)
+        sample = jax.jit(generator.sample)
+        select(run, setting, asked, sample, candidates, console, even_one=True)
+        return next(tried for tried in all_tried(run) if tried.is_chosen), trained.cost
+    finally:
+        _let_go()
+
+
+def _train(job: Job, generator: Generator, setting: Setting, console: Console) -> Trained:
+    experiment = setting.experiment
+    return train(
+        generator,
+        name=job.generator,
+        seed=job.seed,
+        budget=experiment.budget if job.share == 1.0 else experiment.budget.share(job.share),
+        data=setting.batches,
+        validation=setting.validation_batches,
+        folder=setting.folder.run(job.generator, job.seed, job.share).path,
+        fingerprint=setting.training_fingerprint(job.generator),
+        config=experiment.training,
+        candidates=experiment.candidates,
+        console=console,
+    )
+
+
+def _let_go() -> None:
+    # Compiled programs of one family, or config, are of no use to the next, and memory is.
     jax.clear_caches()
     release_freed_memory()
 
@@ -326,4 +365,5 @@ __all__ = [
     "run_anchors",
     "run_job",
     "sample_answers",
+    "try_job",
 ]

@@ -104,6 +104,8 @@ def select(
     sample: Callable[..., Any],
     params: Mapping[int | None, Callable[[], Mapping[str, Params]]],
     console: Console,
+    *,
+    even_one: bool = False,
 ) -> Choice:
     """Try every checkpoint with every sampler setting, unless that is done; returns the best.
 
@@ -121,6 +123,8 @@ def select(
         params: by step of the last phase, in the order of preference, what reads all phases'
             exports; None is the end of training.
         console: where progress is shown.
+        even_one: whether a single choice is tried as well, for its score; usually it is taken
+            untried.
 
     Raises:
         ValueError: if no metric of `CHOSEN_BY` has a value for all that were tried.
@@ -131,15 +135,16 @@ def select(
         for stale in run.path.glob("samples/*-setting-*.npz"):
             stale.unlink()
     sweep = (experiment.sweeps or {}).get(name)
-    if (sweep is None and len(params) == 1) or run.selection.exists():
+    untried = sweep is None and len(params) == 1 and not even_one
+    if untried or run.selection.exists():
         return chosen(run, setting, name)
     kind = sampler_class(registry.entry(name).generator)
     settings = combinations(name, kind, experiment.samplers.get(name), sweep or {})
     choices = [Choice(step=step, sampler=sampler) for step in params for sampler in settings]
     prompts, protocol = setting.validation_prompts, experiment.validation_protocol
+    several = f"{len(choices)} choices of checkpoint and sampler settings on "
     console.print(
-        f"{name}: {len(choices)} choices of checkpoint and sampler settings on "
-        f"{len(prompts)} validation prompts",
+        f"{name}: {several if len(choices) > 1 else ''}{len(prompts)} validation prompts",
         highlight=False,
     )
     answered, prices = [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -127,11 +128,34 @@ class Setting:
             vidgen.data.DataMismatchError: if source, encoder and task do not fit.
             ValueError: if the test split cannot give that many prompts.
         """
+        self.check_training()
+        if not self.folder.prompts(self.experiment.protocol).exists():
+            _ = self._drawn
+
+    def check_training(self) -> None:
+        """The part of `check` that leaves the test split alone.
+
+        Raises:
+            vidgen.data.DataMismatchError: if source, encoder and task do not fit.
+            ValueError: if a generator does not fit the task.
+        """
         data.check_task(self.train, self.encoder, self.experiment.task)
         for name in self.experiment.generators:
             self.generator(name)
-        if not self.folder.prompts(self.experiment.protocol).exists():
-            _ = self._drawn
+
+    def variant(self, experiment: Experiment, folder: ComparisonFolder) -> Setting:
+        """The same with other configs in another folder, for trainings tried on validation alone.
+
+        Source, encoder, validation prompts and judge are built once and shared.
+
+        Args:
+            experiment: differs from this one's in nothing but the configs of its generators.
+            folder: where the other one's runs lie.
+        """
+        _ = self.train, self.encoder, self.validation_prompts, self.judge
+        other = copy.copy(self)
+        other.experiment, other.folder = experiment, folder
+        return other
 
     def generator(self, name: str) -> Generator:
         """A generator of the experiment, untrained."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 import signal
 import sys
@@ -17,8 +18,12 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import forecast
 from vidgen.comparison.rows import Row
-from vidgen.comparison.wording import interval
+from vidgen.comparison.tuning import Search
+from vidgen.comparison.wording import interval, short
 from vidgen.training.peak import matmul_peak
+
+_SHOWN = 5
+"""Of the best trials of a search, beside its start."""
 
 
 def say_cost(experiment: Experiment, console: Console) -> None:
@@ -49,6 +54,57 @@ def say_cost(experiment: Experiment, console: Console) -> None:
 
 def _minutes(forecast: float) -> str:
     return f"{max(forecast / 60, 1):.0f} min"
+
+
+def say_search_cost(search: Search, trials: int, console: Console) -> None:
+    """Print what the rest of a search will cost, before it goes on."""
+    left = trials - len(search.done)
+    if left < 1:
+        return
+    seeds = tuple(range(left))  # a trial costs what a seed does
+    as_seeds = dataclasses.replace(
+        search.experiment,
+        name=f"{search.experiment.name}, {left} trials of {len(search.space)} values",
+        seeds=seeds,
+        prompts=search.experiment.sweep_prompts,
+        compositional=False,
+    )
+    say_cost(as_seeds, console)
+
+
+def say_search(search: Search, console: Console) -> None:
+    """Print the best trials of a search, the start among them, and how to take up the preset."""
+    best, start = search.best, search.trials[0]
+    assert best is not None  # or the search would have ended in an error
+    assert best.score is not None
+    ranked = sorted(
+        (trial for trial in search.done if trial.merit is not None),
+        key=lambda trial: (-(trial.merit or 0.0), trial.number),
+    )
+    table = Table(
+        title=f"{search.generator}: {best.score.metric} of {best.score.n} validation prompts",
+        title_justify="left",
+    )
+    for column in ("trial", "value [95% interval]", *search.space):
+        table.add_column(column, justify="right", overflow="fold")
+    shown = ranked[:_SHOWN]
+    for trial in shown if start in shown or start not in ranked else [*shown, start]:
+        values = [short(value) for value in trial.point.values()]
+        name = f"{trial.number} (start)" if trial is start else str(trial.number)
+        table.add_row(name, trial.outcome, *values)
+    console.print(table)
+    failed = [trial for trial in search.done if trial.state == "failed"]
+    for trial in failed:
+        console.print(f"trial {trial.number} failed: {trial.error}", style="red", markup=False)
+    lines = (
+        f"The best of {len(search.done)} is trial {best.number}, {best.outcome}; the start came to "
+        f"{start.outcome}. The best of many looks better than it is: test prompts will tell.",
+        f"Record: {search.record}",
+        f"To compare with it: vidgen compare {search.experiment.name} --preset "
+        f"{search.generator}={search.preset}",
+    )
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_scores(run: RunFolder, console: Console) -> None:

@@ -36,6 +36,11 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s" if value < 600 else f"{value / 60:.3g} min"
 
 
+def short(value: object) -> str:
+    """A value of a configuration, with three digits where it has a fraction."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def capital(words: str) -> str:
     """The same as the beginning of a sentence."""
     return words[:1].upper() + words[1:]

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
+from vidgen.space import Range, Space
 from vidgen.types import ADDED_LATER
 
 Config = TypeVar("Config", bound="DenoisingConfig")
@@ -109,3 +110,13 @@ class DenoisingConfig:
             motion=MotionConfig.tiny(),
             ema_decay=0.9,
         )
+
+    @classmethod
+    def search_space(cls) -> Space:
+        """The denoisers' rate, how phases share the budget, and which noise clips are drawn at."""
+        return {
+            "optimizer.learning_rate": Range(2e-3, 2e-2, log=True),
+            "motion_share": Range(0.05, 0.25),
+            "opening_share": Range(0.2, 0.6),
+            "time_mean": Range(0.0, 2.4),
+        }

@@ -10,14 +10,18 @@ from vidgen.contract import (
     TrainState,
 )
 from vidgen.registry import register
+from vidgen.space import Choice, Range, Space
 
 __all__ = [
     "Card",
+    "Choice",
     "Generator",
     "Likelihood",
     "Phase",
+    "Range",
     "Reconstructs",
     "RollsOut",
+    "Space",
     "TrainState",
     "register",
 ]

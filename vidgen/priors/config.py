@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer
+from vidgen.space import Range, Space
 from vidgen.tokenizers import TokenizerConfig
 
 C = TypeVar("C", bound="PriorConfig")
@@ -111,3 +112,13 @@ class CodesConfig:
     def prior_share(self) -> float:
         """What is left of the budget for the prior."""
         return 1.0 - self.tokenizer_share - self.motion_share
+
+    @classmethod
+    def search_space(cls) -> Space:
+        """The rates of tokenizer and prior, and how the phases share the budget."""
+        return {
+            "tokenizer.optimizer.learning_rate": Range(1.5e-3, 1.5e-2, log=True),
+            "prior.optimizer.learning_rate": Range(1.2e-3, 1.2e-2, log=True),
+            "tokenizer_share": Range(0.1, 0.4),
+            "motion_share": Range(0.05, 0.25),
+        }

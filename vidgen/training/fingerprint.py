@@ -32,6 +32,7 @@ _APART = (
     "experiments",
     "generators",
     "registry.py",
+    "space.py",
     "training",
 )
 """What of vidgen decides no number of a training run, or is looked at apart. Named are those, not

@@ -10,6 +10,7 @@ from vidgen.generators.gan.augment import AUGMENTS, AugmentKind
 from vidgen.generators.gan.losses import LOSSES, LossKind
 from vidgen.motion import HEADS, MOTION_PATHS, MotionPath
 from vidgen.optim import Optimizer, Schedule
+from vidgen.space import Range, Space
 from vidgen.types import ADDED_LATER
 
 _PLAYER = Optimizer(
@@ -134,6 +135,16 @@ class GanConfig:
             flow_grid=2,
             discriminator_width=8,
         )
+
+    @classmethod
+    def search_space(cls) -> Space:
+        """The pace of both players, how smooth the judge is kept, and how much captions weigh."""
+        return {
+            "generator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
+            "discriminator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
+            "gamma": Range(1.0, 100.0, log=True),
+            "matching": Range(0.25, 4.0, log=True),
+        }
 
 
 @jax.tree_util.register_dataclass
