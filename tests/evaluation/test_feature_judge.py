@@ -106,6 +106,8 @@ class Patches:
 class Shares(Patches):
     """Which patch is brightest, as probabilities."""
 
+    name = "shares"  # features are kept by it
+
     def __call__(self, video):
         cells = np.exp(super().__call__(video) / 16)
         return cells / cells.sum(1, keepdims=True)
@@ -133,7 +135,7 @@ def test_sets_are_judged_by_networks_whose_weights_are_brought(
     )
     assert many.low > 1
     assert single.value == pytest.approx(1)
-    assert many.note.startswith("patches; 1 split, N=96")
+    assert many.note.startswith("shares; 1 split, N=96")
 
 
 def test_frames_are_judged_by_fid_where_its_weights_are(prompts, held_out, scores, monkeypatch):
