@@ -11,6 +11,7 @@ def study(load_benchmark):
     return load_benchmark("gan_losses")
 
 
+@pytest.mark.slow
 def test_the_tiny_form_trains_judges_and_prints(study, tmp_path, capsys):
     out = tmp_path / "losses.json"
     settings = study.Settings(
