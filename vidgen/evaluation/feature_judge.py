@@ -90,7 +90,7 @@ class FeatureJudge:
         try:
             networks: dict[Kind, InDomainNetwork] = {kind: self.network(kind) for kind in KINDS}
             pairs: dict[Kind, tuple[np.ndarray, np.ndarray]] = {
-                kind: (self.features(network, real.video), self.features(network, clips.video))
+                kind: (self._of(network, real), self._of(network, clips))
                 for kind, network in networks.items()
             }
             trained_on = self._training_features
@@ -122,8 +122,7 @@ class FeatureJudge:
         """The metrics of the group "i3d"."""
         try:
             network = load_i3d()
-            ours = self.features(network, real.video)
-            theirs = self.features(network, clips.video)
+            ours, theirs = self._of(network, real), self._of(network, clips)
         except (UnsuitableClipsError, ImportError) as reason:
             return absent("i3d", not_computed(reason))
 
@@ -147,6 +146,10 @@ class FeatureJudge:
         except EXCUSES as reason:
             return absent("fid", not_computed(reason))
         return lambda rows, stratum: fid_scores(ours[rows], theirs[rows], network.name)
+
+    def _of(self, network: FeatureNetwork, clips: ClipSet) -> np.ndarray:
+        """The features of a set of clips, whose pixels are hashed once for all networks."""
+        return self.features(network, clips.video, digest=clips.pixel_digest)
 
     @functools.cached_property
     def _training_features(self) -> np.ndarray:
