@@ -66,17 +66,15 @@ class Compare(_Question):
     """Who takes part, instead of the experiment's own list."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison import compare
-        from vidgen.comparison.folder import ComparisonFolder
-        from vidgen.comparison.setting import Setting
+        from vidgen.comparison.comparison import carry_out
+        from vidgen.comparison.question import prepare
         from vidgen.comparison.terminal import resumable, say_cost
 
         experiment = self.resolve(self.experiment, self.generators)
-        out = self.out or f"runs/{experiment.name}"
-        Setting(experiment, ComparisonFolder.at(out)).check()  # a slip is named at once
+        settings = prepare(experiment, self.out)  # a slip is named at once
         say_cost(experiment, console)
         with resumable(console):
-            comparison = compare(experiment, out, console=console)
+            comparison = carry_out(settings, console=console)
         console.print(f"\n{comparison.verdict.headline}", style="bold", markup=False)
         for sentence in (*comparison.verdict.findings, *comparison.verdict.limits):
             console.print(f"  {sentence}", markup=False, highlight=False)
@@ -99,9 +97,9 @@ class Train(_Question):
     """A name (see `vidgen list generators`)."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison.comparison import write_record
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.question import write_record
         from vidgen.comparison.rollouts import roll_job_out
         from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost, say_scores
@@ -170,9 +168,9 @@ class Evaluate:
     """A run folder."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison.comparison import setting_of
         from vidgen.comparison.folder import of_run
         from vidgen.comparison.jobs import judge_again
+        from vidgen.comparison.question import setting_of
         from vidgen.comparison.terminal import say_scores
 
         folder, generator, seed, share = of_run(self.folder)

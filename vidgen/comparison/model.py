@@ -13,10 +13,10 @@ from etils import epath
 from jaxtyping import UInt8
 
 from vidgen import registry
-from vidgen.comparison.comparison import setting_of
 from vidgen.comparison.folder import of_run
 from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.picture import first_frame
+from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.comparison.selection import chosen
 from vidgen.contract import Card, Generator, stream
