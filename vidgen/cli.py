@@ -97,6 +97,7 @@ class Train(_Question):
     """A name (see `vidgen list generators`)."""
 
     def run(self, console: Console) -> int:
+        from vidgen.comparison.answers import ask_job_again
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.jobs import jobs_of, run_job
         from vidgen.comparison.question import write_record
@@ -112,6 +113,7 @@ class Train(_Question):
         with resumable(console):
             for job in jobs_of(experiment):
                 run_job(job, setting, console)
+                ask_job_again(job, setting, console)
                 roll_job_out(job, setting, console)
                 run = folder.run(job.generator, job.seed, job.share)
                 say_scores(run, console)

@@ -10,6 +10,7 @@ from typing import Any
 from etils import epath
 from rich.console import Console
 
+from vidgen.comparison.answers import ask_anchors_again, ask_job_again, judge_answers_again
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json, write_json
 from vidgen.comparison.jobs import (
@@ -119,6 +120,7 @@ def carry_out(
         failure.unlink(missing_ok=True)
         try:
             run_job(job, setting, console)
+            ask_job_again(job, setting, console)
             roll_job_out(job, setting, console)
         except FolderError:
             raise
@@ -131,6 +133,7 @@ def carry_out(
     for setting in settings:
         setting.console = console
         run_anchors(setting)
+        ask_anchors_again(setting)
         roll_anchors_out(setting)
         executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
     return dataclasses.replace(report(settings[0].folder.path), failed=failed)
@@ -186,6 +189,8 @@ def evaluate(folder: ComparisonFolder) -> None:
     for run in [*folder.anchors(), *folder.runs()]:
         if run.scores.exists():
             judge_again(run, setting)
+        if run.answers.exists():
+            judge_answers_again(run, setting)
         if run.rollout.exists():
             judge_rollout_again(run, setting)
     if folder.compositional.experiment.exists():

@@ -22,6 +22,9 @@ from vidgen.comparison.folder import (
 from vidgen.comparison.setting import Setting
 from vidgen.training import Budget
 
+_ONE_A_FOLDER = ("horizon", "answers")
+"""What may be added to a finished comparison, and then stays as it is."""
+
 
 def resolve(
     experiment: str | Experiment,
@@ -83,7 +86,7 @@ def write_record(setting: Setting) -> None:
         changes = records.difference(
             experiments.shared(before["experiment"]), experiments.shared(now)
         )
-        changes += _other_horizon(before["experiment"], now)
+        changes += _asked_otherwise(before["experiment"], now)
         if changes:
             raise FolderError(
                 f"{folder.path} holds a comparison with another question:\n  "
@@ -117,12 +120,12 @@ def setting_of(folder: ComparisonFolder) -> Setting:
     return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
 
 
-def _other_horizon(before: records.Json, now: records.Json) -> list[str]:
-    """How two horizons differ, where rollouts were asked for both times: one folder has one."""
-    horizons = [data.get("horizon", 1) for data in (before, now)]
-    if 1 in horizons or horizons[0] == horizons[1]:
-        return []
-    return records.difference(*({"horizon": horizon} for horizon in horizons))
+def _asked_otherwise(before: records.Json, now: records.Json) -> list[str]:
+    """How two horizons, or two numbers of answers, differ where both times more than one was asked
+    for: one folder has one.
+    """
+    both = [key for key in _ONE_A_FOLDER if key in before and key in now]
+    return records.difference(*({key: data[key] for key in both} for data in (before, now)))
 
 
 def _joined(before: records.Json, now: records.Json) -> records.Json:
@@ -134,8 +137,7 @@ def _joined(before: records.Json, now: records.Json) -> records.Json:
         joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
     if before.get("compositional"):
         joined["compositional"] = True
-    if "horizon" in before:
-        joined["horizon"] = before["horizon"]
+    joined |= {key: before[key] for key in _ONE_A_FOLDER if key in before}
     for key in ("seeds", "curve"):
         joined[key] = sorted({*before[key], *now[key]})
     joined["name"] = before["name"]

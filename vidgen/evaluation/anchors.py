@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.protocol import asked_again
 from vidgen.evaluation.reordering import disorder
 
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
@@ -73,6 +74,29 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
         ),
         "decaying-real": prompts.replace(video=_decaying(prompts.video, prompts.context_frames)),
     }
+
+
+def further_answers(prompts: ClipSet, *, answers: int, seed: int) -> dict[str, ClipSet]:
+    """What anchors answer to `protocol.asked_again`.
+
+    - ``held-out-real``: the real clip each time, the one right answer.
+    - ``shuffled-captions``: each time another draw of real clips that answer another caption, of
+      which the best is nearer with every answer: what luck alone is worth.
+
+    All others answer each time as at first.
+
+    Args:
+        prompts: the real clips.
+        answers: K, the anchors' answers to the list itself among them.
+        seed: of the draws.
+    """
+    again = asked_again(prompts, answers=answers)
+    draws = [
+        prompts.video[_derangement(prompts.captions, np.random.default_rng([seed, 7, number]))]
+        for number in range(1, answers)
+    ]
+    shuffled = np.concatenate([video[prompts.context_mask] for video in draws])
+    return {"held-out-real": again, "shuffled-captions": again.replace(video=shuffled)}
 
 
 def _held_out(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.ndarray:

@@ -54,6 +54,8 @@ class Metric:
         group: with which others it is computed.
         blind: anchors that it cannot tell from real clips by its nature, which is no fault of it.
         share: whether it is a share of clips, frames or steps, which lies in [0, 1].
+        several: whether it is of several answers to each prompt, see `best_of`, and nothing that
+            can be said of one answer.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Metric:
     group: Group = "oracle"
     blind: tuple[str, ...] = ()
     share: bool = False
+    several: bool = False
 
 
 _OF_SETS = ("shuffled-captions",)
@@ -502,5 +505,39 @@ _TABLE = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+OF_SEVERAL = ("psnr", "ssim", "lpips_alex")
+"""Metrics against the real clip, of which the mean and the best of K answers are told as well."""
+
+
+def several_names(name: str) -> tuple[str, str]:
+    """The metrics that are the mean and the best of a metric over K answers to each prompt."""
+    return f"{name}_mean_of_k", f"{name}_best_of_k"
+
+
+def _over_answers(of: Metric) -> tuple[Metric, Metric]:
+    mean, best = several_names(of.name)
+    return (
+        dataclasses.replace(
+            of,
+            name=mean,
+            several=True,
+            definition=f"{of.name}, mean over K answers to each prompt that gives first frames",
+        ),
+        dataclasses.replace(
+            of,
+            name=best,
+            several=True,
+            definition=f"{of.name} of the best of K answers to each prompt that gives first "
+            f"frames; it gains by K alone, so read it beside {mean}",
+        ),
+    )
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        *_TABLE,
+        *(one for of in _TABLE if of.name in OF_SEVERAL for one in _over_answers(of)),
+    )
+}
 """Every metric by name, the primary one first."""
