@@ -315,11 +315,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _mean(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Over the seeds of what every one of them has."""
-    return {
-        name: float(np.mean([_value(row.get(name)) for row in rows]))
-        for name in COLUMNS
-        if all(_value(row.get(name)) is not None for row in rows)
-    }
+    values = {name: [_value(row.get(name)) for row in rows] for name in COLUMNS}
+    known = {name: [v for v in found if v is not None] for name, found in values.items()}
+    return {name: float(np.mean(found)) for name, found in known.items() if len(found) == len(rows)}
 
 
 def _line(who: str, seed: str, row: Mapping[str, Any]) -> str:

@@ -84,20 +84,19 @@ class Compare(_Question):
     """Who takes part, instead of the experiment's own list."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison import compare, presets
-        from vidgen.comparison.folder import ComparisonFolder
-        from vidgen.comparison.setting import Setting
+        from vidgen.comparison import presets
+        from vidgen.comparison.comparison import carry_out
+        from vidgen.comparison.question import prepare
         from vidgen.comparison.terminal import resumable, say_cost
 
         experiment = self.resolve(self.experiment, self.generators)
-        out = self.out or f"runs/{experiment.name}"
-        Setting(experiment, ComparisonFolder.at(out)).check()  # a slip is named at once
+        settings = prepare(experiment, self.out)  # a slip is named at once
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)
         say_cost(experiment, console)
         with resumable(console):
-            comparison = compare(experiment, out, console=console)
+            comparison = carry_out(settings, console=console)
         console.print(f"\n{comparison.verdict.headline}", style="bold", markup=False)
         for sentence in (*comparison.verdict.findings, *comparison.verdict.limits):
             console.print(f"  {sentence}", markup=False, highlight=False)
@@ -120,9 +119,10 @@ class Train(_Question):
     """A name (see `vidgen list generators`)."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison.comparison import write_record
+        from vidgen.comparison.answers import ask_job_again
         from vidgen.comparison.folder import ComparisonFolder
         from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.question import write_record
         from vidgen.comparison.rollouts import roll_job_out
         from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost, say_scores
@@ -135,6 +135,7 @@ class Train(_Question):
         with resumable(console):
             for job in jobs_of(experiment):
                 run_job(job, setting, console)
+                ask_job_again(job, setting, console)
                 roll_job_out(job, setting, console)
                 run = folder.run(job.generator, job.seed, job.share)
                 say_scores(run, console)
@@ -228,9 +229,9 @@ class Evaluate:
     """A run folder."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison.comparison import setting_of
         from vidgen.comparison.folder import of_run
         from vidgen.comparison.jobs import judge_again
+        from vidgen.comparison.question import setting_of
         from vidgen.comparison.terminal import say_scores
 
         folder, generator, seed, share = of_run(self.folder)

@@ -6,6 +6,7 @@ import pytest
 from vidgen.comparison import catalogue, overrides
 from vidgen.comparison import experiment as experiments
 from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.forecast import further_clips
 from vidgen.registry import UnknownNameError
 from vidgen.training import Budget
 from vidgen.types import Task
@@ -75,6 +76,9 @@ def test_a_resolved_experiment_survives_json(experiment):
         {"sweeps": {"gan": {"content_truncation": (1.0,)}}},
         {"sweeps": {"diffusion": {"guidance": ()}}},
         {"sweep_prompts": 0},
+        {"answers": 0},
+        {"answers": 2, "context_rate": 0.0},
+        {"answers": 2, "metrics": ("oracle", "appearance")},
         {"compositional": True, "train_split": "clips"},
     ],
 )
@@ -180,6 +184,20 @@ def test_combinations_of_a_sweep_keep_what_it_leaves_alone():
 def test_what_was_recorded_before_there_were_sweeps_still_asks_the_same(experiment):
     data = experiments.to_json(experiment)
     assert not {"sweeps", "sweep_prompts", "compositional"} & set(data)
+
+
+def test_what_can_be_added_to_a_finished_comparison_is_no_part_of_its_question(experiment):
+    more = dataclasses.replace(experiment, horizon=3, answers=4)
+    before, after = (experiments.to_json(one) for one in (experiment, more))
+    assert experiments.shared(after) == experiments.shared(before)
+    assert (more.tiny().answers, more.held_out().answers) == (2, 1)
+
+
+def test_the_forecast_counts_the_clips_beyond_one_answer_a_prompt(experiment):
+    # 256 prompts, half of which give one of 4 frames; a link of a rollout adds 3.
+    assert further_clips(experiment) == 0
+    assert further_clips(dataclasses.replace(experiment, answers=4)) == 3 * 128
+    assert further_clips(dataclasses.replace(experiment, horizon=2)) == 3 * 256
 
 
 def test_the_held_out_question_has_splits_of_its_own(experiment):

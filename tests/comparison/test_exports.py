@@ -59,6 +59,7 @@ def test_no_metric_is_lost_among_the_headings():
     assert sorted(found) == sorted(many)
     assert (title("kvd_in_domain"), title("drift_psnr")) == ("KVD in domain", "Drift of PSNR")
     assert title("oracle_success_majority") == "Oracle success, by majority"
+    assert title("psnr_best_of_k") == "PSNR, best of K"
     assert prose("drift_kvd_in_domain") == "drift of KVD in domain"
     assert (prose("oracle_success"), prose("kvd_i3d")) == ("oracle success", "KVD I3D")
 

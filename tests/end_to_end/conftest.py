@@ -117,6 +117,26 @@ class BrightToy(Toy):
     shift = 0.3
 
 
+class BarePhase(MeanPhase):
+    """Learns the same and leaves nothing."""
+
+    def export(self, state):
+        return {}
+
+
+class BareToy(Toy):
+    """Noise alone, since training leaves it nothing."""
+
+    card = dataclasses.replace(Toy.card, name="toy-bare")
+
+    def phases(self):
+        return [BarePhase(self.config, self.task)]
+
+    def sample(self, params, condition, keys, sampler: ToySampler | None = None):
+        assert not jax.tree.leaves(params)
+        return super().sample({"mean": {"mean": jnp.zeros(self.task.video_shape)}}, condition, keys)
+
+
 class BrokenToy(Toy):
     """Fails when it is to draw."""
 
@@ -151,7 +171,7 @@ def _compiled_once(tmp_path_factory):
 def _toys(_compiled_once):
     """Registered for this folder's tests alone."""
     before = dict(registry._entries)
-    for toy in (Toy, BrightToy, BrokenToy):
+    for toy in (Toy, BrightToy, BareToy, BrokenToy):
         register(toy.card.name, ToyConfig)(toy)
     yield
     registry._entries.clear()

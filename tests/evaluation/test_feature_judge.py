@@ -14,11 +14,13 @@ from vidgen.evaluation import (
     InDomainConfig,
     Judge,
     anchors,
+    arrays,
+    clipset,
     feature_judge,
     frame_judge,
 )
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
-from vidgen.evaluation.features import InDomainNetwork, InDomainTraining
+from vidgen.evaluation.features import InDomainNetwork, InDomainTraining, cache
 from vidgen.evaluation.features.packaged import NOT_COMPUTED
 from vidgen.evaluation.features.weights import MissingWeightsError
 from vidgen.evaluation.metrics import GROUPS
@@ -169,9 +171,14 @@ def test_another_judge_takes_networks_and_features_from_disk(folder, judge, prom
     before = judge.judge(few, few)
     monkeypatch.setattr(InDomainTraining, "_trained", None)
     monkeypatch.setattr(InDomainNetwork, "_run", None)
+    hashed = []
+    digest = arrays.pixel_digest
+    for module in (clipset, cache):
+        monkeypatch.setattr(module, "pixel_digest", lambda v: hashed.append(len(v)) or digest(v))
     again = FeatureJudge(source("digits", split="train"), config=CONFIG, folder=folder)
     after = Judge(source("digits", split="train"), groups=("in-domain",), features=again)
-    found = after.judge(few, few)
+    found = after.judge(prompts[:96], few.replace(failed=few.failed))
+    assert sorted(hashed) == [96, 96, 256]  # once a set, whatever the number of networks
     for key, score in found.items():
         if METRICS[key[0]].group == "in-domain":
             assert score.value == before[key].value

@@ -1,10 +1,9 @@
-"""Diversity, memorisation, caption swap, agreement and best of K: each by a case that is known."""
+"""Diversity, memorisation, caption swap and agreement: each by a case that is known."""
 
 import numpy as np
 import pytest
 
 from vidgen.evaluation.agreement import rank_agreement
-from vidgen.evaluation.best_of import best_of
 from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.memorisation import memorisation, nearest
@@ -83,14 +82,3 @@ def test_networks_that_agree_and_that_do_not():
     assert found["one", "three"].spearman == pytest.approx(-1)
     assert found["two", "three"].n == 6
     assert rank_agreement({"one": sets, "two": {"a": 1.0, "b": 2.0}}) == []
-
-
-def test_best_of_k_never_comes_without_the_mean_and_k():
-    values = np.random.default_rng(0).normal(size=(50, 5))
-    found = best_of(values)
-    assert found.k == 5
-    assert found.mean.value == pytest.approx(values.mean())
-    assert found.best.value == pytest.approx(values.max(1).mean())
-    assert "K=5" in found.best.note
-    assert "K=5" in found.mean.note
-    assert best_of(values, better="lower").best.value == pytest.approx(values.min(1).mean())

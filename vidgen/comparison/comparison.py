@@ -10,17 +10,9 @@ from typing import Any
 from etils import epath
 from rich.console import Console
 
-from vidgen import registry
-from vidgen.comparison import catalogue, overrides, records
-from vidgen.comparison import experiment as experiments
+from vidgen.comparison.answers import ask_anchors_again, ask_job_again, judge_answers_again
 from vidgen.comparison.experiment import Experiment
-from vidgen.comparison.folder import (
-    ComparisonFolder,
-    FolderError,
-    read_json,
-    surroundings,
-    write_json,
-)
+from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json, write_json
 from vidgen.comparison.jobs import (
     Executor,
     Job,
@@ -32,6 +24,7 @@ from vidgen.comparison.jobs import (
     run_job,
 )
 from vidgen.comparison.pairs import PRIMARY_METRICS
+from vidgen.comparison.question import prepare, resolve, setting_of
 from vidgen.comparison.results import Results, agreement, collect
 from vidgen.comparison.rollouts import judge_rollout_again, roll_anchors_out, roll_job_out
 from vidgen.comparison.rows import as_json
@@ -97,16 +90,29 @@ def compare(
         FolderError: if the folder holds a comparison with another question.
         vidgen.training.Interrupted: after SIGTERM or Ctrl-C during training, when all is saved.
     """
+    settings = prepare(resolve(experiment, seeds, budget, generators, changes), out)
+    return carry_out(settings, executor=executor, console=console)
+
+
+def carry_out(
+    settings: Sequence[Setting],
+    *,
+    executor: Executor = in_this_process,
+    console: Console | None = None,
+) -> Comparison:
+    """Do all that a comparison asks for, or what is left of it, and write the report.
+
+    Args:
+        settings: as `prepare` returned them.
+        executor: how the jobs are run.
+        console: where progress is shown; none is by default.
+
+    Raises:
+        vidgen.training.Interrupted: after SIGTERM or Ctrl-C during training, when all is saved.
+        FolderError: if a run of the folder answers another question.
+    """
     console = console or Console(quiet=True)
-    resolved = resolve(experiment, seeds, budget, generators, changes)
-    folder = ComparisonFolder.at(out or f"runs/{resolved.name}")
     keep_freed_memory()  # before the judge's networks learn
-    settings = [Setting(resolved, folder)]
-    if resolved.compositional:
-        settings.append(Setting(resolved.held_out(), folder.compositional))
-        settings[-1].check()  # before anything is written for the first question
-    for setting in settings:
-        write_record(setting)
     failed: dict[str, str] = {}
 
     def run(job: Job, setting: Setting) -> None:
@@ -114,6 +120,7 @@ def compare(
         failure.unlink(missing_ok=True)
         try:
             run_job(job, setting, console)
+            ask_job_again(job, setting, console)
             roll_job_out(job, setting, console)
         except FolderError:
             raise
@@ -126,78 +133,10 @@ def compare(
     for setting in settings:
         setting.console = console
         run_anchors(setting)
+        ask_anchors_again(setting)
         roll_anchors_out(setting)
         executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
-    return dataclasses.replace(report(folder.path), failed=failed)
-
-
-def resolve(
-    experiment: str | Experiment,
-    seeds: Sequence[int] | None = None,
-    budget: Budget | str | None = None,
-    generators: Sequence[str] | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> Experiment:
-    """The experiment with everything that was asked for applied and every default written out."""
-    found = catalogue.find(experiment) if isinstance(experiment, str) else experiment
-    found = found.select(generators=generators, seeds=seeds, budget=budget)
-    return overrides.apply(found, changes or {}).resolve()
-
-
-def write_record(setting: Setting) -> None:
-    """Check the setting of a comparison, and then record it in its folder.
-
-    Seeds, generators and shares may be added to a folder; what all of its runs have in common may
-    not change.
-
-    Raises:
-        FolderError: if the folder holds a comparison with another question; the differences are
-            named.
-        ValueError: if the experiment does not fit together, see `Setting.check`; nothing is
-            written, so that the corrected one finds no trace of it.
-    """
-    experiment, folder = setting.experiment, setting.folder
-    now = experiments.to_json(experiment)
-    names = list(experiment.generators)
-    cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
-    anchors: list[str] = []
-    if folder.experiment.exists():
-        before = read_json(folder.experiment)
-        changes = records.difference(
-            experiments.shared(before["experiment"]), experiments.shared(now)
-        )
-        changes += _other_horizon(before["experiment"], now)
-        if changes:
-            raise FolderError(
-                f"{folder.path} holds a comparison with another question:\n  "
-                + "\n  ".join(changes)
-                + "\nChoose another --out, or remove that folder"
-            )
-        now = _joined(before["experiment"], now)
-        names = list(dict.fromkeys([*before["order"], *names]))
-        cards = before["cards"] | cards
-        anchors = [name for name in before["anchors"] if name not in names]
-    setting.check()
-    write_json(
-        folder.experiment,
-        {
-            "hash": records.fingerprint(experiments.decisive(now)),
-            "experiment": now,
-            "order": names,
-            "cards": cards,
-            "anchors": anchors,
-            **surroundings(),
-        },
-    )
-
-
-def setting_of(folder: ComparisonFolder) -> Setting:
-    """The setting of a comparison as its folder records it.
-
-    Raises:
-        FolderError: if the folder holds no comparison.
-    """
-    return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
+    return dataclasses.replace(report(settings[0].folder.path), failed=failed)
 
 
 def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
@@ -250,32 +189,9 @@ def evaluate(folder: ComparisonFolder) -> None:
     for run in [*folder.anchors(), *folder.runs()]:
         if run.scores.exists():
             judge_again(run, setting)
+        if run.answers.exists():
+            judge_answers_again(run, setting)
         if run.rollout.exists():
             judge_rollout_again(run, setting)
     if folder.compositional.experiment.exists():
         evaluate(folder.compositional)
-
-
-def _other_horizon(before: records.Json, now: records.Json) -> list[str]:
-    """How two horizons differ, where rollouts were asked for both times: one folder has one."""
-    horizons = [data.get("horizon", 1) for data in (before, now)]
-    if 1 in horizons or horizons[0] == horizons[1]:
-        return []
-    return records.difference(*({"horizon": horizon} for horizon in horizons))
-
-
-def _joined(before: records.Json, now: records.Json) -> records.Json:
-    """One record of all that was ever run in a folder."""
-    joined = dict(now)
-    for key in ("generators", "samplers"):
-        joined[key] = {**before[key], **now[key]}
-    if before.get("sweeps") or now.get("sweeps"):
-        joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
-    if before.get("compositional"):
-        joined["compositional"] = True
-    if "horizon" in before:
-        joined["horizon"] = before["horizon"]
-    for key in ("seeds", "curve"):
-        joined[key] = sorted({*before[key], *now[key]})
-    joined["name"] = before["name"]
-    return joined

@@ -11,7 +11,8 @@ from vidgen.comparison import records
 from vidgen.comparison.sampler import grid, sampler_class
 from vidgen.data import Augment
 from vidgen.data.splits import PARTS
-from vidgen.evaluation import GROUPS, USUAL_GROUPS, Group, InDomainConfig
+from vidgen.evaluation import GROUPS, METRICS, USUAL_GROUPS, Group, InDomainConfig
+from vidgen.evaluation.metrics import OF_SEVERAL
 from vidgen.training import Budget, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
@@ -60,6 +61,11 @@ class Experiment:
         horizon: how many times as long as the task the clips are in which drift is measured beyond
             training's length (see `vidgen.evaluation.rollout`); 1 for none. It costs that many
             times the answers of the test list, a generator and seed, and no training.
+        answers: how often each generator answers every prompt of the test list that gives first
+            frames, each time with a key of its own (see `vidgen.evaluation.best_of`); metrics
+            against the real clip are told of the mean and of the best of them. 1 for the one
+            answer of the test list. It costs the further answers, a generator and seed, and no
+            training.
         metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
@@ -97,6 +103,7 @@ class Experiment:
     candidates: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     sweep_prompts: int = dataclasses.field(default=128, metadata=ADDED_LATER)
     horizon: int = dataclasses.field(default=1, metadata=ADDED_LATER)
+    answers: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
 
@@ -110,13 +117,15 @@ class Experiment:
         if not 0 <= self.context_rate <= 1:
             raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
         counts = ("prompts", "answer_batch", "latency_repeats", "sweep_prompts")
-        counts += ("candidates", "horizon")
+        counts += ("candidates", "horizon", "answers")
         for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
         for group in self.metrics:
             if group not in GROUPS:
                 raise registry.suggest(group, GROUPS, "group of metrics")
+        if self.answers > 1:
+            self._check_answers()
         strangers = sorted(set(self.samplers) - set(self.generators))
         if strangers:
             raise ValueError(f"sampler settings for {strangers[0]!r}, which does not take part")
@@ -130,6 +139,20 @@ class Experiment:
             raise ValueError(
                 f"compositional trains on the compositional counterparts of {', '.join(PARTS)}; "
                 f"this experiment names the splits {', '.join(splits)}"
+            )
+
+    def _check_answers(self) -> None:
+        """Refuse several answers where nothing asks for them, or nothing judges them."""
+        if not (self.task.context_frames and self.context_rate):
+            raise ValueError(
+                f"answers={self.answers} is for prompts that give first frames, and none does: set "
+                "answers=1, or task.context_frames and context_rate"
+            )
+        groups = {METRICS[name].group for name in OF_SEVERAL}
+        if not groups & set(self.metrics):
+            raise ValueError(
+                f"answers={self.answers} wants a group of metrics against the real clip "
+                f"({', '.join(sorted(groups))}), and metrics names none"
             )
 
     def resolve(self) -> Experiment:
@@ -172,6 +195,7 @@ class Experiment:
             compositional=False,
             curve=(),
             horizon=1,
+            answers=1,
         )
 
     def select(
@@ -209,6 +233,7 @@ class Experiment:
             answer_batch=4,
             latency_repeats=1,
             horizon=min(self.horizon, 2),
+            answers=min(self.answers, 2),
             in_domain=InDomainConfig.tiny(),
         )
 
@@ -226,6 +251,11 @@ class Experiment:
     def longer_protocol(self) -> str:
         """Name of the same list of prompts, with their continuation."""
         return f"{self.protocol}-{self.longer_frames}-frames"
+
+    @property
+    def several_protocol(self) -> str:
+        """Name of the same list of prompts, with the answers after the first."""
+        return f"{self.protocol}-{self.answers}-answers"
 
     @property
     def validation_protocol(self) -> str:
@@ -271,5 +301,5 @@ def decisive(data: records.Json) -> records.Json:
 def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
-    free += ("sweeps", "sweep_prompts", "candidates", "horizon")
+    free += ("sweeps", "sweep_prompts", "candidates", "horizon", "answers")
     return {key: value for key, value in decisive(data).items() if key not in free}

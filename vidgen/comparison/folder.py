@@ -13,6 +13,7 @@
                                       candidates/<step>/  checkpoints to choose from, where asked
                                       selection.json  what was tried on validation prompts
                                       rollout.json  where longer clips were asked for
+                                      answers.json  where several answers a prompt were
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       compositional/                  the same for trainings without the combinations asked for
@@ -98,6 +99,11 @@ class RunFolder:
     def rollout(self) -> epath.Path:
         """How clips longer than training's were made, and what the judge said of them."""
         return self.path / "rollout.json"
+
+    @property
+    def answers(self) -> epath.Path:
+        """What the judge said of several answers to each prompt that gives first frames."""
+        return self.path / "answers.json"
 
     def samples(self, protocol: str) -> epath.Path:
         """The answers to a protocol, a ClipSet."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from vidgen import registry
 from vidgen.comparison.experiment import Experiment
+from vidgen.evaluation.rollout import links_of
 from vidgen.training import Estimate, estimate
 
 UTILISATION = 0.3
@@ -13,6 +15,10 @@ UTILISATION = 0.3
 
 OVERHEAD_SECONDS = 60.0
 """Compiling, sampling and judging of one training on two cores, about."""
+
+
+CLIP_SECONDS = 0.04
+"""Drawing a clip among many on two cores: what the slowest family of `quick` takes, about."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +29,8 @@ class Forecast:
         generator: its name.
         phases: the estimate of each phase at the whole budget; none for a baseline.
         trainings: how many there are.
-        seconds: of all of them, compiling, sampling and judging included; about.
+        seconds: of all of them, compiling, sampling and judging included, and clips beyond the one
+            answer a prompt; about.
     """
 
     generator: str
@@ -47,6 +54,22 @@ class Forecast:
         ]
         known = [count for count in counts if count is not None]
         return float(sum(known)) if known and len(known) == len(counts) else None
+
+
+def further_clips(experiment: Experiment) -> int:
+    """Clips that a generator draws with a seed beyond its one answer to each prompt: its further
+    answers, and the links of its rollouts.
+    """
+    again = (experiment.answers - 1) * asked_several_times(experiment)
+    if experiment.horizon == 1:
+        return again
+    return again + experiment.prompts * links_of(experiment.task, experiment.longer_frames)
+
+
+def asked_several_times(experiment: Experiment) -> int:
+    """Prompts that give first frames, which `Experiment.answers` is about."""
+    given = bool(experiment.task.context_frames)
+    return math.floor(experiment.prompts * experiment.context_rate * given + 1e-9)
 
 
 def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forecast]:
@@ -75,6 +98,7 @@ def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forec
             if peak and cast.flops:
                 alone = cast.flops / (peak * UTILISATION)
             once = alone * sum(shares) + OVERHEAD_SECONDS * len(shares)
+            once += CLIP_SECONDS * further_clips(experiment)
             cast = dataclasses.replace(cast, seconds=once * len(experiment.seeds))
         found.append(cast)
     return found

@@ -42,7 +42,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "bounce_error_frames",
         "shape_stability",
     ),
-    "Nearness to the real clip": ("psnr", "ssim", "lpips_alex", "lpips_vgg"),
+    "Nearness to the real clip": (
+        "psnr",
+        "psnr_mean_of_k",
+        "psnr_best_of_k",
+        "ssim",
+        "ssim_mean_of_k",
+        "ssim_best_of_k",
+        "lpips_alex",
+        "lpips_alex_mean_of_k",
+        "lpips_alex_best_of_k",
+    ),
     "Nearness to the set of real clips": (
         "kvd_in_domain",
         "kvd_in_domain_2plus1d",
@@ -118,9 +128,9 @@ _WORDS = {
     "px": "(px)",
     "frames": "(frames)",
     "alex": "AlexNet",
-    "vgg": "VGG",
     "2plus1d": "(2+1)D",
     "infinity": "at N = ∞",
+    "k": "K",
 }
 
 
@@ -132,10 +142,13 @@ def title(metric: str) -> str:
 def prose(metric: str) -> str:
     """A metric's name within a sentence: ``kvd_in_domain`` is ``KVD in domain``.
 
-    A second majority, or drift, is named by what it is of.
+    A second majority, drift, or a metric over several answers, is named by what it is of.
     """
     if metric.startswith("drift_"):
         return f"drift of {prose(metric.removeprefix('drift_'))}"
+    for several in ("mean_of_k", "best_of_k"):
+        if metric.endswith(f"_{several}"):
+            return f"{prose(metric.removesuffix(f'_{several}'))}, {prose(several)}"
     if metric.endswith("_majority"):
         return f"{prose(metric.removesuffix('_majority'))}, by majority"
     return " ".join(_WORDS.get(word, word) for word in metric.split("_"))

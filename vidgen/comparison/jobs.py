@@ -256,12 +256,14 @@ def judge_again(run: RunFolder, setting: Setting) -> None:
     )
 
 
-def restored(job: Job, setting: Setting) -> tuple[Generator, dict[str, Params]]:
-    """A trained generator at the checkpoint that was chosen, its checksums verified."""
+def restored(job: Job, setting: Setting) -> tuple[Generator, dict[str, Params], Any]:
+    """A trained generator, its exports at the checkpoint that was chosen, whose checksums are
+    verified, and the sampler settings that were.
+    """
     generator = setting.generator(job.generator)
     run = setting.folder.run(job.generator, job.seed, job.share)
-    step = chosen(run, setting, job.generator).step
-    return generator, restore(run.path, generator, step=step)
+    choice = chosen(run, setting, job.generator)
+    return generator, restore(run.path, generator, step=choice.step), choice.sampler
 
 
 def _candidates(

@@ -13,12 +13,11 @@ from etils import epath
 from jaxtyping import UInt8
 
 from vidgen import registry
-from vidgen.comparison.comparison import setting_of
 from vidgen.comparison.folder import of_run
 from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.picture import first_frame
+from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
-from vidgen.comparison.selection import chosen
 from vidgen.contract import Card, Generator, stream
 from vidgen.text import TextEncoder
 from vidgen.types import Condition, Params, Task, to_float, to_pixels
@@ -160,6 +159,5 @@ def load(run: epath.PathLike) -> Model:
     setting = setting_of(folder)
     if name not in setting.experiment.generators:
         raise registry.suggest(name, setting.experiment.generators, "generator of this experiment")
-    generator, params = restored(Job(generator=name, seed=seed, share=share), setting)
-    sampler = chosen(folder.run(name, seed, share), setting, name).sampler
+    generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
     return Model(name, generator, params, setting.encoder, setting.experiment.task, sampler)

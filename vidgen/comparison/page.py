@@ -94,7 +94,8 @@ def compose(
         labels=rolled.labels,
     )
     tables = _tables(folder, experiment, results, who, oracle)
-    metrics = metric_tables(results, who.contestants, who.framing)
+    answers = experiment.get("answers", 1)
+    metrics = metric_tables(results, who.contestants, who.framing, answers=answers)
     measured = {row.metric for row in results.summary}
     html = template.render(
         title=experiment["name"],
@@ -120,6 +121,7 @@ def compose(
         command=_command(experiment, record["order"]),
         crossed=panels.crossed(results, who.contestants),
         rolled=rolled,
+        answers=answers if any(METRICS[m].several for m in METRICS if m in measured) else 1,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),
     )

@@ -7,6 +7,7 @@ import os
 from typing import TypeVar
 
 from vidgen.comparison import records
+from vidgen.comparison.answers import answers_of
 from vidgen.comparison.folder import (
     ComparisonFolder,
     FolderError,
@@ -116,8 +117,8 @@ def collect(folder: ComparisonFolder) -> Results:
     """
     record = read_json(folder.experiment)
     rows, clips = _read(folder, TEST)
-    longer, longer_clips = rollouts_of(folder)
-    rows, clips = rows + longer, clips | longer_clips
+    for more, more_clips in (answers_of(folder), rollouts_of(folder)):
+        rows, clips = rows + more, clips | more_clips
     if folder.compositional.experiment.exists():
         more, more_clips = _read(folder.compositional, COMPOSITIONAL)
         rows, clips = rows + more, clips | more_clips

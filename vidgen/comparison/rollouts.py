@@ -1,25 +1,21 @@
 """Rollouts: clips longer than training's, made and judged beside the answers of each run.
 
-They are no part of the question that a run's scores answer, so that a comparison that was finished
-without them gets them from the trained generators as they lie. ``rollout.json`` says first what the
-clips answer and how they were made, and then what the judge said of them.
+Everything is found again in ``rollout.json``, see `beside`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 from rich.console import Console
 
-from vidgen.comparison import records
+from vidgen.comparison import beside
 from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json, write_json
-from vidgen.comparison.jobs import Job, kept_values, restored
+from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.pairs import ClipKey
-from vidgen.comparison.rows import ROLLOUT, Row, as_json, rows_of
-from vidgen.comparison.selection import chosen
+from vidgen.comparison.rows import ROLLOUT, Row
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator
 from vidgen.evaluation import (
@@ -57,7 +53,7 @@ def roll_job_out(job: Job, setting: Setting, console: Console) -> None:
         return
     run = setting.folder.run(job.generator, job.seed)
     asked = _asked(setting, job.generator, job.seed)
-    found = _found(run, asked)
+    found = beside.known(run.rollout, asked)
     if "rows" in found:
         return
     if not found:
@@ -76,7 +72,7 @@ def roll_anchors_out(setting: Setting) -> None:
         return
     asked = _asked(setting, None, None)
     runs = {name: setting.folder.anchor(name) for name in ROLLED_ANCHORS}
-    left = [name for name, run in runs.items() if "rows" not in _found(run, asked)]
+    left = [n for n, run in runs.items() if "rows" not in beside.known(run.rollout, asked)]
     source = setting.longer_source
     if not left or source is None:
         return
@@ -93,14 +89,7 @@ def judge_rollout_again(run: RunFolder, setting: Setting) -> None:
 
 def rollouts_of(folder: ComparisonFolder) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
     """The rows of all rollouts of a comparison, and the slopes of single clips."""
-    rows: list[Row] = []
-    clips: dict[ClipKey, list[float | None]] = {}
-    for found in _judged(folder):
-        rows += [Row(**row) for row in found["rows"]]
-        for kept in found["clips"] if found["seed"] is not None else ():
-            who = (found["generator"], found["seed"])
-            clips[*who, kept["metric"], kept["prompts"], ROLLOUT] = kept["values"]
-    return rows, clips
+    return beside.rows_and_clips(_judged(folder), ROLLOUT)
 
 
 def observed_rollouts(folder: ComparisonFolder) -> dict[str, list[Observations]]:
@@ -114,20 +103,12 @@ def observed_rollouts(folder: ComparisonFolder) -> dict[str, list[Observations]]
 
 
 def _judged(folder: ComparisonFolder) -> list[dict[str, Any]]:
-    runs = [*folder.anchors(), *folder.runs(shares=False)]
-    found = [read_json(run.rollout) for run in runs if run.rollout.exists()]
-    return [one for one in found if "rows" in one]
+    return beside.judged(folder, lambda run: run.rollout)
 
 
 def _asked(setting: Setting, generator: str | None, seed: int | None) -> dict[str, Any]:
     """All that decides the rollouts of a run."""
     return setting.asked(generator, seed, 1.0) | {"horizon": setting.experiment.horizon}
-
-
-def _found(run: RunFolder, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a run's rollouts; nothing where they answered something else."""
-    found = read_json(run.rollout) if run.rollout.exists() else {}
-    return found if records.same(found.get("asked"), asked) else {}
 
 
 def _make(
@@ -144,9 +125,8 @@ def _make(
         f"{job.generator}: rolling out to {experiment.longer_frames} frames, {method}",
         highlight=False,
     )
-    generator, params = restored(job, setting)
+    generator, params, sampler = restored(job, setting)
     roll = rollout(generator, experiment.task, frames=experiment.longer_frames)
-    sampler = chosen(run, setting, job.generator).sampler
     real = setting.longer_prompts
     roll_out(
         setting.prompts,
@@ -175,7 +155,7 @@ def _method(generator: Generator, setting: Setting) -> Method:
 
 def _judge(run: RunFolder, setting: Setting, about: Mapping[str, Any]) -> None:
     """Score the rollouts that lie in a run folder, or say why there are none."""
-    experiment, is_anchor = setting.experiment, about["seed"] is None
+    experiment = setting.experiment
     observed: Observations | None = None
     scores: Scores
     if "why" in about:
@@ -189,12 +169,6 @@ def _judge(run: RunFolder, setting: Setting, about: Mapping[str, Any]) -> None:
             task=experiment.task,
             method=about["method"] or "own",
         )
-    rows = rows_of(
-        scores,
-        generator=about["generator"],
-        kind="anchor" if is_anchor else "generator",
-        seed=about["seed"],
-    )
     write_json(
         run.rollout,
         {
@@ -204,10 +178,7 @@ def _judge(run: RunFolder, setting: Setting, about: Mapping[str, Any]) -> None:
                 if key in about
             },
             "frames": experiment.longer_frames,
-            "rows": as_json(
-                dataclasses.replace(row, protocol=ROLLOUT, method=about["method"]) for row in rows
-            ),
             "observed": None if observed is None else observed.to_json(),
-            "clips": kept_values(scores),
+            **beside.scored(scores, about, protocol=ROLLOUT, method=about["method"]),
         },
     )

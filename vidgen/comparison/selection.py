@@ -7,7 +7,7 @@ seeds holds the luck of the choice as well. The test prompts are answered once, 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from vidgen.comparison.price import Stopwatch, latency
 from vidgen.comparison.rows import Row, as_json, rows_of
 from vidgen.comparison.sampler import combinations, sampler_class
 from vidgen.comparison.setting import Setting
-from vidgen.evaluation import METRICS, Group, answer
+from vidgen.evaluation import METRICS, ClipSet, Group, answer
 from vidgen.evaluation.judge import Scores
 from vidgen.evaluation.metrics import Stratum
 from vidgen.types import Params
@@ -130,65 +130,99 @@ def select(
         ValueError: if no metric of `CHOSEN_BY` has a value for all that were tried.
     """
     experiment, name = setting.experiment, asked["generator"]
-    if run.selection.exists() and not records.same(read_json(run.selection).get("asked"), asked):
-        run.selection.unlink()
-        for stale in run.path.glob("samples/*-setting-*.npz"):
-            stale.unlink()
+    _forget_another_choice(run, asked)
     sweep = (experiment.sweeps or {}).get(name)
     untried = sweep is None and len(params) == 1 and not even_one
     if untried or run.selection.exists():
         return chosen(run, setting, name)
     kind = sampler_class(registry.entry(name).generator)
-    settings = combinations(name, kind, experiment.samplers.get(name), sweep or {})
-    choices = [Choice(step=step, sampler=sampler) for step in params for sampler in settings]
-    prompts, protocol = setting.validation_prompts, experiment.validation_protocol
+    samplers = combinations(name, kind, experiment.samplers.get(name), sweep or {})
+    choices = [Choice(step=step, sampler=sampler) for step in params for sampler in samplers]
+    prompts = setting.validation_prompts
     several = f"{len(choices)} choices of checkpoint and sampler settings on "
     console.print(
         f"{name}: {several if len(choices) > 1 else ''}{len(prompts)} validation prompts",
         highlight=False,
     )
-    answered, prices = [], []
-    batch = min(experiment.answer_batch, len(prompts))
-    for read in params.values():
-        weights = read()
-        for sampler in settings:
-            watch = Stopwatch(sample, weights, sampler)
-            answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
-            answers.save(run.samples(f"{protocol}-setting-{len(answered)}"))
-            answered.append(answers)
-            if len(prices) < len(settings):  # no checkpoint is faster than another
-                single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
-                prices.append(single | watch.rate())
+    answered, prices = _answered(run, setting, sample, params.values(), samplers)
 
     def judged(group: Group) -> list[Scores]:
         judge = setting.judge.only([group])
         return [_of_group(group, judge.judge(answers, prompts)) for answers in answered]
 
-    metric, scores, best = _best(judged)
+    key, scores, best = _best(judged)
+    _record(run, setting, asked, key, list(zip(choices, scores, prices, strict=True)), best)
+    return choices[best]
+
+
+def _forget_another_choice(run: RunFolder, asked: Mapping[str, Any]) -> None:
+    """Remove a choice that was made when something else was asked, and what was tried for it."""
+    if run.selection.exists() and not records.same(read_json(run.selection).get("asked"), asked):
+        run.selection.unlink()
+        for stale in run.path.glob("samples/*-setting-*.npz"):
+            stale.unlink()
+
+
+def _answered(
+    run: RunFolder,
+    setting: Setting,
+    sample: Callable[..., Any],
+    params: Iterable[Callable[[], Mapping[str, Params]]],
+    samplers: Sequence[Any],
+) -> tuple[list[ClipSet], list[Mapping[str, float | None]]]:
+    """Every checkpoint's answers with every sampler setting, saved, and what sampling costs."""
+    experiment, prompts = setting.experiment, setting.validation_prompts
+    batch = min(experiment.answer_batch, len(prompts))
+    answered: list[ClipSet] = []
+    prices: list[Mapping[str, float | None]] = []
+    for read in params:
+        weights = read()
+        for place, sampler in enumerate(samplers):
+            watch = Stopwatch(sample, weights, sampler)
+            answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
+            name = f"{experiment.validation_protocol}-setting-{len(answered)}"
+            answers.save(run.samples(name))
+            if len(answered) < len(samplers):
+                single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
+                prices.append(single | watch.rate())
+            else:  # no checkpoint is faster than another
+                prices.append(prices[place])
+            answered.append(answers)
+    return answered, prices
+
+
+def _record(
+    run: RunFolder,
+    setting: Setting,
+    asked: Mapping[str, Any],
+    key: tuple[str, Stratum],
+    tried: Sequence[tuple[Choice, Scores, Mapping[str, float | None]]],
+    best: int,
+) -> None:
+    """Write down what was tried, at which price, what it came to by `key`, and what was chosen."""
+    name, seed = asked["generator"], asked["seed"]
+    taken = tried[best][0]
     write_json(
         run.selection,
         {
             "asked": asked,
-            "protocol": protocol,
-            "metric": metric[0],
-            "prompts": metric[1],
-            "chosen": records.encode(choices[best].sampler),
-            **_at(choices[best].step, "chosen_step"),
+            "protocol": setting.experiment.validation_protocol,
+            "metric": key[0],
+            "prompts": key[1],
+            "chosen": records.encode(taken.sampler),
+            **_at(taken.step, "chosen_step"),
             "chosen_setting": best,
             "tried": [
                 {
                     **_at(choice.step, "step"),
                     "sampler": records.encode(choice.sampler),
-                    "rows": as_json(
-                        rows_of(score, generator=name, kind="generator", seed=asked["seed"])
-                    ),
+                    "rows": as_json(rows_of(scores, generator=name, kind="generator", seed=seed)),
                     "price": price,
                 }
-                for choice, score, price in zip(choices, scores, prices * len(params), strict=True)
+                for choice, scores, price in tried
             ],
         },
     )
-    return choices[best]
 
 
 def _at(step: int | None, key: str) -> dict[str, int]:

@@ -68,9 +68,16 @@ def main_table(
 
 
 def metric_tables(
-    results: Results, contestants: Sequence[str], framing: Sequence[str]
+    results: Results, contestants: Sequence[str], framing: Sequence[str], *, answers: int = 1
 ) -> list[tuple[str, Table]]:
-    """(heading, table) of every metric: a line a metric and kind of prompts, a column a name."""
+    """(heading, table) of every metric: a line a metric and kind of prompts, a column a name.
+
+    Args:
+        results: of the comparison.
+        contestants: the generators that compete.
+        framing: baselines and anchors.
+        answers: K, where there are metrics of several answers to a prompt.
+    """
     rows = [row for row in results.summary if row.protocol == TEST]
     measured = [name for name in METRICS if any(row.metric == name for row in rows)]
     everybody = [*contestants, *framing]
@@ -86,6 +93,8 @@ def metric_tables(
             measured_on = [p for p in strata if _has_values(results, metric, p)]
             for prompts in measured_on or strata[:1]:
                 head = _metric_head(metric, prompts)
+                if METRICS[metric].several:
+                    head = dataclasses.replace(head, under=f"{head.under}, K = {answers}")
                 if not measured_on:
                     why = next(row.note for row in rows if row.metric == metric)
                     head = dataclasses.replace(head, under=f"not computed: {why}")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
-from vidgen.comparison.forecast import forecast
+from vidgen.comparison.forecast import asked_several_times, forecast
 from vidgen.comparison.rows import Row
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import interval, short
@@ -44,8 +44,13 @@ def say_cost(experiment: Experiment, console: Console) -> None:
         )
     console.print(table)
     total = sum(cast.seconds for cast in casts) + 30
+    several = (
+        f", {asked_several_times(experiment)} of them {experiment.answers} times"
+        if experiment.answers > 1
+        else ""
+    )
     console.print(
-        f"{experiment.prompts} prompts each; on {len(jax.devices())} x "
+        f"{experiment.prompts} prompts each{several}; on {len(jax.devices())} x "
         f"{jax.devices()[0].device_kind}; "
         f"about {_minutes(total)} in all, compiling and judging included",
         highlight=False,

@@ -4,7 +4,8 @@ Clips are judged as `ClipSet`s, which carry the prompts and the truth they answe
 number can be recomputed from disk. Nothing here knows of generators or of training.
 """
 
-from vidgen.evaluation.anchors import anchors
+from vidgen.evaluation.anchors import anchors, further_answers
+from vidgen.evaluation.best_of import judge_answers
 from vidgen.evaluation.broken import broken
 from vidgen.evaluation.camera_broken import camera_own_error
 from vidgen.evaluation.camera_oracle import CameraVerdicts, camera_success, examine_camera
@@ -30,7 +31,7 @@ from vidgen.evaluation.oracle import Oracle, Verdicts
 from vidgen.evaluation.oracles import oracle_for, oracle_success, register_oracle
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.prdc import PRDC, prdc
-from vidgen.evaluation.protocol import answer, protocol, reconstruct
+from vidgen.evaluation.protocol import answer, asked_again, protocol, reconstruct
 from vidgen.evaluation.rollout import (
     METHODS,
     UnrollableError,
@@ -65,6 +66,7 @@ __all__ = [
     "Verdicts",
     "anchors",
     "answer",
+    "asked_again",
     "broken",
     "camera_own_error",
     "camera_success",
@@ -74,7 +76,9 @@ __all__ = [
     "frechet_distance",
     "frechet_inception_distance",
     "frechet_video_distance",
+    "further_answers",
     "inception_score",
+    "judge_answers",
     "judge_rollouts",
     "kernel_distance",
     "kernel_video_distance",

@@ -6,7 +6,7 @@ frozen clip looks alive, is not to be trusted here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.protocol import asked_again
 from vidgen.evaluation.reordering import disorder
 
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
@@ -75,28 +76,43 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
     }
 
 
+def further_answers(prompts: ClipSet, *, answers: int, seed: int) -> dict[str, ClipSet]:
+    """What anchors answer to `protocol.asked_again`.
+
+    - ``held-out-real``: the real clip each time, the one right answer.
+    - ``shuffled-captions``: each time another draw of real clips that answer another caption, of
+      which the best is nearer with every answer: what luck alone is worth.
+
+    All others answer each time as at first.
+
+    Args:
+        prompts: the real clips.
+        answers: K, the anchors' answers to the list itself among them.
+        seed: of the draws.
+    """
+    again = asked_again(prompts, answers=answers)
+    draws = [
+        prompts.video[_derangement(prompts.captions, np.random.default_rng([seed, 7, number]))]
+        for number in range(1, answers)
+    ]
+    shuffled = np.concatenate([video[prompts.context_mask] for video in draws])
+    return {"held-out-real": again, "shuffled-captions": again.replace(video=shuffled)}
+
+
 def _held_out(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.ndarray:
+    """For every prompt of text another real clip under its caption; else the prompt's own.
+
+    Raises:
+        ValueError: if the split has too few.
+    """
     video = prompts.video.copy()
-    wanted: dict[str, list[int]] = {}
-    for place in np.flatnonzero(~prompts.context_mask):
-        wanted.setdefault(prompts.captions[place], []).append(int(place))
     taken = set(prompts.index.tolist())
-    for index in rng.permutation(len(source)):
-        if not wanted:
-            return video
-        if int(index) in taken:
-            continue
-        clip = source[int(index)]
-        places = wanted.get(clip.caption)
-        if places:
-            video[places.pop()] = clip.video
-            if not places:
-                del wanted[clip.caption]
-    if wanted:
-        short = sum(map(len, wanted.values()))
+    order = (index for index in rng.permutation(len(source)) if int(index) not in taken)
+    left, _ = _under_captions(video, prompts, np.flatnonzero(~prompts.context_mask), source, order)
+    if left:
         raise ValueError(
-            f"the split {source.split!r} holds no further clip for {short} of the captions, such "
-            f"as {next(iter(wanted))!r}; draw fewer prompts or enlarge the split"
+            f"the split {source.split!r} holds no further clip for {len(left)} of the captions, "
+            f"such as {prompts.captions[left[0]]!r}; draw fewer prompts or enlarge the split"
         )
     return video
 
@@ -107,24 +123,48 @@ def _others(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.nd
     if len(free) < len(prompts):
         return None
     video = np.empty_like(prompts.video)
+    order = rng.permutation(free)
+    left, spare = _under_captions(video, prompts, np.arange(len(prompts)), source, order)
+    for place in left:
+        video[place] = spare.pop()
+    return video
+
+
+def _under_captions(
+    video: np.ndarray,
+    prompts: ClipSet,
+    places: np.ndarray,
+    source: Source,
+    order: Iterable[np.integer],
+) -> tuple[list[int], list[np.ndarray]]:
+    """Put a clip of the source under the same caption at each place, until all have one.
+
+    Args:
+        video: uint8 [N T H W C], where they are put.
+        prompts: with the captions.
+        places: int [M], where one is wanted.
+        source: of the clips.
+        order: in which its clips are looked at.
+
+    Returns:
+        The places that got none, and as many clips under other captions, while there were any.
+    """
     wanted: dict[str, list[int]] = {}
-    for place, caption in enumerate(prompts.captions):
-        wanted.setdefault(caption, []).append(place)
+    for place in places.tolist():
+        wanted.setdefault(prompts.captions[place], []).append(place)
     spare: list[np.ndarray] = []
-    left = len(prompts)
-    for index in rng.permutation(free):
+    left = len(places)
+    for index in order:
+        if not left:
+            break
         clip = source[int(index)]
-        places = wanted.get(clip.caption)
-        if places:
-            video[places.pop()] = clip.video
+        same = wanted.get(clip.caption)
+        if same:
+            video[same.pop()] = clip.video
             left -= 1
         elif len(spare) < left:
             spare.append(clip.video)
-        if not left:
-            break
-    for place in (place for places in wanted.values() for place in places):
-        video[place] = spare.pop()
-    return video
+    return [place for same in wanted.values() for place in same], spare
 
 
 def _shuffled_frames(video: np.ndarray, rng: np.random.Generator) -> np.ndarray:

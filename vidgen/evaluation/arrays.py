@@ -1,4 +1,4 @@
-"""Arrays in files: plain ``npz`` without pickles, written whole or not at all; and their digest."""
+"""Arrays in files: plain ``npz`` without pickles, whole or not at all; and digests of arrays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from etils import epath
+from jaxtyping import UInt8
 
 from vidgen.atomic import replacing
 
@@ -61,3 +62,12 @@ def arrays_digest(arrays: Mapping[str, np.ndarray], *, header: bytes = b"") -> s
         sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
         sha.update(array.data)
     return sha.hexdigest()
+
+
+def pixel_digest(video: UInt8[np.ndarray, "N T H W C"]) -> str:
+    """A hash of pixels and shape, and of nothing else: answers with the same pixels have the same
+    features, whatever they were asked.
+    """
+    sha = hashlib.sha256(f"{video.dtype.str} {video.shape}".encode())
+    sha.update(np.ascontiguousarray(video).data)
+    return sha.hexdigest()[:32]

@@ -8,13 +8,14 @@ version, the strings and a digest of everything else.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, pixel_digest, write_arrays
 from vidgen.types import SCHEMA_VERSION, Clip, Episode, Truth
 
 _ARRAYS = ("video", "context_mask", "keys", "failed", "index")
@@ -217,8 +218,13 @@ class ClipSet:
 
     @property
     def digest(self) -> str:
-        """A hash of all that the set holds, to cache features by and to tell sets apart."""
+        """A hash of all that the set holds, to tell sets apart."""
         return _digest(_header(self), _arrays(self))
+
+    @functools.cached_property
+    def pixel_digest(self) -> str:
+        """A hash of the pixels alone, to cache features by; taken once."""
+        return pixel_digest(self.video)
 
     def save(self, path: epath.PathLike) -> None:
         """Write the set as ``npz``, whole or not at all.

@@ -23,6 +23,9 @@ def diversity(
     with several answers counts by its number of pairs, and the interval leaves out conditions in
     turn.
 
+    The condition is a sentence alone: of a sentence with its first frames there is one real clip,
+    and no distance between real clips to measure by.
+
     Args:
         real: features of the real clips, one an answer and of the same condition.
         fake: features of the answers, each drawn with a key of its own.

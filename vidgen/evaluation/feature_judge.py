@@ -95,7 +95,7 @@ class FeatureJudge:
         try:
             networks: dict[Kind, InDomainNetwork] = {kind: self.network(kind) for kind in KINDS}
             pairs: dict[Kind, tuple[np.ndarray, np.ndarray]] = {
-                kind: (self.features(network, real.video), self.features(network, clips.video))
+                kind: (self._of(network, real), self._of(network, clips))
                 for kind, network in networks.items()
             }
             trained_on = self._training_features
@@ -145,7 +145,7 @@ class FeatureJudge:
         """The metric of the group "inception-score", which the real clips have no part in."""
         try:
             network = load_c3d()
-            said = self.features(network, clips.video)
+            said = self._of(network, clips)
         except EXCUSES as reason:
             return absent("inception-score", not_computed(reason))
         return lambda rows, stratum: {"inception_score": score_of(said[rows], network.name)}
@@ -156,7 +156,7 @@ class FeatureJudge:
         """The kernel and Fréchet distances of a frozen network, which has the group's name."""
         try:
             network = load()
-            ours, theirs = (self.features(network, some.video) for some in (real, clips))
+            ours, theirs = self._of(network, real), self._of(network, clips)
         except EXCUSES as reason:
             return absent(group, not_computed(reason))
 
@@ -168,6 +168,10 @@ class FeatureJudge:
             }
 
         return measured
+
+    def _of(self, network: FeatureNetwork, clips: ClipSet) -> np.ndarray:
+        """The features of a set of clips, whose pixels are hashed once for all networks."""
+        return self.features(network, clips.video, digest=clips.pixel_digest)
 
     @functools.cached_property
     def _training_features(self) -> np.ndarray:

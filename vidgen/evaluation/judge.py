@@ -120,7 +120,8 @@ class Judge:
         return other
 
     def judge(self, clips: ClipSet, real: ClipSet) -> Scores:
-        """Every metric of `metrics.METRICS` in every stratum that has prompts and the metric.
+        """Every metric of `metrics.METRICS` in every stratum that has prompts and the metric, but
+        for those of several answers to a prompt (see `best_of`).
 
         Args:
             clips: the answers.
@@ -145,7 +146,7 @@ class Judge:
                 continue
             note = f"{clips.failed[rows].sum()} failed clips" if clips.failed[rows].any() else ""
             for metric in METRICS.values():
-                if stratum not in metric.strata:
+                if metric.several or stratum not in metric.strata:
                     continue
                 if metric.group not in self.groups:
                     score = Score.missing(_not_asked(metric.group), better=metric.better)

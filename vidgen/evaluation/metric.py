@@ -63,6 +63,8 @@ class Metric:
         group: with which others it is computed.
         blind: anchors that it cannot tell from real clips by its nature, which is no fault of it.
         share: whether it is a share of clips, frames or steps, which lies in [0, 1].
+        several: whether it is of several answers to each prompt, see `best_of`, and nothing that
+            can be said of one answer.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Metric:
     group: Group = "oracle"
     blind: tuple[str, ...] = ()
     share: bool = False
+    several: bool = False
 
 
 UNCAPTIONED = ("shuffled-captions",)

@@ -14,18 +14,18 @@ oracle's own error.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from vidgen.data.motion import paths
 from vidgen.evaluation.clip_oracle import Confusion, Measure
 from vidgen.evaluation.clipset import ClipSet
-from vidgen.evaluation.components import Extent, grown, two_apart
-from vidgen.evaluation.layers import layers, strangers
+from vidgen.evaluation.components import Extent, grown
 from vidgen.evaluation.motion_fit import TOLERANCE, MotionModel, required
 from vidgen.evaluation.pair_paths import pair_paths
-from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids, crop, likeness
+from vidgen.evaluation.pair_reading import read_along, read_apart
+from vidgen.evaluation.recogniser import UNKNOWN, Recogniser, centroids
 from vidgen.evaluation.scene import Scene
 
 _LEAST_IN_SIGHT = 0.25
@@ -186,15 +186,15 @@ def examine_pairs(
         ink = grown(video.max(3) >= extent.level)
         asked = [library[motion] for motion in asked_motion[clip]]
         pairs = pair_paths(ink, asked, extent.size, need=need, most=_MOST_PATHS)
-        apart = _apart(video, extent, recogniser)
-        read = [_read(video, pair, apart, extent, recogniser) for pair in pairs[:_MOST_PAIRS]]
+        apart = read_apart(video, extent, recogniser)
+        read = [read_along(pair, video, apart, extent, recogniser) for pair in pairs[:_MOST_PAIRS]]
         # Which path is whose is decided by who is recognised on it.
         rights = [(one.identity == asked_identity[clip]).sum() for one in read]
         best = read[int(np.argmax(rights))]
         hidden[clip], identity[clip], count[clip] = best.hidden, best.identity, best.count
         due = _real_path(real, clip) if real.context_mask[clip] else None
         distance[clip] = best.distances(due)
-        stability[clip] = _stability(best.crops, best.shown)
+        stability[clip] = best.stability
     return PairVerdicts(
         count=count,
         identity=identity,
@@ -208,119 +208,9 @@ def examine_pairs(
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """What two objects look like in T frames.
-
-    Attributes:
-        shown: bool [T 2], whether each is there.
-        hidden: bool [T 2], whether too much of it is hidden to say.
-        identity: int64 [T 2], -1 where it is not shown.
-        centre: float [T 2 2], centroids (y, x) in px.
-        crops: float32 [T 2 G G C].
-        corners: int64 [T 2 2], of the cells in which they travel.
-        count: int64 [T], objects, of which those that are hidden are counted.
-    """
-
-    shown: np.ndarray
-    hidden: np.ndarray
-    identity: np.ndarray
-    centre: np.ndarray
-    crops: np.ndarray
-    corners: np.ndarray
-    count: np.ndarray
-
-    def distances(self, due: np.ndarray | None) -> np.ndarray:
-        """float [T 2], px from the real path `due` [T 2 2], or from the path that was found."""
-        gap = np.where(self.shown[..., None], self.centre, np.nan)
-        if due is not None:
-            return np.linalg.norm(gap - due, axis=2)
-        # A path is one of the cell; where in its cell the object lies does not change.
-        gap -= self.corners
-        for number in np.flatnonzero(self.shown.any(0)):
-            gap[:, number] -= np.nanmedian(gap[:, number], axis=0)
-        return np.linalg.norm(gap, axis=2)
-
-
-def _apart(video: np.ndarray, extent: Extent, recogniser: Recogniser) -> tuple[np.ndarray, ...]:
-    """Frames bool [T] in which objects stand apart; as in `_Reading`, their centres, crops and
-    identities, in no order.
-    """
-    frames, alone = two_apart(video, extent)
-    return frames, *_seen(alone, extent, recogniser)
-
-
-def _seen(
-    objects: np.ndarray, extent: Extent, recogniser: Recogniser
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centroids, crops and identities of objects uint8 [T 2 H W C] on black."""
-    flat = objects.reshape(-1, *objects.shape[2:])
-    centre = centroids(flat)
-    crops = crop(flat, np.nan_to_num(centre), extent.size)
-    shape = objects.shape[:2]
-    return (
-        centre.reshape(*shape, 2),
-        crops.reshape(*shape, *crops.shape[1:]),
-        recogniser(crops).reshape(shape),
-    )
-
-
-def _read(
-    video: np.ndarray,
-    pair: Sequence[np.ndarray],
-    apart: tuple[np.ndarray, ...],
-    extent: Extent,
-    recogniser: Recogniser,
-) -> _Reading:
-    """Both objects along a pair of paths; where they stand apart, as they are seen there."""
-    found = layers(video, pair, extent)
-    windows = np.stack([_alone(layer.windows, extent) for layer in found], axis=1)
-    corners = np.stack([layer.corners for layer in found], axis=1)
-    inside, crops, identity = _seen(windows, extent, recogniser)
-    centre = inside + corners
-    shown = np.stack([layer.shown for layer in found], axis=1)
-    hidden = np.stack([layer.hidden for layer in found], axis=1)
-    count = (shown | hidden).sum(1) + strangers(video, found, extent)
-
-    frames, centre_there, crops_there, identity_there = apart
-    cell = np.stack(list(pair), axis=1) + extent.size / 2
-    straight, crossed = (
-        np.linalg.norm(some - cell, axis=2) for some in (centre_there, centre_there[:, ::-1])
-    )
-    swap = crossed.sum(1) < straight.sum(1)
-    near = np.where(swap, crossed.max(1), straight.max(1)) <= extent.size / 2
-    for t in np.flatnonzero(frames & near):
-        order = [1, 0] if swap[t] else [0, 1]
-        centre[t], crops[t] = centre_there[t, order], crops_there[t, order]
-        identity[t] = identity_there[t, order]
-        shown[t], hidden[t], count[t] = True, False, 2
-    return _Reading(
-        shown=shown,
-        hidden=hidden,
-        identity=np.where(shown, identity, UNKNOWN),
-        centre=centre,
-        crops=crops,
-        corners=corners,
-        count=count,
-    )
-
-
-def _alone(windows: np.ndarray, extent: Extent) -> np.ndarray:
-    """The object of each window on black, as `components.find_objects` cuts it out."""
-    return np.where(grown(windows.max(3) >= extent.level)[..., None], windows, 0)
-
-
 def _real_path(real: ClipSet, clip: int) -> np.ndarray:
     """float [T 2 2], the centroids of the objects of a real clip."""
     scene = Scene.of(real, clip)
     inside = [centroids((t.pixels * t.mask[..., None])[None])[0] for t in scene.things]
     middle = [np.array(thing.mask.shape) / 2 for thing in scene.things]
     return scene.centres + np.stack(inside) - np.stack(middle)
-
-
-def _stability(crops: np.ndarray, shown: np.ndarray) -> float:
-    """Mean likeness of crops [T 2 G G C] one frame apart, where both are shown [T 2]."""
-    both = shown[:-1] & shown[1:]
-    if not both.any():
-        return float("nan")
-    return float(np.nanmean(likeness(crops[:-1][both], crops[1:][both])))

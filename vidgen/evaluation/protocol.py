@@ -25,6 +25,9 @@ Sample = Callable[[Condition, Any], Any]
 _CANDIDATES_PER_PROMPT = 8
 _LEAST_CANDIDATES = 2048
 
+_KEY_STEP = np.uint32(0x9E3779B9)
+"""Odd, so that no two of up to 2**32 answers to one prompt have the same key."""
+
 
 def protocol(
     source: Source, *, n: int, seed: int, context_frames: int, context_rate: float = 0.5
@@ -75,6 +78,22 @@ def protocol(
         source=f"{source.name}/{source.split}",
         fps=source.fps,
     )
+
+
+def asked_again(prompts: ClipSet, *, answers: int) -> ClipSet:
+    """The prompts that give first frames, once for each answer after the first.
+
+    Args:
+        prompts: N of them.
+        answers: K, the answer to the list itself among them.
+
+    Returns:
+        K - 1 times those prompts, one round after the other, each with a key of its own.
+    """
+    given = np.flatnonzero(prompts.context_mask)
+    again = prompts[np.tile(given, answers - 1)]
+    number = np.repeat(np.arange(1, answers, dtype=np.uint32), len(given))
+    return again.replace(keys=again.keys + number * _KEY_STEP)
 
 
 def answer(

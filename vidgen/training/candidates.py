@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, steps_in, verify
 
 FOLDER = "candidates"
@@ -84,7 +86,12 @@ class Candidates:
         self._checkpoints = Checkpoints(folder, keep=max(2, count - 1), say=say)
 
     def keep(self, record: Record, export: Any) -> None:
-        """Keep an export. Returns once it is whole on disk: no later checkpoint may outlive it."""
+        """Keep an export. Returns once it is whole on disk: no later checkpoint may outlive it.
+
+        One without arrays is the same at every step, so that there is nothing to choose from.
+        """
+        if not jax.tree.leaves(export):
+            return
         self._checkpoints.save(record, export=export)
         self._checkpoints.wait()
 

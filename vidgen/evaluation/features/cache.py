@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import jax
 import numpy as np
 from etils import epath
@@ -11,7 +9,7 @@ from jaxtyping import Float, UInt8
 from rich.console import Console
 from rich.progress import track
 
-from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
+from vidgen.evaluation.arrays import arrays_digest, parse_arrays, pixel_digest, write_arrays
 from vidgen.evaluation.features.feature import FeatureNetwork
 
 _CLIPS_AT_ONCE = 64
@@ -38,14 +36,24 @@ class FeatureCache:
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
     def __call__(
-        self, network: FeatureNetwork, video: UInt8[np.ndarray, "N T H W C"]
+        self,
+        network: FeatureNetwork,
+        video: UInt8[np.ndarray, "N T H W C"],
+        *,
+        digest: str | None = None,
     ) -> Float[np.ndarray, "N D"]:
         """The features of N clips, as ``network(video)``.
+
+        Args:
+            network: what looks at them.
+            video: the clips.
+            digest: `pixel_digest` of them, from a caller that several networks serve; by default
+                it is taken here.
 
         Raises:
             UnsuitableClipsError: if the network cannot judge such clips.
         """
-        key = network.name, pixel_digest(video)
+        key = network.name, digest or pixel_digest(video)
         if key not in self._known:
             path = self.path(*key)
             found = None if path is None else _read(path, (len(video), network.width))
@@ -75,15 +83,6 @@ class FeatureCache:
             rows = slice(start, start + at_once)
             features[rows] = network(video[rows])
         return features
-
-
-def pixel_digest(video: UInt8[np.ndarray, "N T H W C"]) -> str:
-    """A hash of pixels and shape, and of nothing else: answers with the same pixels have the same
-    features, whatever they were asked.
-    """
-    sha = hashlib.sha256(f"{video.dtype.str} {video.shape}".encode())
-    sha.update(np.ascontiguousarray(video).data)
-    return sha.hexdigest()[:32]
 
 
 def _write(path: epath.Path, features: np.ndarray) -> None:

@@ -228,7 +228,8 @@ def _penalty(
     Slopes are those of what is there before augmentation: what it takes away has none.
     """
     if kind == "wgan-gp":
-        slope = slope_penalty(logits, *jnp.split(both, 2), mix).mean()
+        real, fake = jnp.split(both, 2)
+        slope = slope_penalty(logits, real, fake, mix).mean()
         return gamma * slope, {"slope": slope}
     penalties = gradient_penalty(logits, both)
     r1, r2 = (penalty.mean() for penalty in jnp.split(penalties, 2))

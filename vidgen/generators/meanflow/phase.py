@@ -148,7 +148,8 @@ class MeanFlowPhase(StagePhase):
             v = self._average(teacher, condition, moved)(z, t, t)
             return v, v
         silent = condition.keep(text=False)
-        both = None if moved is None else jnp.concatenate([moved, self._moved(state, silent)])
+        untold = self._moved(state, silent)
+        both = None if moved is None or untold is None else jnp.concatenate([moved, untold])
         average = self._average(
             state.params if teacher is None else teacher, condition.beside(silent), both
         )

@@ -1,0 +1,144 @@
+"""The question of a comparison: put together, checked, and recorded in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from vidgen import registry
+from vidgen.comparison import catalogue, overrides, records
+from vidgen.comparison import experiment as experiments
+from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import (
+    ComparisonFolder,
+    FolderError,
+    read_json,
+    surroundings,
+    write_json,
+)
+from vidgen.comparison.setting import Setting
+from vidgen.training import Budget
+
+_ONE_A_FOLDER = ("horizon", "answers")
+"""What may be added to a finished comparison, and then stays as it is."""
+
+
+def resolve(
+    experiment: str | Experiment,
+    seeds: Sequence[int] | None = None,
+    budget: Budget | str | None = None,
+    generators: Sequence[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """The experiment with everything that was asked for applied and every default written out."""
+    found = catalogue.find(experiment) if isinstance(experiment, str) else experiment
+    found = found.select(generators=generators, seeds=seeds, budget=budget)
+    return overrides.apply(found, changes or {}).resolve()
+
+
+def prepare(experiment: Experiment, out: epath.PathLike | None = None) -> list[Setting]:
+    """Check a comparison and record it in its folder; nothing is trained.
+
+    Args:
+        experiment: resolved.
+        out: the run folder; ``runs/<experiment>`` by default.
+
+    Returns:
+        The setting of each of its questions: of the experiment's, and of the compositional one
+        where that is asked.
+
+    Raises:
+        FolderError: see `write_record`.
+        ValueError: see `write_record`; nothing is written.
+    """
+    folder = ComparisonFolder.at(out or f"runs/{experiment.name}")
+    settings = [Setting(experiment, folder)]
+    if experiment.compositional:
+        settings.append(Setting(experiment.held_out(), folder.compositional))
+        settings[-1].check()  # before anything is written for the first question
+    for setting in settings:
+        write_record(setting)
+    return settings
+
+
+def write_record(setting: Setting) -> None:
+    """Check the setting of a comparison, and then record it in its folder.
+
+    Seeds, generators and shares may be added to a folder; what all of its runs have in common may
+    not change.
+
+    Raises:
+        FolderError: if the folder holds a comparison with another question; the differences are
+            named.
+        ValueError: if the experiment does not fit together, see `Setting.check`; nothing is
+            written, so that the corrected one finds no trace of it.
+    """
+    experiment, folder = setting.experiment, setting.folder
+    now = experiments.to_json(experiment)
+    names = list(experiment.generators)
+    cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
+    anchors: list[str] = []
+    if folder.experiment.exists():
+        before = read_json(folder.experiment)
+        changes = records.difference(
+            experiments.shared(before["experiment"]), experiments.shared(now)
+        )
+        changes += _asked_otherwise(before["experiment"], now)
+        if changes:
+            raise FolderError(
+                f"{folder.path} holds a comparison with another question:\n  "
+                + "\n  ".join(changes)
+                + "\nChoose another --out, or remove that folder"
+            )
+        now = _joined(before["experiment"], now)
+        names = list(dict.fromkeys([*before["order"], *names]))
+        cards = before["cards"] | cards
+        anchors = [name for name in before["anchors"] if name not in names]
+    setting.check()
+    write_json(
+        folder.experiment,
+        {
+            "hash": records.fingerprint(experiments.decisive(now)),
+            "experiment": now,
+            "order": names,
+            "cards": cards,
+            "anchors": anchors,
+            **surroundings(),
+        },
+    )
+
+
+def setting_of(folder: ComparisonFolder) -> Setting:
+    """The setting of a comparison as its folder records it.
+
+    Raises:
+        FolderError: if the folder holds no comparison.
+    """
+    return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
+
+
+def _asked_otherwise(before: records.Json, now: records.Json) -> list[str]:
+    """How two horizons, or two numbers of answers, differ where both times more than one was asked
+    for: one folder has one.
+    """
+    both = [key for key in _ONE_A_FOLDER if key in before and key in now]
+    return records.difference(*({key: data[key] for key in both} for data in (before, now)))
+
+
+def _joined(before: records.Json, now: records.Json) -> records.Json:
+    """One record of all that was ever run in a folder."""
+    joined = dict(now)
+    for key in ("generators", "samplers"):
+        joined[key] = {**before[key], **now[key]}
+    if before.get("sweeps") or now.get("sweeps"):
+        joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
+    if before.get("compositional"):
+        joined["compositional"] = True
+    joined |= {key: before[key] for key in _ONE_A_FOLDER if key in before}
+    for key in ("seeds", "curve"):
+        joined[key] = sorted({*before[key], *now[key]})
+    joined["name"] = before["name"]
+    return joined
