@@ -1,17 +1,17 @@
 """The question of `quick` at a length that can be cited: three seeds and three budgets.
 
-The same clips, captions and families; 20 minutes of training a family and seed, and trainings at a
-tenth and at three tenths of that, so that quality is drawn against the budget; one more training
-without half of the combinations of digit and motion, which is then asked for those. Drift is
-measured in clips four times as long as those of training, too, and prompts with a first frame are
-answered four times, for PSNR and SSIM at their mean and at their best. Seven hours of training on
-two CPU cores; `--budget`, `--seeds`, `--set curve=` and `--set compositional=false` shorten it.
-Guidance, temperature and truncation are chosen on validation prompts. MNIST in place of the
-handwriting that ships with scikit-learn: `--set options.handwriting=FOLDER`, a folder with MNIST's
-four IDX files.
+The same clips and captions, the same families and their fast forms; 20 minutes of training a family
+and seed, and trainings at a tenth and at three tenths of that, so that quality is drawn against the
+budget; one more training without half of the combinations of digit and motion, which is then asked
+for those. Drift is measured in clips four times as long as those of training, too, and prompts with
+a first frame are answered four times, for PSNR and SSIM at their mean and at their best. Twelve
+hours of training on two CPU cores; `--budget`, `--seeds`, `--set curve=` and `--set
+compositional=false` shorten it. Guidance, temperature, truncation and steps are chosen on
+validation prompts. MNIST in place of the handwriting that ships with scikit-learn: `--set
+options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
 Expected: the order of `quick` at higher scores, with t intervals over the seeds; not measured yet,
-and the seven hours are budget times trainings.
+and the twelve hours are budget times trainings.
 """
 
 from vidgen.comparison import Budget, Experiment
@@ -25,7 +25,9 @@ experiment = Experiment(
     generators={
         "gan": None,
         "autoregressive": None,
+        "masked": None,
         "diffusion": None,
+        "meanflow": None,
         "copy-first-frame": None,
         "frozen-prior": None,
     },
@@ -38,8 +40,10 @@ experiment = Experiment(
     answers=4,
     sweeps={
         "gan": {"content_truncation": (0.7, 1.0)},
-        "autoregressive": {"temperature": (0.3, 0.5, 0.7, 1.0)},
+        "autoregressive": {"temperature": (0.15, 0.3, 0.6, 1.0)},
+        "masked": {"steps": (8, 16)},
         "diffusion": {"guidance": (1.5, 3.0, 5.0)},
+        "meanflow": {"steps": (1, 2, 4)},
     },
     metrics=("oracle", "pixel", "in-domain", "temporal"),
 )
