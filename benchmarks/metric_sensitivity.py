@@ -84,7 +84,7 @@ def main(settings: Settings) -> int:
     rows = [
         (name, stratum)
         for name, metric in METRICS.items()
-        if metric.group in settings.groups
+        if metric.group in settings.groups and not metric.several
         for stratum in [metric.strata[0]]
         if clean[name, stratum].value is not None
     ]

@@ -90,10 +90,10 @@ class Compare(_Question):
         from vidgen.comparison.terminal import resumable, say_cost
 
         experiment = self.resolve(self.experiment, self.generators)
-        settings = prepare(experiment, self.out)  # a slip is named at once
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)
+        settings = prepare(experiment, self.out)  # a slip is named at once
         say_cost(experiment, console)
         with resumable(console):
             comparison = carry_out(settings, console=console)

@@ -75,10 +75,10 @@ def test_a_search_goes_on_where_it_was_and_never_sees_the_test_split(
     assert [path.name for path in (whole / "prompts").iterdir()] == ["validation-8.npz"]
     assert not list(whole.glob("**/checkpoints"))
 
-    def asked(experiment, out, console):
+    def asked(experiment, out):
         raise Asked(experiment.generators)
 
-    monkeypatch.setattr("vidgen.comparison.compare", asked)
+    monkeypatch.setattr("vidgen.comparison.question.prepare", asked)
     with pytest.raises(Asked) as thrown:
         main(["compare", experiment, "--preset", f"toy={whole / 'preset.json'}"])
     generators = thrown.value.args[0]
