@@ -5,8 +5,8 @@ frame given in half of the clips. 150 seconds of training a family on two CPU co
 
 Expected: held-out real clips pass the oracle, still pictures and wrong captions never do. Seed 0,
 on two idle cores, by `vidgen compare quick` (oracle success from a sentence / from a sentence and a
-frame, 256 prompts): gan 0.39 / 0.80, autoregressive 0.75 / 0.67, diffusion 0.60 / 0.87; by majority
-0.45 / 0.88, 0.90 / 0.87 and 0.74 / 0.97. The aim, by majority: gan 0.15 / 0.65, autoregressive
+frame, 256 prompts): gan 0.91 / 0.80, autoregressive 0.73 / 0.70, diffusion 0.65 / 0.83; by majority
+0.95 / 0.91, 0.93 / 0.96 and 0.84 / 0.98. The aim, by majority: gan 0.15 / 0.65, autoregressive
 0.70 / 0.85, diffusion 0.45 / 0.90.
 """
 
