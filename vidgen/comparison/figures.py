@@ -131,12 +131,12 @@ def trade_off(
                 elinewidth=1.5,
                 label=name,
             )
-            for point in points:
+            for place, point in enumerate(points):
                 if point.label:
                     axes.annotate(
                         point.label,
                         (point.price, point.value),
-                        (5, 4),
+                        (5, 4 + 8 * place),  # settings may cost and be worth the same
                         textcoords="offset points",
                         fontsize=6.5,
                         color=colour,
