@@ -34,7 +34,6 @@ from etils import epath
 from rich.console import Console
 
 from vidgen.comparison import overrides, presets, proposals, records
-from vidgen.comparison.comparison import resolve
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import (
     ComparisonFolder,
@@ -45,6 +44,7 @@ from vidgen.comparison.folder import (
 )
 from vidgen.comparison.jobs import Job, try_job
 from vidgen.comparison.proposals import Point
+from vidgen.comparison.question import resolve
 from vidgen.comparison.rows import Row
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.trials import Trial, best_of, price
@@ -90,7 +90,7 @@ class Search:
             )
         proposals.load_optuna()
         self.experiment = dataclasses.replace(
-            experiment.select(generators=[generator], seeds=[seed]), curve=(), horizon=1
+            experiment.select(generators=[generator], seeds=[seed]), curve=(), horizon=1, answers=1
         )
         self.generator, self.seed, self._folder = generator, seed, folder
         self._start = self.experiment.generators[generator]
