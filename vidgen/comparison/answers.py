@@ -19,7 +19,6 @@ from vidgen.comparison.pairs import ClipKey
 from vidgen.comparison.rows import TEST, Row
 from vidgen.comparison.setting import Setting
 from vidgen.evaluation import ClipSet, answer, asked_again, further_answers, judge_answers
-from vidgen.training import release_freed_memory
 
 
 def ask_job_again(job: Job, setting: Setting, console: Console) -> None:
@@ -33,34 +32,16 @@ def ask_job_again(job: Job, setting: Setting, console: Console) -> None:
         setting: of its comparison.
         console: where progress is shown.
     """
-    experiment = setting.experiment
     if not _is_asked(setting) or job.share != 1.0:
         return
     run = setting.folder.run(job.generator, job.seed)
     asked = _asked(setting, job.generator, job.seed)
-    found = beside.known(run.answers, asked)
-    if "rows" in found:
-        return
-    if not found:
-        again = asked_again(setting.prompts, answers=experiment.answers)
-        console.print(
-            f"{job.generator}: {len(again)} further answers, {experiment.answers} a prompt",
-            highlight=False,
-        )
-        generator, params, sampler = restored(job, setting)
-        sample = jax.jit(generator.sample)
-        answer(
-            again,
-            setting.encoder,
-            experiment.task,
-            lambda condition, keys: sample(params, condition, keys, sampler),
-            batch_size=min(experiment.answer_batch, len(setting.prompts)),
-        ).save(run.samples(experiment.several_protocol))
-        found = {"asked": asked, "generator": job.generator, "seed": job.seed}
-        write_json(run.answers, found)
-    _judge(run, setting, found)
-    jax.clear_caches()
-    release_freed_memory()
+    beside.complete(
+        run.answers,
+        asked,
+        make=lambda: _make(run, job, setting, asked, console),
+        judge=lambda about: _judge(run, setting, about),
+    )
 
 
 def ask_anchors_again(setting: Setting) -> None:
@@ -94,6 +75,28 @@ def _is_asked(setting: Setting) -> bool:
 def _asked(setting: Setting, generator: str | None, seed: int | None) -> dict[str, Any]:
     """All that decides the answers of a run."""
     return setting.asked(generator, seed, 1.0) | {"answers": setting.experiment.answers}
+
+
+def _make(
+    run: RunFolder, job: Job, setting: Setting, asked: Mapping[str, Any], console: Console
+) -> dict[str, Any]:
+    """Draw the further answers and save them."""
+    experiment = setting.experiment
+    again = asked_again(setting.prompts, answers=experiment.answers)
+    console.print(
+        f"{job.generator}: {len(again)} further answers, {experiment.answers} a prompt",
+        highlight=False,
+    )
+    generator, params, sampler = restored(job, setting)
+    sample = jax.jit(generator.sample)
+    answer(
+        again,
+        setting.encoder,
+        experiment.task,
+        lambda condition, keys: sample(params, condition, keys, sampler),
+        batch_size=min(experiment.answer_batch, len(setting.prompts)),
+    ).save(run.samples(experiment.several_protocol))
+    return {"asked": asked, "generator": job.generator, "seed": job.seed}
 
 
 def _judge(run: RunFolder, setting: Setting, about: Mapping[str, Any]) -> None:

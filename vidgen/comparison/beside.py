@@ -14,8 +14,8 @@ from typing import Any
 from etils import epath
 
 from vidgen.comparison import records
-from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
-from vidgen.comparison.jobs import kept_values
+from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json, write_json
+from vidgen.comparison.jobs import kept_values, let_go
 from vidgen.comparison.pairs import ClipKey
 from vidgen.comparison.rows import Row, as_json, rows_of
 from vidgen.evaluation.judge import Scores
@@ -28,6 +28,30 @@ def known(path: epath.Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says; nothing where it is not there, or says it of something else."""
     found = read_json(path) if path.exists() else {}
     return found if records.same(found.get("asked"), asked) else {}
+
+
+def complete(
+    path: epath.Path,
+    asked: Mapping[str, Any],
+    make: Callable[[], dict[str, Any]],
+    judge: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Do what is left of such a file.
+
+    Args:
+        path: the file.
+        asked: all that decides what it says.
+        make: draws the clips and saves them, and says how.
+        judge: scores them, and writes the file with what `make` said.
+    """
+    found = known(path, asked)
+    if "rows" in found:
+        return
+    if not found:
+        found = make()
+        write_json(path, found)
+    judge(found)
+    let_go()
 
 
 def judged(folder: ComparisonFolder, file: File) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         seed=job.seed,
         share=job.share,
     )
-    _let_go()
+    let_go()
 
 
 def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:
@@ -132,7 +132,7 @@ def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:
         select(run, setting, asked, sample, candidates, console, even_one=True)
         return next(tried for tried in all_tried(run) if tried.is_chosen), trained.cost
     finally:
-        _let_go()
+        let_go()
 
 
 def _train(job: Job, generator: Generator, setting: Setting, console: Console) -> Trained:
@@ -152,8 +152,10 @@ def _train(job: Job, generator: Generator, setting: Setting, console: Console) -
     )
 
 
-def _let_go() -> None:
-    # Compiled programs of one family, or config, are of no use to the next, and memory is.
+def let_go() -> None:
+    """Drop compiled programs: those of one family, or config, are of no use to the next, and memory
+    is.
+    """
     jax.clear_caches()
     release_freed_memory()
 
@@ -363,6 +365,7 @@ __all__ = [
     "judge_again",
     "judge_the_oracle",
     "kept_values",
+    "let_go",
     "restored",
     "run_anchors",
     "run_job",

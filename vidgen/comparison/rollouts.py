@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 from rich.console import Console
 
 from vidgen.comparison import beside
@@ -31,7 +30,6 @@ from vidgen.evaluation import (
 from vidgen.evaluation.judge import Scores
 from vidgen.evaluation.observations import Observations
 from vidgen.evaluation.rollout import Method
-from vidgen.training import release_freed_memory
 
 ROLLED_ANCHORS = ("held-out-real", "decaying-real")
 """Real clips, and those that drift: all others repeat or reorder frames, and break nothing that is
@@ -53,15 +51,12 @@ def roll_job_out(job: Job, setting: Setting, console: Console) -> None:
         return
     run = setting.folder.run(job.generator, job.seed)
     asked = _asked(setting, job.generator, job.seed)
-    found = beside.known(run.rollout, asked)
-    if "rows" in found:
-        return
-    if not found:
-        found = _make(run, job, setting, asked, console)
-        write_json(run.rollout, found)
-    _judge(run, setting, found)
-    jax.clear_caches()
-    release_freed_memory()
+    beside.complete(
+        run.rollout,
+        asked,
+        make=lambda: _make(run, job, setting, asked, console),
+        judge=lambda about: _judge(run, setting, about),
+    )
 
 
 def roll_anchors_out(setting: Setting) -> None:
