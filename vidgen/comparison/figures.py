@@ -106,50 +106,9 @@ def trade_off(
         crossed: where lines cross; ringed, and faintly where intervals overlap.
     """
     with panel() as (axes, save):
-        for crossing in crossed:
-            axes.plot(
-                [crossing.price],
-                [crossing.value],
-                "o",
-                markersize=13,
-                markerfacecolor="none",
-                markeredgecolor=INK,
-                markeredgewidth=1.1,
-                alpha=1.0 if crossing.apart else 0.4,
-            )
+        _ring(axes, crossed)
         for name, points in series.items():
-            colour, marker = look[name]
-            x, y = [p.price for p in points], [p.value for p in points]
-            axes.errorbar(
-                x,
-                y,
-                yerr=([p.value - p.low for p in points], [p.high - p.value for p in points]),
-                color=colour,
-                marker=marker,
-                markersize=6,
-                linewidth=1.2,
-                elinewidth=1.5,
-                label=name,
-            )
-            for place, point in enumerate(points):
-                if point.label:
-                    axes.annotate(
-                        point.label,
-                        (point.price, point.value),
-                        (5, 4 + 8 * place),  # settings may cost and be worth the same
-                        textcoords="offset points",
-                        fontsize=6.5,
-                        color=colour,
-                    )
-                if point.price_high is not None:
-                    axes.plot(
-                        [point.price, point.price_high],
-                        [point.value] * 2,
-                        color=colour,
-                        linewidth=1.5,
-                        marker="|",
-                        markevery=[1],
-                    )
+            _line(axes, name, points, *look[name])
         plain_decades(axes)
         if share:
             highest = max(point.high for points in series.values() for point in points)
@@ -171,6 +130,54 @@ def trade_off(
         )
         told = "; ".join([told, *map(str, crossed)])
         return save(f"{quality} against {label}: {told}")
+
+
+def _ring(axes: Axes, crossed: Sequence[Crossing]) -> None:
+    for crossing in crossed:
+        axes.plot(
+            [crossing.price],
+            [crossing.value],
+            "o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.1,
+            alpha=1.0 if crossing.apart else 0.4,
+        )
+
+
+def _line(axes: Axes, name: str, points: Sequence[Point], colour: str, marker: str) -> None:
+    """A generator's points with their intervals, labels, and tails of latency."""
+    axes.errorbar(
+        [point.price for point in points],
+        [point.value for point in points],
+        yerr=([p.value - p.low for p in points], [p.high - p.value for p in points]),
+        color=colour,
+        marker=marker,
+        markersize=6,
+        linewidth=1.2,
+        elinewidth=1.5,
+        label=name,
+    )
+    for place, point in enumerate(points):
+        if point.label:
+            axes.annotate(
+                point.label,
+                (point.price, point.value),
+                (5, 4 + 8 * place),  # settings may cost and be worth the same
+                textcoords="offset points",
+                fontsize=6.5,
+                color=colour,
+            )
+        if point.price_high is not None:
+            axes.plot(
+                [point.price, point.price_high],
+                [point.value] * 2,
+                color=colour,
+                linewidth=1.5,
+                marker="|",
+                markevery=[1],
+            )
 
 
 def along_frames(
