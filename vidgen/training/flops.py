@@ -242,7 +242,10 @@ def _shard_map(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) ->
 
 def _scan(eqn: JaxprEqn, live: list[bool], scope: str, known: list[Any]) -> _Walked:
     p = eqn.params
-    consts, carries = p["num_consts"], p["num_carry"]
+    if "num_consts" in p:
+        consts, carries = p["num_consts"], p["num_carry"]
+    else:  # by version
+        consts, carries = (len(list(part)) for part in p["ft_in"].unpack()[:2])
     values = known[:consts] + [None] * (len(known) - consts)
     carry, ys = live[:carries], live[carries:]
     while True:  # a carry is read if the next iteration reads it: grow until nothing changes

@@ -7,11 +7,11 @@ a fused attention kernel, and must be looked at before it goes for free.
 from __future__ import annotations
 
 _ELEMENTWISE = """
-    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil
-    clamp clz complex conj cos cosh digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge
-    gt igamma igamma_grad_a igammac imag integer_pow is_finite le le_to lgamma log log1p logistic
-    lt lt_to max min mul mulhi ne neg nextafter not or polygamma population_count pow real
-    regularized_incomplete_beta rem round rsqrt select_n shift_left shift_right_arithmetic
+    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp
+    clz complex conj cos cosh digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt
+    igamma igamma_grad_a igammac imag integer_pow is_finite le le_to lgamma log log1p log2 logistic
+    lt lt_to max min mul mulhi ne neg nextafter not one_minus_square or polygamma population_count
+    pow real regularized_incomplete_beta rem round rsqrt select_n shift_left shift_right_arithmetic
     shift_right_logical sign sin sinh sqrt square sub tan tanh xor zeta
 """
 _REDUCTIONS_AND_SORTS = """
