@@ -2,16 +2,18 @@
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --generators gan diffusion --seconds-each 10 --out here.json
+    python benchmarks/throughput.py --experiment digits64 --at-once 5
 
-Every family runs in a process of its own, so that neither memory nor compiled code is shared, with
-the default configuration of the registry on the task of the experiment `quick`. Clips are random
-pixels: speed does not depend on them. Expect two to eight minutes for three families on two idle
-cores; benchmarks/README.md says how to read the table.
+Every family runs in a process of its own, so that neither memory nor compiled code is shared, as
+the experiment configures it, by default `quick`. Clips are random pixels: speed does not depend on
+them. Expect two to eight minutes for three families on two idle cores; benchmarks/README.md says
+how to read the table.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -29,7 +31,9 @@ import tyro
 
 SCHEMA_VERSION = 1
 TABLE_WIDTH = 130
-TASK = {"frames": 8, "height": 32, "width": 32, "channels": 1, "context_frames": 1}
+
+_turn: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+"""Held while something is timed, by one process at a time."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,19 +41,25 @@ class Settings:
     """What to measure, and for how long.
 
     Attributes:
-        generators: names from `vidgen list generators`.
+        experiment: whose task and configs are measured, by name or path.
+        generators: names from `vidgen list generators`; by default those of the experiment that
+            are trained.
         seconds_each: least seconds for each timing; never fewer than 20 repetitions.
         batches: batch sizes to try for sampling throughput; 1 is always among them. The sweep
             stops at the first one that is slower a clip than the one before.
+        at_once: families worked on at once. They compile side by side and are timed one at a time,
+            which still lets a compiler disturb a neighbour's timing: look at the quartiles.
         keep_freed: keep the memory that a step frees for the next one, as training does; without it
             the C library gives it back to the system.
         tiny: measure the tests' presets; for trying this script out.
         out: where the JSON goes.
     """
 
-    generators: tuple[str, ...] = ("gan", "autoregressive", "diffusion")
+    experiment: str = "quick"
+    generators: tuple[str, ...] = ()
     seconds_each: Annotated[float, tyro.conf.arg(aliases=("-s",))] = 3.0
     batches: tuple[int, ...] = (8, 32)
+    at_once: int = 1
     keep_freed: bool = True
     tiny: bool = False
     out: Path = Path("throughput.json")
@@ -64,34 +74,69 @@ def main(settings: Settings) -> int:
     load = os.getloadavg()[0]
     if load > 0.5:
         console.print(f"[yellow]load average is {load:.1f}: other work will slow these timings")
-    families, failed = [], {}
-    for name in settings.generators:
-        with console.status(f"measuring {name}"):
+    asked = experiment(settings)
+    names = settings.generators or trained(asked)
+    families: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    lock = multiprocessing.get_context("spawn").Lock()
+    with concurrent.futures.ThreadPoolExecutor(max(1, settings.at_once)) as pool:
+        pending = {pool.submit(in_own_process, name, settings, lock): name for name in names}
+        for done in concurrent.futures.as_completed(pending):
+            name = pending[done]
             try:
-                families.append(in_own_process(name, settings))
+                families[name] = done.result()
             except Exception as error:  # one family's failure must not cost the others' numbers
                 failed[name] = f"{type(error).__name__}: {error}"
                 console.print(f"{name} was not measured: {failed[name]}", style="red", markup=False)
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "task": TASK,
-        "machine": machine(),
-        "load_average": {"before": load, "after": os.getloadavg()[0]},
-        "families": families,
-        "failed": failed,
-    }
-    for table in tables(families):
+            report = {
+                "schema_version": SCHEMA_VERSION,
+                "experiment": asked.name,
+                "task": dataclasses.asdict(asked.task),
+                "machine": machine(),
+                "load_average": {"before": load, "after": os.getloadavg()[0]},
+                "at_once": settings.at_once,
+                "families": [families[name] for name in names if name in families],
+                "failed": failed,
+            }
+            settings.out.write_text(json.dumps(report, indent=2) + "\n")
+    for table in tables(list(families.values())):
         console.print(table)
-    settings.out.write_text(json.dumps(report, indent=2) + "\n")
     console.print(f"written to {settings.out}")
     return 1 if failed else 0
 
 
-def in_own_process(name: str, settings: Settings) -> dict[str, Any]:
+def experiment(settings: Settings, *generators: str) -> Any:
+    """The experiment that is measured, of these generators or its own, every config written out."""
+    from vidgen.comparison import catalogue
+
+    found = catalogue.find(settings.experiment).select(generators=generators or None)
+    return (found.tiny() if settings.tiny else found).resolve()
+
+
+def trained(asked: Any) -> tuple[str, ...]:
+    """Those of an experiment's generators that are trained at all."""
+    from vidgen import registry
+
+    return tuple(
+        name
+        for name, config in asked.generators.items()
+        if registry.entry(name).build(asked.task, config).phases()
+    )
+
+
+def in_own_process(name: str, settings: Settings, lock: Any) -> dict[str, Any]:
     """`measure` in a fresh interpreter, whose peak memory is then the family's own."""
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        1, mp_context=spawn, initializer=take_turns, initargs=(lock,)
+    ) as pool:
         return pool.submit(measure, name, settings).result()
+
+
+def take_turns(lock: Any) -> None:
+    """Time nothing in this process while another that has the same lock is timing."""
+    global _turn
+    _turn = lock
 
 
 def measure(name: str, settings: Settings) -> dict[str, Any]:
@@ -101,7 +146,6 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     from vidgen import registry
     from vidgen.training import keep_freed_memory
     from vidgen.training.peak import matmul_peak, peak_dtype
-    from vidgen.types import Task
 
     started = time.perf_counter()
     if settings.keep_freed:
@@ -109,19 +153,21 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     # A program found in a cache would pass for one that compiles in no time.
     jax.config.update("jax_enable_compilation_cache", False)
     device = jax.devices()[0]
-    entry = registry.entry(name)
-    task = Task(**TASK)
-    generator = entry.build(task, entry.config.tiny() if settings.tiny else None)
+    asked = experiment(settings, name)
+    task = asked.task
+    generator = registry.entry(name).build(task, asked.generators[name])
     memory = {"at_start": peak_memory(device)}
     params: dict[str, Any] = {}
     phases = []
     for phase in generator.phases():
         row, params[phase.name] = train(phase, params, task, settings.seconds_each)
         phases.append(row)
+        say(name, row)
     memory["after_training"] = peak_memory(device)
-    sampling = sample(generator, params, task, settings)
+    sampling = sample(generator, params, asked.samplers.get(name), task, settings)
     memory["after_sampling"] = peak_memory(device)
-    peak = matmul_peak()  # last, because its operands are no part of the family's memory
+    with _turn:
+        peak = matmul_peak()  # last, because its operands are no part of the family's memory
     for row in phases:
         row["peak_fraction"] = row["flops_per_second"] / peak
     return {
@@ -134,6 +180,12 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
         "peak_memory_bytes": memory,
         "seconds": time.perf_counter() - started,
     }
+
+
+def say(name: str, row: Mapping[str, Any]) -> None:
+    """A phase's rate as soon as it is measured, since the rest may take minutes more."""
+    rate, speed = row["clips_per_second"]["median"], row["flops_per_second"] / 1e9
+    print(f"{name}, {row['phase']}: {rate:.1f} clips/s, {speed:.0f} GFLOP/s", flush=True)
 
 
 def train(
@@ -163,7 +215,8 @@ def train(
         state, metrics = run(state, *rest)
         return state, metrics
 
-    timing = time_calls(one_step, seconds=seconds)
+    with _turn:
+        timing = time_calls(one_step, seconds=seconds)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.state.params))
     row = {
         "phase": phase.name,
@@ -185,7 +238,7 @@ def train(
 
 
 def sample(
-    generator: Any, params: Mapping[str, Any], task: Any, settings: Settings
+    generator: Any, params: Mapping[str, Any], sampler: Any, task: Any, settings: Settings
 ) -> dict[str, Any]:
     """A family's row of the sampling table."""
     import jax
@@ -198,13 +251,15 @@ def sample(
     for size in sorted({1, *settings.batches}):
         condition = host_batch(size, task).to_batch().condition
         keys = jax.random.split(stream(0, "sample"), size)
-        run, compile_seconds = compiled(jax.jit(generator.sample), params, condition, keys)
-        timing = time_calls(
-            lambda run=run, condition=condition, keys=keys: run(params, condition, keys),
-            # Latency has a tail to show; throughput is a median of calls that take long.
-            repetitions=REPETITIONS if size == 1 else 5,
-            seconds=settings.seconds_each,
-        )
+        asked = (params, condition, keys, sampler)
+        run, compile_seconds = compiled(jax.jit(generator.sample), *asked)
+        with _turn:
+            timing = time_calls(
+                lambda run=run, asked=asked: run(*asked),
+                # Latency has a tail to show; throughput is a median of calls that take long.
+                repetitions=REPETITIONS if size == 1 else 5,
+                seconds=settings.seconds_each,
+            )
         rows.append(
             {
                 "batch_size": size,
@@ -215,7 +270,7 @@ def sample(
         )
         if size == 1:
             try:
-                cost = flops.count(generator.sample, params, condition, keys).required
+                cost = flops.count(generator.sample, *asked).required
             except (flops.UncountedPrimitiveError, flops.UnknownTripCountError) as error:
                 note = str(error)
         elif rows[-1]["clips_per_second"] < rows[-2]["clips_per_second"]:

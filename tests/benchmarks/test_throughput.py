@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import multiprocessing
 
 import jax
 import jax.numpy as jnp
@@ -135,7 +136,7 @@ def test_memory_only_grows(toy):
 def test_report_and_a_family_that_fails(script, toy, tmp_path, monkeypatch, capsys):
     measured, settings = toy
 
-    def in_own_process(name, settings):
+    def in_own_process(name, settings, lock):
         if name == "broken":
             raise RuntimeError("no [such] thing")
         return measured
@@ -164,4 +165,12 @@ def test_tables_fit_and_hold_the_numbers(script, toy):
 
 def test_families_are_measured_in_processes_of_their_own(script):
     with pytest.raises(LookupError, match="did you mean"):
-        script.in_own_process("difusion", script.Settings())
+        script.in_own_process(
+            "difusion", script.Settings(), multiprocessing.get_context("spawn").Lock()
+        )
+
+
+def test_an_experiments_own_families_are_those_that_train(script):
+    asked = script.experiment(script.Settings(experiment="quick"))
+    assert script.trained(asked) == ("gan", "autoregressive", "diffusion")
+    assert script.experiment(script.Settings(), "masked").generators.keys() == {"masked"}
