@@ -80,6 +80,37 @@ def figures_drawn_once():
         yield drawn
 
 
+class StandIn:
+    """Another source in all but how its clips are read, and how many it has.
+
+    The protocol's attributes are its own: from Python 3.12 on `isinstance` does not look for them
+    through ``__getattr__``.
+    """
+
+    def __init__(self, whole, read, *, clips=None):
+        from vidgen.data import Source
+
+        self._whole, self._read, self._clips = whole, read, clips
+        for name, member in vars(Source).items():
+            if isinstance(member, property):
+                setattr(self, name, getattr(whole, name))
+
+    def __len__(self):
+        return len(self._whole) if self._clips is None else self._clips
+
+    def __getitem__(self, index):
+        return self._read(index)
+
+    def exemplars(self):
+        return self._whole.exemplars()
+
+
+@pytest.fixture(scope="session")
+def stand_in():
+    """Makes a source that is another one, but for a function of the index that gives its clips."""
+    return StandIn
+
+
 @pytest.fixture(scope="module")
 def load_benchmark():
     """Imports a script of benchmarks/ by its name, as it is when run: beside its neighbours."""

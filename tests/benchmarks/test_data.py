@@ -86,22 +86,16 @@ def test_a_source_is_measured_cold_warm_and_in_the_pipeline(script, few):
     assert piped["batch_seconds"] * piped["clips_per_second"] == pytest.approx(4)
 
 
-def test_every_clip_of_a_pass_is_read_and_the_order_is_random(script, few, monkeypatch):
+def test_every_clip_of_a_pass_is_read_and_the_order_is_random(script, few, stand_in, monkeypatch):
     real = data.source("digits", size=16, frames=4)
     read = []
 
-    class Spy:
-        def __getattr__(self, name):
-            return getattr(real, name)
+    def read_and_note(index):
+        read.append(index)
+        return real[index]
 
-        def __len__(self):
-            return 50
-
-        def __getitem__(self, index):
-            read.append(index)
-            return real[index]
-
-    monkeypatch.setattr(data, "source", lambda name, **options: Spy())
+    spy = stand_in(real, read_and_note, clips=50)
+    monkeypatch.setattr(data, "source", lambda name, **options: spy)
     monkeypatch.setattr(script, "pipeline", lambda clips, settings: {})
     script.measure("spied", {}, dataclasses.replace(few, clips=40, batch_size=40))
     first, *passes = read

@@ -88,24 +88,14 @@ def test_a_page_of_a_simulated_source_moves_with_and_without_its_truth(shapes, t
     assert shapes[0].caption in text
 
 
-def test_a_clip_that_cannot_be_read_says_so_on_a_sheet(shapes, tmp_path):
-    class Torn:
-        def __getattr__(self, name):
-            return getattr(shapes, name)
-
-        def __len__(self):
-            return 2
-
-        def __getitem__(self, index):
-            if index == 1:
-                raise CorruptFileError("clip-1.mp4 is truncated")
-            return shapes[index]
-
-        def exemplars(self):
-            return None
+def test_a_clip_that_cannot_be_read_says_so_on_a_sheet(shapes, stand_in, tmp_path):
+    def read(index):
+        if index == 1:
+            raise CorruptFileError("clip-1.mp4 is truncated")
+        return shapes[index]
 
     whole = preview(shapes, tmp_path / "whole.png", count=2)
-    torn = preview(Torn(), tmp_path / "torn.png", count=2)
+    torn = preview(stand_in(shapes, read, clips=2), tmp_path / "torn.png", count=2)
     with Image.open(whole) as a, Image.open(torn) as b:
         assert b.height == a.height - 128
 

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 import logging
 
@@ -204,61 +205,47 @@ def test_an_encoder_without_the_captions_words_is_refused(digits):
         check_task(digits, foreign, TASK)
 
 
-class Damaged:
+@pytest.fixture
+def damaged(digits, stand_in):
     """A source whose clip 7 has lost a frame, and clip 0 its type if asked."""
 
-    def __init__(self, whole, first=False):
-        self._whole, self._first = whole, first
-
-    def __getattr__(self, name):
-        return getattr(self._whole, name)
-
-    def __len__(self):
-        return len(self._whole)
-
-    def __getitem__(self, index):
-        clip = self._whole[index]
+    def read(index, first):
+        clip = digits[index]
         if index == 7:
             return dataclasses.replace(clip, video=clip.video[1:])
-        if index == 0 and self._first:
+        if index == 0 and first:
             return Clip(video=clip.video.astype(np.float32), caption=clip.caption)
         return clip
 
-    def exemplars(self):
-        return None
+    return lambda first=False: stand_in(digits, functools.partial(read, first=first))
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_a_corrupt_clip_is_named(digits, encoder, threads):
-    iterator = batches(Damaged(digits), encoder, TASK, batch_size=8, seed=0, threads=threads)
+def test_a_corrupt_clip_is_named(damaged, encoder, threads):
+    iterator = batches(damaged(), encoder, TASK, batch_size=8, seed=0, threads=threads)
     with pytest.raises(DataMismatchError, match=r"clip 7 of 'digits': the shape is \(3, 16"):
         take(iterator, 5)
 
 
-def test_a_first_clip_of_the_wrong_type_stops_everything(digits, encoder):
+def test_a_first_clip_of_the_wrong_type_stops_everything(damaged, encoder):
     with pytest.raises(DataMismatchError, match="pixels are float32, not uint8"):
-        batches(Damaged(digits, first=True), encoder, TASK, batch_size=8, seed=0)
+        batches(damaged(first=True), encoder, TASK, batch_size=8, seed=0)
 
 
-class Torn:
-    """A source some of whose files are corrupt."""
+@pytest.fixture
+def torn(stand_in):
+    """Makes a source some of whose files are corrupt, of more clips than it has if asked."""
 
-    def __init__(self, whole, bad):
-        self._whole, self._bad = whole, bad
+    def make(whole, bad, *, clips=None):
+        def read(index):
+            index %= len(whole)
+            if index in bad:
+                raise CorruptFileError(f"clip-{index}.mp4 is truncated")
+            return whole[index]
 
-    def __getattr__(self, name):
-        return getattr(self._whole, name)
+        return stand_in(whole, read, clips=clips)
 
-    def __len__(self):
-        return len(self._whole)
-
-    def __getitem__(self, index):
-        if index in self._bad:
-            raise CorruptFileError(f"clip-{index}.mp4 is truncated")
-        return self._whole[index]
-
-    def exemplars(self):
-        return None
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -266,10 +253,10 @@ def many():
     return source("digits", size=16, frames=4, clips=200)
 
 
-def test_a_corrupt_clip_is_replaced_by_the_next_and_logged_once(many, encoder, caplog):
-    torn = Torn(many, {57, 58})
+def test_a_corrupt_clip_is_replaced_by_the_next_and_logged_once(torn, many, encoder, caplog):
+    bad = torn(many, {57, 58})
     with caplog.at_level(logging.WARNING, logger="vidgen.data"):
-        iterator = batches(torn, encoder, TASK, batch_size=8, seed=0, threads=2)
+        iterator = batches(bad, encoder, TASK, batch_size=8, seed=0, threads=2)
         torn_video = joined(take(iterator, 50)).video
     whole = joined(take(batches(many, encoder, TASK, batch_size=8, seed=0), 50)).video
     differs = (torn_video != whole).any(axis=(1, 2, 3, 4))
@@ -282,55 +269,45 @@ def test_a_corrupt_clip_is_replaced_by_the_next_and_logged_once(many, encoder, c
     assert "(2 of 200 so far)" in said[1]
 
 
-def test_resuming_among_corrupt_clips_is_exact(many, encoder):
-    torn = Torn(many, {0, 57})
-    iterator = batches(torn, encoder, TASK, batch_size=8, seed=0)
+def test_resuming_among_corrupt_clips_is_exact(torn, many, encoder):
+    bad = torn(many, {0, 57})
+    iterator = batches(bad, encoder, TASK, batch_size=8, seed=0)
     take(iterator, 11)
     state = iterator.get_state()
-    fresh = batches(torn, encoder, TASK, batch_size=8, seed=0)
+    fresh = batches(bad, encoder, TASK, batch_size=8, seed=0)
     fresh.set_state(state)
     assert_same(take(iterator, 20), take(fresh, 20))
     parts = [
-        joined(take(batches(torn, encoder, TASK, batch_size=8, seed=0, shard=(n, 2)), 25)).video
+        joined(take(batches(bad, encoder, TASK, batch_size=8, seed=0, shard=(n, 2)), 25)).video
         for n in range(2)
     ]
     assert sum(map(len, parts)) == 200
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_more_than_one_corrupt_clip_in_a_hundred_ends_the_training(many, encoder, threads):
-    torn = Torn(many, {5, 90, 160})
-    iterator = batches(torn, encoder, TASK, batch_size=8, seed=0, threads=threads)
+def test_more_than_one_corrupt_clip_in_a_hundred_ends_the_training(torn, many, encoder, threads):
+    bad = torn(many, {5, 90, 160})
+    iterator = batches(bad, encoder, TASK, batch_size=8, seed=0, threads=threads)
     with pytest.raises(CorruptFileError, match=r"3 of the 200 clips .* more than 1%.*clip-\d+"):
         take(iterator, 25)
 
 
-def test_evaluation_fails_on_the_first_corrupt_clip_and_names_it(many, encoder):
-    torn = Torn(many, {57})
+def test_evaluation_fails_on_the_first_corrupt_clip_and_names_it(torn, many, encoder):
+    bad = torn(many, {57})
     with pytest.raises(CorruptFileError, match=r"^clip-57\.mp4 is truncated"):
-        validation_batches(torn, encoder, TASK, batch_size=8, count=200)
-    strict = batches(torn, encoder, TASK, batch_size=8, seed=0, corrupt="fail")
+        validation_batches(bad, encoder, TASK, batch_size=8, count=200)
+    strict = batches(bad, encoder, TASK, batch_size=8, seed=0, corrupt="fail")
     with pytest.raises(CorruptFileError, match=r"^clip-57\.mp4 is truncated"):
         take(strict, 25)
 
 
-def test_a_source_without_a_readable_clip_is_refused_at_once(digits, encoder):
+def test_a_source_without_a_readable_clip_is_refused_at_once(torn, digits, encoder):
     with pytest.raises(CorruptFileError, match="1 of the 40 clips"):
-        check_task(Torn(digits, set(range(40))), encoder, TASK)
+        check_task(torn(digits, set(range(40))), encoder, TASK)
 
 
-class Endless(Torn):
-    """A source of more clips than anything could list."""
-
-    def __len__(self):
-        return 10**15
-
-    def __getitem__(self, index):
-        return super().__getitem__(index % len(self._whole))
-
-
-def test_a_row_costs_one_clip_however_many_the_source_has(digits):
-    rows = Rows(Endless(digits, {3}), TASK, "skip")
+def test_a_row_costs_one_clip_however_many_the_source_has(torn, digits):
+    rows = Rows(torn(digits, {3}, clips=10**15), TASK, "skip")
     np.testing.assert_array_equal(rows[10**14 + 3]["video"], digits[4].video)
 
 
