@@ -10,7 +10,7 @@ import jax
 from jaxtyping import Array, Float
 
 from vidgen.contract import Card, Key, Phase
-from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, opened, unopened
+from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, convert, opened, unopened, wide
 from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler, process_of
 from vidgen.generators.diffusion.sampling import Velocity, draw
 from vidgen.registry import register
@@ -39,8 +39,10 @@ class Diffusion:
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
         self._config = config
-        self._process = process_of(config)
-        self._begin = process_of(dataclasses.replace(config, time_mean=config.opening_time_mean))
+        self._process = process_of(config, task)
+        self._begin = process_of(
+            dataclasses.replace(config, time_mean=config.opening_time_mean), task
+        )
         self._cascade = Cascade(config, task)
         self._opening = self._cascade.opening.network()
         self._network = self._cascade.clips.network()
@@ -88,8 +90,7 @@ class Diffusion:
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
         def velocity(x: Video, t: Float[Array, "B"]) -> Video:
             predicted = denoiser(x, t, condition, moved)
-            if self._config.prediction == "x":
-                return self._process.velocity(x, predicted, t[:, None, None, None, None])
-            return predicted
+            given = self._config.prediction
+            return convert(self._process, x, predicted, wide(t), given=given, wanted="velocity")
 
         return velocity

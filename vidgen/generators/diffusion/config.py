@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Literal
 
 import jax
 
 from vidgen.denoising import DenoisingConfig, Flow, Gaussian, Process
+from vidgen.types import ADDED_LATER, Task
+
+_SIDE = 64
+"""Pixels a side for which the schedules of a path are made, as in simple diffusion."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,29 +22,56 @@ class DiffusionConfig(DenoisingConfig):
     Attributes:
         process: ``flow`` (straight path, continuous times) or ``gaussian`` (variance preserving,
             discrete times).
-        noise: schedule of the Gaussian process, ``cosine`` or ``linear``.
+        noise: schedule of the Gaussian process, ``cosine``, ``linear`` or ``shifted``, which is the
+            cosine of simple diffusion at the resolution of the clips; see
+            `vidgen.denoising.Gaussian`.
         timesteps: discrete times of the Gaussian process.
+        shift: by which the ratio of noise to clip is multiplied at every time. ``resolution`` is
+            side / 64, of frames with side^2 pixels: neighbouring pixels say the same, and more of
+            them need more noise to hide a clip. The log signal-to-noise ratio of a Gaussian process
+            is then shifted by 2 log(64 / side); flow times move as `vidgen.denoising.Flow.shifted`
+            says, in training and in sampling. None is 1, but for ``shifted``, where it is
+            ``resolution``.
+
+    Raises:
+        ValueError: if there is no such process or schedule, or the shift is not positive.
+
+    References: Hoogeboom et al., "simple diffusion" (2023), section 3.1; Esser et al., "Scaling
+    rectified flow transformers for high-resolution image synthesis" (2024), equation 23.
     """
 
     process: Literal["flow", "gaussian"] = "flow"
-    noise: Literal["cosine", "linear"] = "cosine"
+    noise: Literal["cosine", "linear", "shifted"] = "cosine"
     timesteps: int = 1000
+    shift: float | Literal["resolution"] | None = dataclasses.field(
+        default=None, metadata=ADDED_LATER
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, allowed in {
             "process": ("flow", "gaussian"),
-            "noise": ("cosine", "linear"),
+            "noise": ("cosine", "linear", "shifted"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        if isinstance(self.shift, str):
+            if self.shift != "resolution":
+                raise ValueError(f"shift must be a number or 'resolution', got {self.shift!r}")
+        elif self.shift is not None and self.shift <= 0:
+            raise ValueError(f"shift must be above 0, got {self.shift}")
 
 
-def process_of(config: DiffusionConfig) -> Process:
-    """The path that a config asks for."""
-    if config.process == "flow":
-        return Flow(config.time_mean, config.time_std)
-    return Gaussian(config.noise, config.timesteps)
+def process_of(config: DiffusionConfig, task: Task) -> Process:
+    """The path that a config asks for, at the resolution of a task."""
+    shift, gaussian = config.shift, config.process == "gaussian"
+    if shift is None:
+        shift = "resolution" if gaussian and config.noise == "shifted" else 1.0
+    if isinstance(shift, str):
+        shift = math.sqrt(task.height * task.width) / _SIDE
+    if gaussian:
+        return Gaussian(config.noise, config.timesteps, shift=shift)
+    return Flow(config.time_mean, config.time_std, shift=shift)
 
 
 @jax.tree_util.register_dataclass

@@ -65,7 +65,7 @@ def draw(
         raise ValueError(f"this path is walked by {process.methods}, not by {method!r}")
     velocity = guided(told, condition, jnp.asarray(sampler.guidance, jnp.float32))
     u = jnp.arange(sampler.steps + 1) / sampler.steps
-    levels = 1.0 - u**sampler.curve
+    levels = process.shifted(1.0 - u**sampler.curve)
 
     def noise(step: Array) -> Video:
         draw_one = lambda key: jax.random.normal(  # noqa: E731
