@@ -77,6 +77,8 @@ def test_training_times_are_spread_as_said():
         (PATHS[1], "ddim"),
         (PATHS[1], "ddpm"),
         (PATHS[2], "ddpm"),
+        (PATHS[0], "dpmpp_2m"),
+        (PATHS[2], "dpmpp_2m"),
     ],
 )
 def test_samplers_with_a_perfect_network_find_the_clip(process, method, task, clip):

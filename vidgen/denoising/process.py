@@ -40,7 +40,7 @@ class Flow:
 
     time_mean: float
     time_std: float
-    methods: tuple[str, ...] = ("euler", "heun")
+    methods: tuple[str, ...] = ("euler", "heun", "dpmpp_2m")
     shift: float = 1.0
 
     def draw(self, key: Key, count: int) -> Float[Array, "B"]:
@@ -108,7 +108,7 @@ class Gaussian:
 
     noise: str
     timesteps: int
-    methods: tuple[str, ...] = ("ddim", "ddpm")
+    methods: tuple[str, ...] = ("ddim", "ddpm", "dpmpp_2m")
     shift: float = 1.0
 
     def draw(self, key: Key, count: int) -> Float[Array, "B"]:

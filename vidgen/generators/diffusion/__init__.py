@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 from vidgen.contract import Card, Key, Phase
 from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, convert, opened, unopened, wide
 from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler, process_of
-from vidgen.generators.diffusion.sampling import Velocity, draw
+from vidgen.generators.diffusion.sampling import draw
+from vidgen.generators.diffusion.solvers import Velocity
 from vidgen.registry import register
 from vidgen.types import Condition, Params, Task, Video
 
@@ -76,7 +77,12 @@ class Diffusion:
             opening.task.video_shape,
             unopened(condition),
             begun,
-            dataclasses.replace(sampler, guidance=sampler.opening_guidance),
+            dataclasses.replace(
+                sampler,
+                guidance=sampler.opening_guidance,
+                guidance_low=sampler.opening_guidance_low,
+                guidance_high=sampler.opening_guidance_high,
+            ),
         )
         condition = opened(condition, drawn)
         denoiser = self._network.bind(params[clips.name])
