@@ -2,6 +2,7 @@
 
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.objective import Quantity, convert, min_snr_weight, wide
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
 from vidgen.denoising.process import Flow, Gaussian, Process
 from vidgen.denoising.stage import Cascade, Stage, begun, opened, unopened
@@ -14,9 +15,13 @@ __all__ = [
     "Flow",
     "Gaussian",
     "Process",
+    "Quantity",
     "Stage",
     "StagePhase",
     "begun",
+    "convert",
+    "min_snr_weight",
     "opened",
     "unopened",
+    "wide",
 ]

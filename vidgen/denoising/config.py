@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeVar
 
+from vidgen.denoising.objective import QUANTITIES, Quantity
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
 from vidgen.space import Range, Space
@@ -19,10 +20,15 @@ class DenoisingConfig:
 
     Attributes:
         prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
-            Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself; the loss is that
-            of the velocity it implies all the same). Clips are far simpler than noise, and a small
-            network need not learn to pass noise through; Li & He, "Back to basics: let denoising
-            generative models denoise" (2025).
+            Salimans & Ho's v on the Gaussian one), ``x`` (the clip itself) or ``epsilon`` (the
+            noise; Ho et al., 2020). Clips are far simpler than noise, and a small network need not
+            learn to pass noise through; Li & He, "Back to basics: let denoising generative models
+            denoise" (2025). Noise is best predicted on the Gaussian path: at t = 1, where sampling
+            begins, it says nothing of the clip, see `vidgen.denoising.objective.convert`.
+        loss: what flow matching and Gaussian diffusion compare, by a mean squared error:
+            ``velocity``, ``x`` or ``epsilon``, which the prediction implies where it is another.
+        min_snr: gamma of min-SNR loss weights, see `vidgen.denoising.objective.min_snr_weight`; 5
+            in Hang et al. (2023). None for the plain error.
         time_mean: mean of the logit-normal draw of flow times (0 is the clip, 1 is noise); clips
             are mostly ground, so what matters is decided at high noise.
         time_std: its standard deviation.
@@ -50,10 +56,13 @@ class DenoisingConfig:
         optimizer: how the weights move.
 
     Raises:
-        ValueError: if there is no such prediction, or a share leaves nothing for another.
+        ValueError: if there is no such prediction or loss, `min_snr` is not positive, or a share
+            leaves nothing for another.
     """
 
-    prediction: Literal["velocity", "x"] = "x"
+    prediction: Quantity = "x"
+    loss: Quantity = dataclasses.field(default="velocity", metadata=ADDED_LATER)
+    min_snr: float | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     time_mean: float = 1.6
     time_std: float = 1.2
     time_frequency: float = dataclasses.field(default=1000.0, metadata=ADDED_LATER)
@@ -82,10 +91,11 @@ class DenoisingConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.prediction not in ("velocity", "x"):
-            raise ValueError(
-                f"prediction must be one of ('velocity', 'x'), got {self.prediction!r}"
-            )
+        for name in ("prediction", "loss"):
+            if getattr(self, name) not in QUANTITIES:
+                raise ValueError(f"{name} must be one of {QUANTITIES}, got {getattr(self, name)!r}")
+        if self.min_snr is not None and self.min_snr <= 0:
+            raise ValueError(f"min_snr must be above 0 or None, got {self.min_snr}")
         if (
             min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
             <= 0

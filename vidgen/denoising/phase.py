@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from vidgen import nn
 from vidgen.contract import Key, TrainState
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.objective import convert, min_snr_weight, wide
 from vidgen.denoising.process import Process
 from vidgen.denoising.stage import Stage
 from vidgen.optim import ema
@@ -66,7 +67,7 @@ class StagePhase:
 
 
 class DenoisingPhase(StagePhase):
-    """Regress the velocity of a noisy clip.
+    """Regress the velocity of a noisy clip, or the clip or the noise, as the config's `loss` says.
 
     Args:
         stage: what is learned, from what, and how.
@@ -95,16 +96,31 @@ class DenoisingPhase(StagePhase):
     def _loss(
         self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key
     ) -> Float[Array, ""]:
-        """Mean squared error of the velocity on the frames after those that are given."""
-        process = self._process
+        """Mean squared error, weighted if asked for, on the frames after those that are given."""
+        process, config = self._process, self._config
         for_time, for_noise = jax.random.split(key)
-        t = process.draw(for_time, clip.shape[0])
-        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
-        wide = t[:, None, None, None, None]
-        a, b = process.level(wide)
-        x = a * clip + b * noise
-        velocity = self._network.bind(params)(x, t, condition, moved)
-        if self._config.prediction == "x":
-            velocity = process.velocity(x, velocity, wide)
         known = condition.context.shape[1]
-        return jnp.square(velocity - process.target(clip, noise, wide))[:, known:].mean()
+        t = process.draw(for_time, len(clip))
+        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
+        at = wide(t)
+        a, b = process.level(at)
+        x = a * clip + b * noise
+        predicted = convert(
+            process,
+            x,
+            self._network.bind(params)(x, t, condition, moved),
+            at,
+            given=config.prediction,
+            wanted=config.loss,
+        )
+        match config.loss:
+            case "x":
+                target = clip
+            case "epsilon":
+                target = noise
+            case _:
+                target = process.target(clip, noise, at)
+        error = jnp.square(predicted - target)
+        if config.min_snr is not None:
+            error = min_snr_weight(process, config.loss, at, config.min_snr) * error
+        return error[:, known:].mean()

@@ -10,9 +10,10 @@ import jax
 from jaxtyping import Array, Float
 
 from vidgen.contract import Card, Key, Phase
-from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, opened, unopened
+from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, convert, opened, unopened, wide
 from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler, process_of
-from vidgen.generators.diffusion.sampling import Velocity, draw
+from vidgen.generators.diffusion.sampling import draw
+from vidgen.generators.diffusion.solvers import Velocity
 from vidgen.registry import register
 from vidgen.types import Condition, Params, Task, Video
 
@@ -39,8 +40,10 @@ class Diffusion:
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
         self._config = config
-        self._process = process_of(config)
-        self._begin = process_of(dataclasses.replace(config, time_mean=config.opening_time_mean))
+        self._process = process_of(config, task)
+        self._begin = process_of(
+            dataclasses.replace(config, time_mean=config.opening_time_mean), task
+        )
         self._cascade = Cascade(config, task)
         self._opening = self._cascade.opening.network()
         self._network = self._cascade.clips.network()
@@ -74,7 +77,12 @@ class Diffusion:
             opening.task.video_shape,
             unopened(condition),
             begun,
-            dataclasses.replace(sampler, guidance=sampler.opening_guidance),
+            dataclasses.replace(
+                sampler,
+                guidance=sampler.opening_guidance,
+                guidance_low=sampler.opening_guidance_low,
+                guidance_high=sampler.opening_guidance_high,
+            ),
         )
         condition = opened(condition, drawn)
         denoiser = self._network.bind(params[clips.name])
@@ -88,8 +96,7 @@ class Diffusion:
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
         def velocity(x: Video, t: Float[Array, "B"]) -> Video:
             predicted = denoiser(x, t, condition, moved)
-            if self._config.prediction == "x":
-                return self._process.velocity(x, predicted, t[:, None, None, None, None])
-            return predicted
+            given = self._config.prediction
+            return convert(self._process, x, predicted, wide(t), given=given, wanted="velocity")
 
         return velocity

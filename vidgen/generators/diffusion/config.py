@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Literal
 
 import jax
 
 from vidgen.denoising import DenoisingConfig, Flow, Gaussian, Process
+from vidgen.types import ADDED_LATER, Task
+
+Interval = tuple[Any, Any]
+"""The lowest and the highest noise level, numbers or traced."""
+
+_SIDE = 64
+"""Pixels a side for which the schedules of a path are made, as in simple diffusion."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,29 +25,56 @@ class DiffusionConfig(DenoisingConfig):
     Attributes:
         process: ``flow`` (straight path, continuous times) or ``gaussian`` (variance preserving,
             discrete times).
-        noise: schedule of the Gaussian process, ``cosine`` or ``linear``.
+        noise: schedule of the Gaussian process, ``cosine``, ``linear`` or ``shifted``, which is the
+            cosine of simple diffusion at the resolution of the clips; see
+            `vidgen.denoising.Gaussian`.
         timesteps: discrete times of the Gaussian process.
+        shift: by which the ratio of noise to clip is multiplied at every time. ``resolution`` is
+            side / 64, of frames with side^2 pixels: neighbouring pixels say the same, and more of
+            them need more noise to hide a clip. The log signal-to-noise ratio of a Gaussian process
+            is then shifted by 2 log(64 / side); flow times move as `vidgen.denoising.Flow.shifted`
+            says, in training and in sampling. None is 1, but for ``shifted``, where it is
+            ``resolution``.
+
+    Raises:
+        ValueError: if there is no such process or schedule, or the shift is not positive.
+
+    References: Hoogeboom et al., "simple diffusion" (2023), section 3.1; Esser et al., "Scaling
+    rectified flow transformers for high-resolution image synthesis" (2024), equation 23.
     """
 
     process: Literal["flow", "gaussian"] = "flow"
-    noise: Literal["cosine", "linear"] = "cosine"
+    noise: Literal["cosine", "linear", "shifted"] = "cosine"
     timesteps: int = 1000
+    shift: float | Literal["resolution"] | None = dataclasses.field(
+        default=None, metadata=ADDED_LATER
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, allowed in {
             "process": ("flow", "gaussian"),
-            "noise": ("cosine", "linear"),
+            "noise": ("cosine", "linear", "shifted"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        if isinstance(self.shift, str):
+            if self.shift != "resolution":
+                raise ValueError(f"shift must be a number or 'resolution', got {self.shift!r}")
+        elif self.shift is not None and self.shift <= 0:
+            raise ValueError(f"shift must be above 0, got {self.shift}")
 
 
-def process_of(config: DiffusionConfig) -> Process:
-    """The path that a config asks for."""
-    if config.process == "flow":
-        return Flow(config.time_mean, config.time_std)
-    return Gaussian(config.noise, config.timesteps)
+def process_of(config: DiffusionConfig, task: Task) -> Process:
+    """The path that a config asks for, at the resolution of a task."""
+    shift, gaussian = config.shift, config.process == "gaussian"
+    if shift is None:
+        shift = "resolution" if gaussian and config.noise == "shifted" else 1.0
+    if isinstance(shift, str):
+        shift = math.sqrt(task.height * task.width) / _SIDE
+    if gaussian:
+        return Gaussian(config.noise, config.timesteps, shift=shift)
+    return Flow(config.time_mean, config.time_std, shift=shift)
 
 
 @jax.tree_util.register_dataclass
@@ -48,25 +83,54 @@ class DiffusionSampler:
     """What can be turned when a clip is drawn.
 
     Attributes:
-        method: ``euler`` or ``heun`` for the flow path, ``ddim`` or ``ddpm`` for the Gaussian one;
-            None takes the first of the two. Static.
+        method: ``euler`` or ``heun`` for the flow path, ``ddim`` or ``ddpm`` for the Gaussian one,
+            ``dpmpp_2m`` for both; None takes the first. Static.
         steps: network passes (Heun takes two a step). Static.
         guidance: 1 follows the condition, more exaggerates it. Traced: a sweep does not recompile.
         opening_guidance: the same for openings.
+        guidance_low: the lowest noise level t in [0, 1] at which there is guidance, None for 0. The
+            literature tells levels by their standard deviation b / a, t / (1 - t) on the flow path.
+            Where there is none the condition is followed, in one pass of the network instead of
+            two. Traced; that both are None is static.
+        guidance_high: the highest of them, None for 1.
+        opening_guidance_low: as `guidance_low`, for openings.
+        opening_guidance_high: as `guidance_high`, for openings.
         curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
             noise. Traced.
 
-    References: guidance: Ho & Salimans (2022).
+    Raises:
+        ValueError: if there is no step, or guidance would end below its beginning.
+
+    References: guidance: Ho & Salimans (2022); its interval: Kynkäänniemi et al. (2024); what walks
+    the path: `vidgen.generators.diffusion.solvers.walk`.
     """
 
-    method: Literal["euler", "heun", "ddim", "ddpm"] | None = dataclasses.field(
+    method: Literal["euler", "heun", "ddim", "ddpm", "dpmpp_2m"] | None = dataclasses.field(
         default=None, metadata={"static": True}
     )
     steps: int = dataclasses.field(default=10, metadata={"static": True})
     guidance: Any = 1.5
     opening_guidance: Any = 4.0
+    guidance_low: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    guidance_high: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    opening_guidance_low: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    opening_guidance_high: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     curve: Any = 2.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        for name in ("guidance", "opening_guidance"):
+            match getattr(self, f"{name}_low"), getattr(self, f"{name}_high"):
+                case (int() | float() as low, int() | float() as high) if low > high:
+                    raise ValueError(f"{name}_low lies above {name}_high: {low} and {high}")
+
+    @property
+    def guidance_interval(self) -> Interval | None:
+        """The lowest and the highest level at which there is guidance; None if at all."""
+        if self.guidance_low is None and self.guidance_high is None:
+            return None
+        return (
+            0.0 if self.guidance_low is None else self.guidance_low,
+            1.0 if self.guidance_high is None else self.guidance_high,
+        )

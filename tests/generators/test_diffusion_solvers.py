@@ -1,0 +1,195 @@
+"""What walks from noise to a clip: orders on a path that is known, and guidance in an interval."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.comparison import Budget, Experiment, overrides, records
+from vidgen.denoising import Flow, Gaussian
+from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
+from vidgen.generators.diffusion.sampling import draw, guided
+from vidgen.generators.diffusion.solvers import walk
+from vidgen.types import Condition
+
+MEAN, SPREAD = 0.1, 0.2  # of the normal distribution whose path is known
+SHAPE = (1, 4, 4, 1)
+
+
+def spread(process, t):
+    """Standard deviation of x_t."""
+    a, b = process.level(t)
+    return jnp.sqrt(jnp.square(a * SPREAD) + jnp.square(b))
+
+
+def known_velocity(process):
+    """The velocity of the path of N(MEAN, SPREAD^2): of the clip that is expected at x_t."""
+
+    def velocity(x, t):
+        wide = t[:, None, None, None, None]
+        a, b = process.level(wide)
+        clip = MEAN + SPREAD**2 * a / jnp.square(spread(process, wide)) * (x - a * MEAN)
+        noise = (x - a * clip) / jnp.maximum(b, 1e-6)
+        return process.target(clip, noise, wide)
+
+    return velocity
+
+
+def even(process, steps):
+    """Levels between which lambda = log(a / b) rises evenly, from -1.5 to 1.5."""
+    ratio = jnp.exp(jnp.linspace(1.5, -1.5, steps + 1))
+    return ratio / (1.0 + ratio) if isinstance(process, Flow) else jnp.arctan(ratio) * 2 / jnp.pi
+
+
+@pytest.mark.parametrize(
+    ("process", "orders"),
+    [
+        (Flow(0.0, 1.0), {"euler": 1, "heun": 2, "dpmpp_2m": 2}),
+        # So many times that rounding to them moves no level.
+        (Gaussian("shifted", 100_000), {"ddim": 1, "dpmpp_2m": 2}),
+    ],
+    ids=["flow", "gaussian"],
+)
+def test_half_the_step_divides_the_error_by_two_to_the_order(process, orders):
+    noise = jax.random.normal(jax.random.key(0), (2, *SHAPE))
+
+    @jax.jit
+    def error(levels):
+        found = {}
+        for method in orders:
+            end = walk(known_velocity(process), process, noise, levels, method, lambda n: noise)
+            # The path keeps each pixel's standard score.
+            (first, _), (last, _) = process.level(levels[0]), process.level(levels[-1])
+            score = (noise - first * MEAN) / spread(process, levels[0])
+            exact = last * MEAN + spread(process, levels[-1]) * score
+            found[method] = jnp.sqrt(jnp.square(end - exact).mean())
+        return found
+
+    coarse, fine = error(even(process, 20)), error(even(process, 40))
+    for method, order in orders.items():
+        assert 0.92 * 2**order < coarse[method] / fine[method] < 1.08 * 2**order, method
+    # Over the whole path, where the first and the last step go infinitely far in lambda.
+    whole = error(1.0 - jnp.arange(41) / 40)
+    assert whole["dpmpp_2m"] < 0.3 * whole[next(iter(orders))]
+
+
+def sentences(count):
+    """Sentences of ones, no frame."""
+    text, frames = jnp.ones((count, 2, 3)), jnp.zeros((count, 0, 4, 4, 1))
+    return Condition.of(text, jnp.ones((count, 2), bool), frames, jnp.zeros((count, 0), bool))
+
+
+def said(condition):
+    """A network whose velocity is 1 where there is a sentence and 0 where there is none."""
+    value = condition.text.mean(axis=(1, 2))[:, None, None, None, None]
+    return lambda x, t: jnp.broadcast_to(value, x.shape)
+
+
+def test_guidance_stays_within_its_interval():
+    velocity = guided(said, sentences(2), jnp.float32(3.0), (0.25, 0.75))
+    x = jnp.zeros((2, *SHAPE))
+    for t, expected in ((0.2, 1.0), (0.25, 3.0), (0.5, 3.0), (0.75, 3.0), (0.8, 1.0)):
+        np.testing.assert_allclose(velocity(x, jnp.full(2, t)), expected)
+    # Of frames that stand at different levels, each by its own.
+    x = jnp.zeros((2, 3, *SHAPE[1:]))
+    found = velocity(x, jnp.tile(jnp.array([0.0, 0.5, 1.0]), (2, 1)))
+    np.testing.assert_allclose(found[:, :, 0, 0, 0], [[1.0, 3.0, 1.0]] * 2)
+
+
+def test_steps_outside_the_interval_cost_one_pass_and_an_interval_does_not_recompile():
+    passes, traces = [], []
+
+    def told(condition):
+        inner = said(condition)
+
+        def velocity(x, t):
+            jax.debug.callback(lambda t: passes.append(len(t)), t)
+            return inner(x, t)
+
+        return velocity
+
+    @jax.jit
+    def sample(sampler):
+        traces.append(None)
+        keys = jax.random.split(jax.random.key(0), 2)
+        return draw(told, Flow(0.0, 1.0), SHAPE, sentences(2), keys, sampler)
+
+    def drawn(interval, guidance=0.5):
+        passes.clear()
+        low, high = interval
+        settings = DiffusionSampler(
+            steps=4, curve=1.0, guidance=guidance, guidance_low=low, guidance_high=high
+        )
+        video = np.asarray(sample(settings))
+        jax.effects_barrier()
+        return video, list(passes)
+
+    some, count = drawn((0.4, 0.8))  # of the levels 1, 0.75, 0.5 and 0.25 two
+    assert count == [2, 4, 4, 2]
+    none, count = drawn((0.1, 0.2))
+    assert count == [2, 2, 2, 2]
+    every, count = drawn((0.0, 1.0))
+    assert count == [4, 4, 4, 4]
+    assert len(traces) == 1
+    np.testing.assert_allclose(every, drawn((None, None))[0], atol=1e-6)
+    np.testing.assert_allclose(none, drawn((None, None), guidance=1.0)[0], atol=1e-6)
+    # Euler sums the velocities: half of a step's at two of the four.
+    inside = np.abs(none) < 0.5
+    np.testing.assert_allclose((some - none)[inside], 0.25, atol=1e-5)
+
+
+def test_openings_have_an_interval_of_their_own(task, random_weights, monkeypatch):
+    seen = []
+
+    def drawing(told, process, shape, condition, keys, sampler):
+        seen.append((sampler.guidance, sampler.guidance_interval))
+        return jnp.zeros((len(keys), *shape))
+
+    monkeypatch.setattr("vidgen.generators.diffusion.draw", drawing)
+    diffusion = Diffusion(DiffusionConfig.tiny(), task)
+    context = jnp.zeros((2, *task.context_shape))
+    text = jnp.ones((2, task.text_length, task.text_width))
+    told = Condition.of(text, jnp.ones(text.shape[:2], bool), context, jnp.zeros((2, 1), bool))
+    sampler = DiffusionSampler(
+        guidance_low=0.1, opening_guidance=3.0, opening_guidance_low=0.2, opening_guidance_high=0.8
+    )
+    params = random_weights(diffusion)
+    keys = jax.random.split(jax.random.key(0), 2)
+    jax.eval_shape(lambda params: diffusion.sample(params, told, keys, sampler), params)
+    assert seen == [(3.0, (0.2, 0.8)), (1.5, (0.1, 1.0))]
+
+
+def test_what_was_recorded_before_these_options_still_says_the_same():
+    for kind in (DiffusionConfig, DiffusionSampler):
+        recorded = records.encode(kind())
+        new = {"loss", "min_snr", "shift"}
+        new |= {
+            f"{name}_{end}" for name in ("guidance", "opening_guidance") for end in ("low", "high")
+        }
+        assert not new & set(recorded)
+        assert records.decode(kind, recorded) == kind()
+    config = DiffusionConfig(noise="shifted", shift="resolution", loss="x", min_snr=5.0)
+    sampler = DiffusionSampler(method="dpmpp_2m", guidance_low=0.2)
+    for value in (config, sampler, dataclasses.replace(config, shift=3.0)):
+        assert records.decode(type(value), records.encode(value)) == value
+
+
+def test_options_can_be_set_by_hand(task):
+    changes = {"method": "dpmpp_2m", "guidance_low": "0.2"}
+    found = overrides.sampler_changes(Diffusion(DiffusionConfig.tiny(), task), changes)
+    assert found == {"method": "dpmpp_2m", "guidance_low": 0.2}
+    config = DiffusionConfig.tiny()
+    small = Experiment(
+        name="small", task=task, generators={"diffusion": config}, budget=Budget(1, "steps")
+    )
+    changes = {"diffusion.shift": "resolution", "diffusion.min_snr": "5", "diffusion.loss": "x"}
+    found = overrides.apply(small, changes).generators["diffusion"]
+    assert found == dataclasses.replace(config, shift="resolution", min_snr=5.0, loss="x")
+    shifted = overrides.apply(small, {"diffusion.shift": "3"}).generators["diffusion"]
+    assert shifted.shift == 3.0
+    with pytest.raises(ValueError, match="opening_guidance_high"):
+        DiffusionSampler(opening_guidance_low=0.9, opening_guidance_high=0.2)
