@@ -2,6 +2,7 @@
 
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.network_config import DiTConfig, UNetConfig
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
 from vidgen.denoising.process import Flow, Gaussian, Process
 from vidgen.denoising.stage import Cascade, Stage, begun, opened, unopened
@@ -11,11 +12,13 @@ __all__ = [
     "Denoiser",
     "DenoisingConfig",
     "DenoisingPhase",
+    "DiTConfig",
     "Flow",
     "Gaussian",
     "Process",
     "Stage",
     "StagePhase",
+    "UNetConfig",
     "begun",
     "opened",
     "unopened",

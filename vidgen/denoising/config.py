@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeVar
 
+from vidgen.denoising.network_config import DiTConfig, NetworkKind, UNetConfig
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
 from vidgen.space import Range, Space
@@ -18,6 +19,15 @@ class DenoisingConfig:
     """The denoisers of openings and of clips, and their training.
 
     Attributes:
+        network: ``hybrid``, a shallow U around a transformer, of the sizes below; ``unet``, a 3-D
+            U-Net, of the sizes in `unet`; or ``dit``, a transformer over patches, of those in
+            `dit`.
+        unet: sizes of a ``unet``.
+        dit: sizes of a ``dit``.
+        joint_images: whether the denoiser of clips also learns from the single frames that stand
+            beside each clip of a batch (`Task.images`), each as a clip of one frame by the same
+            weights: more scenes a step. Not for a ``hybrid``, nor tokens of several frames. Ho et
+            al., "Video diffusion models" (2022), section 3 and table 4.
         prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
             Salimans & Ho's v on the Gaussian one) or ``x`` (the clip itself; the loss is that
             of the velocity it implies all the same). Clips are far simpler than noise, and a small
@@ -28,7 +38,7 @@ class DenoisingConfig:
         time_std: its standard deviation.
         time_frequency: of the fastest of the sinusoids in which a time is told, in radians from the
             clip to the noise; the slowest has 0.1.
-        patch: side of the square patches that become tokens.
+        patch: of a ``hybrid``, side of the square patches that become tokens.
         merge: frames, rows and columns of tokens that become one in the middle of the U; 0 frames
             for all of them.
         width: features of an outer token.
@@ -50,9 +60,14 @@ class DenoisingConfig:
         optimizer: how the weights move.
 
     Raises:
-        ValueError: if there is no such prediction, or a share leaves nothing for another.
+        ValueError: if there is no such network or prediction, or a share leaves nothing for
+            another.
     """
 
+    network: NetworkKind = dataclasses.field(default="hybrid", metadata=ADDED_LATER)
+    unet: UNetConfig = dataclasses.field(default=UNetConfig(), metadata=ADDED_LATER)
+    dit: DiTConfig = dataclasses.field(default=DiTConfig(), metadata=ADDED_LATER)
+    joint_images: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     prediction: Literal["velocity", "x"] = "x"
     time_mean: float = 1.6
     time_std: float = 1.2
@@ -82,10 +97,12 @@ class DenoisingConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.prediction not in ("velocity", "x"):
-            raise ValueError(
-                f"prediction must be one of ('velocity', 'x'), got {self.prediction!r}"
-            )
+        for name, allowed in {
+            "network": ("hybrid", "unet", "dit"),
+            "prediction": ("velocity", "x"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
         if (
             min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
             <= 0
@@ -99,6 +116,8 @@ class DenoisingConfig:
     def tiny(cls: type[Config]) -> Config:
         """The same code in milliseconds."""
         return cls(
+            unet=UNetConfig.tiny(),
+            dit=DiTConfig.tiny(),
             merge=(2, 2, 2),
             width=16,
             depth=1,
