@@ -13,11 +13,7 @@ from flax import nnx
 from vidgen import nn
 from vidgen.contract import TrainState
 from vidgen.denoising import Flow, Gaussian
-from vidgen.denoising.denoiser import (
-    ConvBlock,
-    Denoiser,
-    TimeMixing,
-)
+from vidgen.denoising.hybrid import ConvBlock, Hybrid, TimeMixing
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.generators.diffusion.config import process_of
 from vidgen.generators.diffusion.sampling import draw, guided
@@ -179,7 +175,7 @@ def _frames_apart(weights, frames):
 @pytest.fixture(scope="module")
 def denoiser(task):
     """The network of a tiny denoiser, and random weights for it."""
-    network = nn.Network(lambda rngs: Denoiser(DiffusionConfig.tiny(), task, rngs=rngs))
+    network = nn.Network(lambda rngs: Hybrid(DiffusionConfig.tiny(), task, rngs=rngs))
     return network, jax.jit(lambda key: shaken(network.init(key)))(jax.random.key(0))
 
 

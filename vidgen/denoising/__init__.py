@@ -2,6 +2,7 @@
 
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.network_config import DiTConfig, UNetConfig
 from vidgen.denoising.objective import Quantity, convert, min_snr_weight, wide
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
 from vidgen.denoising.process import Flow, Gaussian, Process
@@ -12,12 +13,14 @@ __all__ = [
     "Denoiser",
     "DenoisingConfig",
     "DenoisingPhase",
+    "DiTConfig",
     "Flow",
     "Gaussian",
     "Process",
     "Quantity",
     "Stage",
     "StagePhase",
+    "UNetConfig",
     "begun",
     "convert",
     "min_snr_weight",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
+from vidgen.denoising.network_config import DiTConfig, NetworkKind, UNetConfig
 from vidgen.denoising.objective import QUANTITIES, Quantity
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
@@ -19,6 +20,15 @@ class DenoisingConfig:
     """The denoisers of openings and of clips, and their training.
 
     Attributes:
+        network: ``hybrid``, a shallow U around a transformer, of the sizes below; ``unet``, a 3-D
+            U-Net, of the sizes in `unet`; or ``dit``, a transformer over patches, of those in
+            `dit`.
+        unet: sizes of a ``unet``.
+        dit: sizes of a ``dit``.
+        joint_images: whether the denoiser of clips also learns from the single frames that stand
+            beside each clip of a batch (`Task.images`), each as a clip of one frame by the same
+            weights: more scenes a step. Not for a ``hybrid``, nor tokens of several frames. Ho et
+            al., "Video diffusion models" (2022), section 3 and table 4.
         prediction: what the network outputs: ``velocity`` (noise minus clip on the flow path,
             Salimans & Ho's v on the Gaussian one), ``x`` (the clip itself) or ``epsilon`` (the
             noise; Ho et al., 2020). Clips are far simpler than noise, and a small network need not
@@ -34,7 +44,7 @@ class DenoisingConfig:
         time_std: its standard deviation.
         time_frequency: of the fastest of the sinusoids in which a time is told, in radians from the
             clip to the noise; the slowest has 0.1.
-        patch: side of the square patches that become tokens.
+        patch: of a ``hybrid``, side of the square patches that become tokens.
         merge: frames, rows and columns of tokens that become one in the middle of the U; 0 frames
             for all of them.
         width: features of an outer token.
@@ -56,10 +66,14 @@ class DenoisingConfig:
         optimizer: how the weights move.
 
     Raises:
-        ValueError: if there is no such prediction or loss, `min_snr` is not positive, or a share
-            leaves nothing for another.
+        ValueError: if there is no such network, prediction or loss, `min_snr` is not positive, or a
+            share leaves nothing for another.
     """
 
+    network: NetworkKind = dataclasses.field(default="hybrid", metadata=ADDED_LATER)
+    unet: UNetConfig = dataclasses.field(default=UNetConfig(), metadata=ADDED_LATER)
+    dit: DiTConfig = dataclasses.field(default=DiTConfig(), metadata=ADDED_LATER)
+    joint_images: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     prediction: Quantity = "x"
     loss: Quantity = dataclasses.field(default="velocity", metadata=ADDED_LATER)
     min_snr: float | None = dataclasses.field(default=None, metadata=ADDED_LATER)
@@ -91,9 +105,13 @@ class DenoisingConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("prediction", "loss"):
-            if getattr(self, name) not in QUANTITIES:
-                raise ValueError(f"{name} must be one of {QUANTITIES}, got {getattr(self, name)!r}")
+        for name, allowed in {
+            "network": get_args(NetworkKind),
+            "prediction": QUANTITIES,
+            "loss": QUANTITIES,
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
         if self.min_snr is not None and self.min_snr <= 0:
             raise ValueError(f"min_snr must be above 0 or None, got {self.min_snr}")
         if (
@@ -109,6 +127,8 @@ class DenoisingConfig:
     def tiny(cls: type[Config]) -> Config:
         """The same code in milliseconds."""
         return cls(
+            unet=UNetConfig.tiny(),
+            dit=DiTConfig.tiny(),
             merge=(2, 2, 2),
             width=16,
             depth=1,

@@ -1,15 +1,6 @@
-"""The denoiser: a shallow U over patches, convolutional outside, space-time attention inside.
-
-The outer blocks see small patches: a convolution that is the same for all frames learns shapes
-quickly, and a learned mixing of frames carries them along. The middle is space-time attention on
-tokens that each cover several frames, which decides where things go. What motion compensation
-makes of the first frames is shown beside every later one, and every block is steered by another
-vector for each frame.
-"""
+"""What every denoiser is: what it is shown and told, and how that steers its blocks."""
 
 from __future__ import annotations
-
-import math
 
 import jax
 import jax.numpy as jnp
@@ -21,140 +12,116 @@ from vidgen import nn
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.types import Condition, Task, Video
 
-_CONDITION_WIDTH = 128
-_TIME_HEADS = 16
+CONDITION_WIDTH = 128
+"""Features of what steers a block."""
+
+_WAVES = 64
 
 
 class Denoiser(nnx.Module):
     """Predicts velocity (or the clip) from a noisy clip, its time and its condition.
 
+    A network is a subclass that sets `interval_embed` and says in `_predict` what it makes of the
+    pixels that it is shown. Whatever it is, it predicts 0 at first.
+
     Args:
         config: widths and depths.
         task: shapes of the clips.
-        interval: whether it predicts an average over an interval of times, and is told its length.
-            What it makes of that begins at nothing, so that it begins as a network without it.
         rngs: source of the initial weights.
-
-    Raises:
-        ValueError: if patches and merges do not divide the clip.
-
-    References: Ho et al., "Video diffusion models" (2022); Hoogeboom et al., "simple diffusion"
-    (2023), for the transformer in the middle of a U; Peebles & Xie (2023) for adaptive norms.
     """
 
-    def __init__(
-        self,
-        config: DenoisingConfig,
-        task: Task,
-        *,
-        interval: bool = False,
-        rngs: nnx.Rngs,
-    ) -> None:
-        p, (mt, mh, mw) = config.patch, config.merge
-        mt = mt or task.frames
-        for axis, size, unit in (
-            ("frames", task.frames, mt),
-            ("height", task.height, p * mh),
-            ("width", task.width, p * mw),
-        ):
-            if size % unit:
-                raise ValueError(
-                    f"a denoiser needs {axis} in multiples of {unit} (patch x merge), got {size}; "
-                    "choose another patch or merge"
-                )
-        self.patch, self.merge, self.shape = (1, p, p), (mt, mh, mw), task.video_shape
-        width, middle, cond = config.width, config.middle_width, _CONDITION_WIDTH
-        shown = 2 if task.context_frames else 1
-        self.stem = nnx.Linear(p * p * shown * task.channels, width, rngs=rngs)
-        self.time_embed = _Embedding(64, config.time_frequency, cond, rngs=rngs)
-        self.words = WordPool(task.text_length, task.text_width, cond, rngs=rngs)
-        self.frame_embed = nnx.Param(initializers.normal(1.0)(rngs.params(), (task.frames, cond)))
-        self.steer = nnx.Linear(cond, cond, rngs=rngs)
-        outer = lambda: nnx.List(  # noqa: E731
-            [ConvBlock(width, cond, task.frames, rngs=rngs) for _ in range(config.depth)]
-        )
-        self.into, self.out = outer(), outer()
-        self.down = nnx.Linear(width * mt * mh * mw, middle, rngs=rngs)
-        self.middle = nnx.List(
-            [
-                MiddleBlock(
-                    middle,
-                    config.heads,
-                    cond,
-                    task.text_width,
-                    config.attention,
-                    task.frames // mt,
-                    rngs=rngs,
-                )
-                for _ in range(config.middle_depth)
-            ]
-        )
-        self.up_norm = nnx.RMSNorm(middle, rngs=rngs)
-        self.up = nnx.Linear(middle, width * mt * mh * mw, rngs=rngs)
-        self.head_norm = nnx.RMSNorm(width, rngs=rngs)
-        self.head = nnx.Linear(
-            width, p * p * task.channels, kernel_init=initializers.zeros, rngs=rngs
-        )
-        # The last to draw, so that the others draw the same with it and without.
-        self.interval_embed = (
-            _Embedding(64, config.time_frequency, cond, zero=True, rngs=rngs) if interval else None
+    interval_embed: Embedding | None
+
+    def __init__(self, config: DenoisingConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+        self.compensated = task.context_frames > 0
+        self.time_embed = Embedding(config.time_frequency, rngs=rngs)
+        self.words = WordPool(task.text_length, task.text_width, CONDITION_WIDTH, rngs=rngs)
+        place = initializers.normal(1.0)
+        self.frame_embed = nnx.Param(place(rngs.params(), (task.frames, CONDITION_WIDTH)))
+        self.steer = nnx.Linear(CONDITION_WIDTH, CONDITION_WIDTH, rngs=rngs)
+        self.still_embed = (
+            nnx.Param(place(rngs.params(), (1, CONDITION_WIDTH))) if config.joint_images else None
         )
 
     def __call__(
         self,
         x: Video,
-        t: Float[Array, "B"],
+        t: Float[Array, "B *each"],
         condition: Condition,
         moved: Video | None = None,
-        interval: Float[Array, "B"] | None = None,
+        interval: Float[Array, "B *each"] | None = None,
     ) -> Video:
         """The prediction at noisy clips `x` and times `t` in [0, 1].
 
         Args:
-            x: noisy clips.
-            t: their times.
+            x: noisy clips; of one frame for a network that learns from single frames too.
+            t: their times, or [B T] those of their frames.
             condition: what is asked for.
             moved: the first frames and what becomes of them by motion compensation, where the task
                 has context frames. What moves in the later frames looks like them, and need not be
-                carried across frames by the network.
-            interval: lengths of the intervals that end at `t`, 0 if None, for a network that is
-                told of them.
+                carried across frames by the network. A single frame has none.
+            interval: lengths of the intervals that end at `t`, as many, 0 if None, for a network
+                that is told of them.
         """
+        places = self.frame_embed
+        if self.still_embed is not None and x.shape[1] == 1:
+            # No place in a clip, and nothing that moved: what is shown of it is grey.
+            places, moved = self.still_embed, jnp.zeros_like(x) if self.compensated else None
         seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
-        tokens = self.stem(nn.patchify(seen, self.patch))
-        known = self.time_embed(t) + self.words(condition.text, condition.text_mask)
+        words = self.words(condition.text, condition.text_mask)
+        known = self.time_embed(t) + (words if t.ndim == 1 else words[:, None])
         if self.interval_embed is not None:
             known = known + self.interval_embed(jnp.zeros_like(t) if interval is None else interval)
-        steer = jax.nn.silu(known[:, None] + self.frame_embed.get_value()[None])
-        steer = jax.nn.silu(self.steer(steer))
-        middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
-        for block in self.into:
-            tokens = block(tokens, steer)
-        middle = self.down(nn.patchify(tokens, self.merge))
-        for block in self.middle:
-            middle = block(middle, middle_steer, condition)
-        T, H, W, D = tokens.shape[1:]
-        tokens = tokens + nn.unpatchify(self.up(self.up_norm(middle)), self.merge, (T, H, W, D))
-        for block in self.out:
-            tokens = block(tokens, steer)
-        return nn.unpatchify(self.head(self.head_norm(tokens)), self.patch, self.shape)
+        each = known[:, None] if t.ndim == 1 else known
+        steer = jax.nn.silu(each + places.get_value()[None])
+        return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+
+    def _predict(
+        self, seen: Float[Array, "B T H W S"], steer: Float[Array, "B T E"], condition: Condition
+    ) -> Video:
+        """The prediction from all that is shown of each frame, and what its blocks are told."""
+        raise NotImplementedError
 
 
-class _Embedding(nnx.Module):
+def shown_channels(task: Task) -> int:
+    """S, channels that are shown of each frame: the noisy clip's, and those of what moved."""
+    return task.channels * (2 if task.context_frames else 1)
+
+
+def fit(task: Task, units: tuple[int, int, int], made_of: str, advice: str) -> None:
+    """Check that frames, height and width of the clips are multiples of these units.
+
+    Args:
+        task: shapes of the clips.
+        units: of frames, height and width.
+        made_of: where the units come from.
+        advice: what could be set to get other units.
+
+    Raises:
+        ValueError: if one is not; it names the unit and says what to do.
+    """
+    for axis, size, unit in zip(
+        ("frames", "height", "width"), task.video_shape[:3], units, strict=True
+    ):
+        if size % unit:
+            raise ValueError(
+                f"a denoiser needs {axis} in multiples of {unit} ({made_of}), got {size}; {advice}"
+            )
+
+
+class Embedding(nnx.Module):
     """A scalar in [0, 1] to features, by way of sinusoids up to a frequency; all 0 at first with
     `zero`.
     """
 
-    def __init__(
-        self, inner: int, frequency: float, width: int, *, zero: bool = False, rngs: nnx.Rngs
-    ) -> None:
-        self.inner, self.frequency = inner, frequency
+    def __init__(self, frequency: float, *, zero: bool = False, rngs: nnx.Rngs) -> None:
+        self.frequency, width = frequency, CONDITION_WIDTH
         last = initializers.zeros if zero else initializers.lecun_normal()
-        self.first = nnx.Linear(inner, width, rngs=rngs)
+        self.first = nnx.Linear(_WAVES, width, rngs=rngs)
         self.second = nnx.Linear(width, width, kernel_init=last, rngs=rngs)
 
-    def __call__(self, t: Float[Array, "B"]) -> Float[Array, "B E"]:
-        waves = nn.sinusoids(self.frequency * t, self.inner, longest=10.0 * self.frequency)
+    def __call__(self, t: Float[Array, "*some"]) -> Float[Array, "*some E"]:
+        waves = nn.sinusoids(self.frequency * t, _WAVES, longest=10.0 * self.frequency)
         return self.second(jax.nn.silu(self.first(waves)))
 
 
@@ -178,89 +145,3 @@ class WordPool(nnx.Module):
         total = jnp.where(mask[..., None], words, 0.0).sum(axis=1)
         count = jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
         return self.second(total / jnp.sqrt(count))
-
-
-class TimeMixing(nnx.Module):
-    """Every frame as a learned sum of all frames, other sums for each group of features.
-
-    Attention over time whose weights are the same for every clip: motions here are told by the
-    sentence, not found by looking, and a product with a small constant matrix costs little.
-
-    Args:
-        frames: T.
-        heads: groups of features.
-        rngs: source of the initial weights.
-
-    References: Tolstikhin et al., "MLP-Mixer" (2021); Tay et al., "Synthesizer: rethinking
-    self-attention" (2021), for attention without looking.
-    """
-
-    def __init__(self, frames: int, heads: int, *, rngs: nnx.Rngs) -> None:
-        noise = initializers.normal(0.3 / frames**0.5)(rngs.params(), (heads, frames, frames))
-        self.mixing = nnx.Param(jnp.eye(frames)[None] + noise)
-
-    def __call__(self, x: Float[Array, "B T H W D"]) -> Float[Array, "B T H W D"]:
-        B, T, H, W, D = x.shape
-        mixing = self.mixing.get_value()
-        groups = x.reshape(B, T, H * W, len(mixing), D // len(mixing))
-        return jnp.einsum("gts,bsngc->btngc", mixing, groups).reshape(x.shape)
-
-
-class ConvBlock(nnx.Module):
-    """A convolution over each frame, then mixing over time, steered by the condition.
-
-    Args:
-        width: features of a cell.
-        condition_width: features of the condition.
-        frames: T.
-        rngs: source of the initial weights.
-
-    References: Tran et al., "A closer look at spatiotemporal convolutions" (2018), for the two
-    halves.
-    """
-
-    def __init__(self, width: int, condition_width: int, frames: int, *, rngs: nnx.Rngs) -> None:
-        self.norm = nn.AdaptiveNorm(width, condition_width, rngs=rngs)
-        self.space = nn.Conv(width, width, (1, 3, 3), rngs=rngs)
-        heads = math.gcd(width, _TIME_HEADS)
-        self.time = TimeMixing(frames, heads, rngs=rngs) if frames > 1 else None
-        self.out = nnx.Linear(width, width, kernel_init=initializers.zeros, rngs=rngs)
-
-    def __call__(
-        self, x: Float[Array, "B T H W D"], steer: Float[Array, "B T E"]
-    ) -> Float[Array, "B T H W D"]:
-        y, gate = self.norm(x, steer)
-        y = jax.nn.gelu(self.space(y))
-        if self.time is not None:
-            y = self.time(y)
-        return x + (1.0 + gate) * self.out(y)
-
-
-class MiddleBlock(nnx.Module):
-    """Space-time attention, attention to the words, and a convolution for what is near."""
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        condition_width: int,
-        text_width: int,
-        kind: str,
-        frames: int,
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.attention_norm = nn.AdaptiveNorm(width, condition_width, rngs=rngs)
-        self.attention = nn.SpaceTimeAttention(width, heads, kind=kind, rngs=rngs)  # type: ignore[arg-type]
-        self.words_norm = nnx.RMSNorm(width, rngs=rngs)
-        self.words = nn.Attention(width, heads, source_width=text_width, null=True, rngs=rngs)
-        self.near = ConvBlock(width, condition_width, frames, rngs=rngs)
-
-    def __call__(
-        self, x: Float[Array, "B T H W D"], steer: Float[Array, "B T E"], condition: Condition
-    ) -> Float[Array, "B T H W D"]:
-        y, gate = self.attention_norm(x, steer)
-        x = x + (1.0 + gate) * self.attention(y)
-        flat = x.reshape(x.shape[0], -1, x.shape[-1])
-        told = self.words(self.words_norm(flat), condition.text, mask=condition.text_mask)
-        return self.near(x + told.reshape(x.shape), steer)

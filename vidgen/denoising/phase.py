@@ -74,23 +74,36 @@ class DenoisingPhase(StagePhase):
         network: the denoiser.
         process: the path it walks.
 
-    References: denoising: Lipman et al., "Flow matching for generative modeling" (2023).
+    References: denoising: Lipman et al., "Flow matching for generative modeling" (2023); clips and
+    single frames together: Ho et al., "Video diffusion models" (2022), section 3.
     """
 
     def __init__(self, stage: Stage, network: nn.Network[Denoiser], process: Process) -> None:
         super().__init__(stage, network)
-        self._process = process
+        self._process, self._stills = process, stage.stills
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
-        """One step on the loss of `_loss`."""
-        for_drop, for_noise = jax.random.split(key)
+        """One step on the loss of `_loss`, of clips and of what single frames there are."""
+        stills = self._stills(batch)
+        for_drop, for_noise, *for_stills = jax.random.split(key, 2 if stills is None else 4)
         clip, condition = self._view(batch)
         condition = condition.drop(for_drop, text=self._config.drop_text)
-        loss, grads = jax.value_and_grad(self._loss)(
-            state.params, clip, condition, self._moved(state, condition), for_noise
-        )
+        moved = self._moved(state, condition)
+
+        def objective(params: Params) -> Float[Array, ""]:
+            loss = self._loss(params, clip, condition, moved, for_noise)
+            if stills is None:
+                return loss
+            (video, told), (still_drop, still_noise) = stills, for_stills
+            told = told.drop(still_drop, text=self._config.drop_text)
+            beside = self._loss(params, video, told, None, still_noise)
+            # A frame that is predicted counts the same wherever it stands.
+            frames = clip.shape[0] * (clip.shape[1] - condition.context.shape[1])
+            return (frames * loss + len(video) * beside) / (frames + len(video))
+
+        loss, grads = jax.value_and_grad(objective)(state.params)
         return self._updated(state, loss, grads, progress)
 
     def _loss(

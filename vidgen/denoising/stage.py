@@ -9,14 +9,22 @@ shown where motion compensation carries them.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Callable, Mapping
 
+import jax
 import jax.numpy as jnp
 
 from vidgen import nn
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.dit import DiT
+from vidgen.denoising.hybrid import Hybrid
+from vidgen.denoising.unet import UNet
 from vidgen.motion import MotionPhase
 from vidgen.types import Batch, Condition, Task, Video
+
+_NETWORKS: Mapping[str, Callable[..., Denoiser]] = {"hybrid": Hybrid, "unet": UNet, "dit": DiT}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,15 +49,30 @@ class Stage:
     motion: MotionPhase | None = None
 
     def network(self, *, interval: bool = False) -> nn.Network[Denoiser]:
-        """A denoiser; `interval` as in `Denoiser`."""
-        return nn.Network(
-            lambda rngs: Denoiser(self.config, self.task, interval=interval, rngs=rngs)
-        )
+        """A denoiser; `interval` as in `Hybrid`."""
+        build = _NETWORKS[self.config.network]
+        return nn.Network(lambda rngs: build(self.config, self.task, interval=interval, rngs=rngs))
 
     def view(self, batch: Batch) -> tuple[Video, Condition]:
         """What is learned of a batch: what is to be drawn, and its condition."""
         clip = batch.video[:, : self.task.frames]
         return clip, begun(batch.condition, clip[:, : self.task.context_frames])
+
+    def stills(self, batch: Batch) -> tuple[Video, Condition] | None:
+        """The single frames that are learned beside clips, as clips of one frame with a sentence
+        and no context; None where the stage learns from clips alone.
+
+        Raises:
+            ValueError: if it learns from single frames and the batch has none.
+        """
+        if not self.config.joint_images:
+            return None
+        if batch.images is None:
+            raise ValueError("joint_images needs batches with single frames; see Task.images")
+        images = jax.tree.map(lambda rows: rows.reshape(-1, *rows.shape[2:]), batch.images)
+        stills = images.pixels[:, None]
+        nothing = jnp.zeros((len(stills), 0), bool)
+        return stills, Condition.of(images.text, images.text_mask, stills[:, :0], nothing)
 
 
 class Cascade:
@@ -64,10 +87,15 @@ class Cascade:
         opening: the stage of openings.
         clips: the stage of clips.
 
+    Raises:
+        ValueError: if the denoiser of clips is to learn from single frames, and cannot.
+
     References: a clip that begins from a picture of its own: Girdhar et al., "Emu Video" (2023).
     """
 
     def __init__(self, config: DenoisingConfig, task: Task) -> None:
+        if config.joint_images:
+            _check_joint(config, task)
         frames = task.opening_frames
         task = dataclasses.replace(task, context_frames=frames)
         self.motion = MotionPhase(
@@ -75,9 +103,16 @@ class Cascade:
         )
         self.opening = Stage(
             name="opening",
-            # All frames of an opening become one in the middle of its U.
+            # All frames of an opening become one in the middle of a hybrid, and as many as can be
+            # in a token of a DiT.
             config=dataclasses.replace(
-                config, merge=(0, *config.merge[1:]), time_mean=config.opening_time_mean
+                config,
+                merge=(0, *config.merge[1:]),
+                dit=dataclasses.replace(
+                    config.dit, temporal_patch=math.gcd(config.dit.temporal_patch, frames)
+                ),
+                joint_images=False,
+                time_mean=config.opening_time_mean,
             ),
             task=dataclasses.replace(task, frames=frames, context_frames=0),
             share=config.opening_share,
@@ -96,6 +131,24 @@ class Cascade:
     def stages(self) -> tuple[Stage, Stage]:
         """In the order in which they are drawn."""
         return self.opening, self.clips
+
+
+def _check_joint(config: DenoisingConfig, task: Task) -> None:
+    if config.network == "hybrid":
+        raise ValueError(
+            "joint_images: blocks and tokens of a hybrid span the frames of a clip, and cannot see "
+            "one alone; choose network=unet or network=dit"
+        )
+    if config.network == "dit" and config.dit.temporal_patch > 1:
+        raise ValueError(
+            f"joint_images: tokens of {config.dit.temporal_patch} frames cannot be cut from one; "
+            "choose dit.temporal_patch=1"
+        )
+    if not task.images:
+        raise ValueError(
+            "joint_images: the task has no single frames beside its clips; say how many each gets, "
+            "as task.images=4"
+        )
 
 
 def begun(condition: Condition, opening: Video) -> Condition:

@@ -37,6 +37,7 @@ class Attention(nnx.Module):
         null: adds one learned, always visible key and value. Every attention over a condition
             needs it: with an all-False mask softmax attends uniformly, and a masked caption would
             leak into the unconditional pass.
+        zero: starts with an output of 0, for a residual; False where a gate does.
         rngs: source of the initial weights.
 
     References: Vaswani et al. (2017); query-key normalisation: Henry et al. (2020).
@@ -52,6 +53,7 @@ class Attention(nnx.Module):
         *,
         source_width: int | None = None,
         null: bool = False,
+        zero: bool = True,
         rngs: nnx.Rngs,
     ) -> None:
         if width % heads:
@@ -61,7 +63,8 @@ class Attention(nnx.Module):
         self.query = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.key = nnx.Linear(source_width, width, use_bias=False, rngs=rngs)
         self.value = nnx.Linear(source_width, width, use_bias=False, rngs=rngs)
-        self.out = nnx.Linear(width, width, kernel_init=initializers.zeros, rngs=rngs)
+        last = initializers.zeros if zero else initializers.lecun_normal()
+        self.out = nnx.Linear(width, width, kernel_init=last, rngs=rngs)
         self.query_norm = nnx.RMSNorm(width // heads, rngs=rngs)
         self.key_norm = nnx.RMSNorm(width // heads, rngs=rngs)
         if null:

@@ -21,6 +21,7 @@ class SpaceTimeAttention(nnx.Module):
         kind: ``full`` lets every cell see every cell; ``space`` sees its own frame, ``time`` its
             own column; ``factorised`` is space, then time, with a residual between them.
         causal: no cell sees a later frame (``space`` is causal anyway).
+        zero: as in `Attention`.
         rngs: source of the initial weights.
 
     References: Bertasius et al., "Is space-time attention all you need?" (2021); Ho et al.,
@@ -37,13 +38,16 @@ class SpaceTimeAttention(nnx.Module):
         *,
         kind: Literal["full", "factorised", "space", "time"] = "factorised",
         causal: bool = False,
+        zero: bool = True,
         rngs: nnx.Rngs,
     ) -> None:
         if kind not in ("full", "factorised", "space", "time"):
             raise ValueError(f"kind must be full, factorised, space or time, got {kind!r}")
         self.kinds = ("space", "time") if kind == "factorised" else (kind,)
         self.causal = causal
-        self.attentions = nnx.List([Attention(width, heads, rngs=rngs) for _ in self.kinds])
+        self.attentions = nnx.List(
+            [Attention(width, heads, zero=zero, rngs=rngs) for _ in self.kinds]
+        )
         self.norm = nnx.RMSNorm(width, rngs=rngs) if kind == "factorised" else None
 
     def __call__(self, x: Float[Array, "B T H W D"]) -> Float[Array, "B T H W D"]:

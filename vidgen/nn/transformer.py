@@ -13,12 +13,18 @@ from vidgen.nn.attention import Attention, KeyValues, causal_mask
 
 
 class FeedForward(nnx.Module):
-    """Two layers with a GELU between them, `expansion` times as wide inside."""
+    """Two layers with a GELU between them, `expansion` times as wide inside.
 
-    def __init__(self, width: int, *, expansion: float = 4.0, rngs: nnx.Rngs) -> None:
+    With `zero` it starts with an output of 0, for a residual; without where a gate does.
+    """
+
+    def __init__(
+        self, width: int, *, expansion: float = 4.0, zero: bool = True, rngs: nnx.Rngs
+    ) -> None:
         hidden = int(width * expansion)
+        last = initializers.zeros if zero else initializers.lecun_normal()
         self.widen = nnx.Linear(width, hidden, rngs=rngs)
-        self.narrow = nnx.Linear(hidden, width, kernel_init=initializers.zeros, rngs=rngs)
+        self.narrow = nnx.Linear(hidden, width, kernel_init=last, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*axes D"]) -> Float[Array, "*axes D"]:
         """Each token by itself."""

@@ -36,8 +36,8 @@ class MeanFlowConfig(DenoisingConfig):
             error.
 
     Raises:
-        ValueError: if noise is predicted, a share lies outside [0, 1], or is 1 and leaves nothing,
-            or a scale is not positive.
+        ValueError: if noise is predicted, single frames are to be learned too, a share lies outside
+            [0, 1], or is 1 and leaves nothing, or a scale is not positive.
 
     References: Geng et al., "Mean flows for one-step generative modeling" (2025): average velocity
     and identity, equations 3 and 6; times, weights and guidance, sections 4.2 and 4.3.
@@ -57,6 +57,11 @@ class MeanFlowConfig(DenoisingConfig):
         super().__post_init__()
         if self.prediction == "epsilon":
             raise ValueError("noise says nothing of a clip at t = 1: predict 'x' or 'velocity'")
+        if self.joint_images:
+            raise ValueError(
+                "joint_images: mean flow learns from clips alone; leave it False, or choose "
+                "diffusion"
+            )
         for name in ("pretraining", "mixing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
