@@ -4,6 +4,7 @@ from vidgen.pretrained.lpips import LPIPS, Lpips, LpipsNetwork
 from vidgen.pretrained.weights import (
     Entry,
     MissingWeightsError,
+    Weights,
     WrongWeightsError,
     manifest,
     port,
@@ -16,6 +17,7 @@ __all__ = [
     "Lpips",
     "LpipsNetwork",
     "MissingWeightsError",
+    "Weights",
     "WrongWeightsError",
     "manifest",
     "port",
