@@ -67,9 +67,9 @@ def speed(*, tiny: bool) -> dict[str, Any]:
 
     from vidgen import nn
     from vidgen.evaluation.features.i3d import InceptionI3D, load_i3d, table
-    from vidgen.evaluation.features.packaged import I3D_KINETICS400
     from vidgen.evaluation.features.perceptual import lpips
-    from vidgen.evaluation.features.weights import port
+    from vidgen.pretrained.packaged import I3D_KINETICS400
+    from vidgen.pretrained.weights import port
     from vidgen.training import flops
     from vidgen.training.peak import matmul_peak
     from vidgen.training.timing import time_calls

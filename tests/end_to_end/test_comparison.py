@@ -1,5 +1,6 @@
 """Whole comparisons through the command line: finished, interrupted, resumed, refused."""
 
+import csv
 import functools
 import json
 import os
@@ -13,7 +14,7 @@ import vidgen
 from vidgen.cli import main
 from vidgen.comparison import jobs
 from vidgen.comparison.rows import PRICES
-from vidgen.evaluation import ClipSet
+from vidgen.evaluation import ClipSet, psnr
 from vidgen.training.progress import Display
 
 RUNS = ("toy/seed-0", "toy-bright/seed-0", "copy-first-frame/seed-0")
@@ -62,6 +63,35 @@ def test_a_finished_comparison_leaves_everything_behind(undisturbed):
     assert all(row["value"] > 0.5 for row in real)
     toys = [r for r in rows if r["generator"] == "toy" and r["metric"] == "oracle_success"]
     assert all(row["value"] < 0.5 for row in toys)
+
+
+def test_what_a_tokenizer_leaves_of_real_clips_stands_apart_from_answers(undisturbed, tmp_path):
+    rows = [r for r in quality(undisturbed) if r["protocol"] == "reconstruction"]
+    found = {row["metric"]: row for row in rows}
+    assert {"psnr", "ssim"} <= found.keys()
+    who = "reconstruction (toy-bright)"
+    # A ceiling, which no table takes for the score of the generator that it is named after.
+    assert {(row["generator"], row["kind"]) for row in rows} == {(who, "anchor")}
+    clips = [
+        ClipSet.load(undisturbed / path).video
+        for path in ("toy-bright/seed-0/samples/test-8-reconstruction.npz", "prompts/test-8.npz")
+    ]
+    assert found["psnr"]["value"] == pytest.approx(psnr(*clips).mean())
+    assert found["psnr"]["low"] < found["psnr"]["value"] < found["psnr"]["high"]
+    with (undisturbed / "tables/reconstruction.csv").open() as file:
+        cells = {(c["line"], c["column"]): c["value"] for c in csv.DictReader(file)}
+    assert float(cells["psnr:all", who]) == found["psnr"]["value"]
+    assert "What the tokenizers leave" in (undisturbed / "report.html").read_text()
+
+    # A folder that was judged before there were such rows is read without them.
+    older = shutil.copytree(undisturbed, tmp_path / "runs")
+    path = older / "toy-bright/seed-0/scores.json"
+    scores = json.loads(path.read_text())
+    del scores["reconstruction"]
+    path.write_text(json.dumps(scores))
+    assert main(["report", str(older)]) == 0
+    assert quality(older) == [r for r in quality(undisturbed) if r not in rows]
+    assert "What the tokenizers leave" not in (older / "report.html").read_text()
 
 
 def test_interrupted_training_goes_on_to_the_same_numbers(
@@ -127,8 +157,12 @@ def test_scores_are_recomputed_from_the_clips(undisturbed, tmp_path):
     scores = folder / RUNS[0] / "scores.json"
     good = scores.read_text()
     scores.write_text(good.replace('"value": 0.0', '"value": 0.25'))
+    older = folder / RUNS[1] / "scores.json"  # from before rebuilt clips had rows of their own
+    whole = older.read_text()
+    older.write_text(json.dumps({**json.loads(whole), "reconstruction": []}))
     assert main(["report", str(folder), "--recompute"]) == 0
     assert scores.read_text() == good
+    assert older.read_text() == whole
     assert quality(folder) == quality(undisturbed)
 
 

@@ -29,7 +29,9 @@ pytestmark = pytest.mark.slow
 PHASES = {
     "gan": ("adversarial",),
     "autoregressive": ("tokenizer", "motion", "prior"),
+    "masked": ("tokenizer", "motion", "prior"),
     "diffusion": ("motion", "opening", "denoiser"),
+    "meanflow": ("motion", "meanflow-opening", "meanflow-denoiser"),
 }
 # What the installed script does.
 VIDGEN = (sys.executable, "-c", "import sys; from vidgen.cli import main; sys.exit(main())")

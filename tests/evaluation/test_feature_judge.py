@@ -21,10 +21,10 @@ from vidgen.evaluation import (
 )
 from vidgen.evaluation.feature_judge import KERNEL_DISTANCES
 from vidgen.evaluation.features import InDomainNetwork, InDomainTraining, cache
-from vidgen.evaluation.features.packaged import NOT_COMPUTED
-from vidgen.evaluation.features.weights import MissingWeightsError
 from vidgen.evaluation.metrics import GROUPS
 from vidgen.optim import Optimizer
+from vidgen.pretrained.packaged import NOT_COMPUTED
+from vidgen.pretrained.weights import MissingWeightsError
 
 CONFIG = InDomainConfig(width=16, steps=4, batch_size=8, clips=256, optimizer=Optimizer())
 

@@ -13,13 +13,7 @@ from flax import nnx
 from vidgen.generators.gan import Gan, GanConfig, GanSampler
 from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.discriminators import Discriminators, Merge, Projection
-from vidgen.generators.gan.losses import (
-    contrastive_loss,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    slope_penalty,
-)
+from vidgen.generators.gan.losses import contrastive_loss, gradient_penalty, slope_penalty
 from vidgen.generators.gan.network import Placement
 from vidgen.generators.gan.objectives import (
     Drawn,
@@ -31,7 +25,7 @@ from vidgen.generators.gan.objectives import (
 )
 from vidgen.generators.gan.phase import AdversarialPhase
 from vidgen.motion import photometric_error
-from vidgen.nn import Network, warp
+from vidgen.nn import Network, discriminator_loss, generator_loss, warp
 from vidgen.optim import Optimizer, Schedule
 from vidgen.types import Batch, Condition, Task
 

@@ -80,6 +80,7 @@ class World:
             hidden,
             self.keys,
             sampler,
+            sampler.steps,
         )
 
     def _draw(self, condition, sampler, given, suggested):
@@ -213,6 +214,18 @@ def test_what_is_given_and_what_is_suggested_reach_the_later_codes_alone(world):
     np.testing.assert_array_equal(before[1], begun[1])
 
 
+def test_the_opening_has_steps_of_its_own(world):
+    alike, apart = (
+        np.asarray(world.draw(world.condition, sampler, (world.codes, world.mask), world.expected))
+        for sampler in (
+            Sampler(steps=2, temperature=0.5),
+            Sampler(steps=1, temperature=0.5, opening_steps=2),
+        )
+    )
+    np.testing.assert_array_equal(alike[:, : world.opening], apart[:, : world.opening])
+    assert (alike[:, world.opening :] != apart[:, world.opening :]).any()
+
+
 def test_samples_are_the_codes_that_were_filled_in(world):
     sampler = Sampler(steps=2, temperature=1.0, guidance=None)
     video = jax.jit(world.generator.sample)(world.params, world.condition, world.keys, sampler)
@@ -333,6 +346,7 @@ def test_any_number_of_context_frames(context_frames):
     "build",
     [
         lambda: Sampler(steps=0),
+        lambda: Sampler(opening_steps=0),
         lambda: MaskedPriorConfig(width=30, heads=4),
         lambda: MaskedPriorConfig(batch_size=0),
         lambda: MaskedPriorConfig(continued=33),

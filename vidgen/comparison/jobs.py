@@ -20,16 +20,20 @@ from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.price import Stopwatch, latency, parameters
-from vidgen.comparison.rows import as_json, rows_of
+from vidgen.comparison.rows import RECONSTRUCTION, Row, as_json, rows_of
 from vidgen.comparison.selection import Tried, all_tried, chosen, select
 from vidgen.comparison.setting import Setting
 from vidgen.contract import Generator, Reconstructs
-from vidgen.evaluation import ClipSet, anchors, answer, reconstruct
+from vidgen.evaluation import (
+    ClipSet,
+    anchors,
+    answer,
+    judge_reconstructions,
+    reconstruct,
+)
 from vidgen.evaluation.judge import Scores
 from vidgen.training import Cost, Trained, candidates_of, release_freed_memory, restore, train
 from vidgen.types import Params, Score
-
-RECONSTRUCTION = "reconstruction"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -298,12 +302,18 @@ def _judge(
     per_clip = _per_clip(scores.get(("oracle_success", "all")))
     kept = kept_values(scores)
     back = run.samples(f"{name}-{RECONSTRUCTION}")
+    rebuilt: list[Row] = []
     if back.exists():
         answers = ClipSet.load(back)
         scores = setting.judge.judge(answers, setting.prompts)
         title = f"{RECONSTRUCTION} ({generator})"
         observed[title] = setting.judge.observe(answers, setting.prompts).to_json()
         rows += rows_of(scores, generator=title, kind="anchor", seed=seed, share=share)
+        left = judge_reconstructions(setting.judge, answers, setting.prompts, scores)
+        rebuilt = [
+            dataclasses.replace(row, protocol=RECONSTRUCTION)
+            for row in rows_of(left, generator=title, kind="anchor", seed=seed, share=share)
+        ]
     write_json(
         run.scores,
         {
@@ -314,6 +324,7 @@ def _judge(
             "hash": records.fingerprint(asked),
             "asked": asked,
             "rows": as_json(rows),
+            RECONSTRUCTION: as_json(rebuilt),
             "per_clip": {"oracle_success": per_clip},
             "observed": observed,
             "clips": kept,

@@ -15,11 +15,10 @@ from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
 from vidgen.comparison.headings import COST_DEFINITIONS, title
-from vidgen.comparison.jobs import RECONSTRUCTION
 from vidgen.comparison.panels import Panels
 from vidgen.comparison.results import Results, agreement
 from vidgen.comparison.rollouts import observed_rollouts
-from vidgen.comparison.rows import COMPOSITIONAL, ROLLOUT
+from vidgen.comparison.rows import COMPOSITIONAL, RECONSTRUCTION, ROLLOUT
 from vidgen.comparison.table import Table
 from vidgen.comparison.tables import (
     cost_table,
@@ -27,6 +26,7 @@ from vidgen.comparison.tables import (
     metric_tables,
     own_error_table,
     pair_table,
+    reconstruction_table,
     rollout_table,
 )
 from vidgen.comparison.verdict import Verdict
@@ -252,6 +252,7 @@ def _tables(
         "settings": settings_table(folder, who.contestants, experiment["seeds"]),
         "agreement": agreement_table(agreement(results)),
         "rollout": rollout_table(results, who.contestants, who.framing),
+        "reconstruction": reconstruction_table(results),
         "compositional": main_table(results, who.contestants, who.framing, COMPOSITIONAL)
         if results.pick("oracle_success", protocol=COMPOSITIONAL)
         else None,

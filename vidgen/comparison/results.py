@@ -20,6 +20,7 @@ from vidgen.comparison.rollouts import rollouts_of
 from vidgen.comparison.rows import (
     COMPOSITIONAL,
     PRICES,
+    RECONSTRUCTION,
     TEST,
     Kind,
     Row,
@@ -166,6 +167,7 @@ def _read(
 ) -> tuple[list[Row], dict[ClipKey, list[float | None]]]:
     """The rows of one folder, and the values of single clips where they were kept."""
     rows: list[Row] = []
+    rebuilt: list[Row] = []
     clips: dict[ClipKey, list[float | None]] = {}
     for run in [*folder.anchors(), *folder.runs()]:
         if not run.scores.exists():
@@ -175,12 +177,15 @@ def _read(
         if scores["seed"] is None:  # an anchor
             continue
         rows += _price_rows(run)
+        if protocol == TEST:
+            # Absent where the judging is older than they are.
+            rebuilt += [Row(**row) for row in scores.get(RECONSTRUCTION, [])]
         if scores["share"] == 1.0:
             for kept in scores.get("clips", []):
                 who = (scores["generator"], scores["seed"])
                 clips[*who, kept["metric"], kept["prompts"], protocol] = kept["values"]
     rows += _failures(folder, {(row.generator, row.seed, row.share) for row in rows})
-    return [dataclasses.replace(row, protocol=protocol) for row in rows], clips
+    return [*(dataclasses.replace(row, protocol=protocol) for row in rows), *rebuilt], clips
 
 
 def _failures(folder: ComparisonFolder, scored: set[tuple[str, int | None, float]]) -> list[Row]:

@@ -23,6 +23,10 @@ COMPOSITIONAL = "compositional"
 ROLLOUT = "rollout"
 """Rows of clips longer than any in training, which answer the prompts of the test list."""
 
+RECONSTRUCTION = "reconstruction"
+"""Rows of the real clips of the test list through a generator's tokenizer and back: no answers, but
+the ceiling of whatever is drawn in its codes. They are anchors, named after the generator."""
+
 Kind = Literal["generator", "anchor"]
 
 PRICES = (
@@ -61,7 +65,7 @@ class Row:
         n: clips, or seeds, that it rests on.
         better: which way is good.
         note: how the interval was made, or why there is no value.
-        protocol: `TEST`, `COMPOSITIONAL` or `ROLLOUT`.
+        protocol: `TEST`, `COMPOSITIONAL`, `ROLLOUT` or `RECONSTRUCTION`.
         method: how clips longer than training's were made, "own" or "chained" (see
             `vidgen.evaluation.METHODS`); empty where there are none.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, grouped, title
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import ROLLOUT, TEST, Row
+from vidgen.comparison.rows import RECONSTRUCTION, ROLLOUT, TEST, Row
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.comparison.wording import amount, number, seconds
 from vidgen.evaluation import METHODS, METRICS
@@ -151,6 +151,33 @@ def rollout_table(
         "with 95% intervals",
         corner="Metric",
         columns=(*heads, Head(key="trust", text="Orders its anchors?", quiet=True)),
+        groups=(("", tuple(lines)),),
+    )
+
+
+def reconstruction_table(results: Results) -> Table | None:
+    """What tokenizers leave of real clips: a line a metric, a column a tokenizer. None where no
+    generator has one, or the judging is older than these metrics.
+    """
+    rows = [r for r in results.summary if r.protocol == RECONSTRUCTION and r.share == 1.0]
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row.generator for row in rows))
+    measured = {row.metric for row in rows}
+    lines = [
+        (
+            dataclasses.replace(_metric_head(name, "all", primary=False), under="all clips"),
+            tuple(_cell(results, who, name, "all", RECONSTRUCTION) for who in names),
+        )
+        for name in METRICS
+        if name in measured
+    ]
+    return Table(
+        name="reconstruction",
+        caption="Real clips through each tokenizer and back against the clips themselves, every "
+        "frame, with 95% intervals",
+        corner="Metric",
+        columns=tuple(_who_head(name, quiet=True) for name in names),
         groups=(("", tuple(lines)),),
     )
 

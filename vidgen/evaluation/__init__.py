@@ -32,6 +32,7 @@ from vidgen.evaluation.oracles import oracle_for, oracle_success, register_oracl
 from vidgen.evaluation.pixel import psnr, ssim
 from vidgen.evaluation.prdc import PRDC, prdc
 from vidgen.evaluation.protocol import answer, asked_again, protocol, reconstruct
+from vidgen.evaluation.reconstruction_judge import judge_reconstructions
 from vidgen.evaluation.rollout import (
     METHODS,
     UnrollableError,
@@ -79,6 +80,7 @@ __all__ = [
     "further_answers",
     "inception_score",
     "judge_answers",
+    "judge_reconstructions",
     "judge_rollouts",
     "kernel_distance",
     "kernel_video_distance",

@@ -1,5 +1,6 @@
 """Blocks that two or more generators use."""
 
+from vidgen.nn.adversarial import LOSSES, LossKind, discriminator_loss, generator_loss
 from vidgen.nn.attention import Attention, KeyValues, causal_mask
 from vidgen.nn.caption import Caption
 from vidgen.nn.convolution import Conv, Padding, convolve, pads
@@ -34,6 +35,7 @@ __all__ = [
     "FSQ",
     "GRU",
     "LFQ",
+    "LOSSES",
     "LSTM",
     "RUN_ONCE",
     "VQ",
@@ -47,6 +49,7 @@ __all__ = [
     "Encoder",
     "FeedForward",
     "KeyValues",
+    "LossKind",
     "Network",
     "Padding",
     "Quantized",
@@ -58,6 +61,8 @@ __all__ = [
     "codes_of",
     "convolve",
     "digits_of",
+    "discriminator_loss",
+    "generator_loss",
     "grid",
     "histogram",
     "pads",

@@ -1,10 +1,12 @@
 """The causal video tokenizer and its training phase, shared by generators on codes or latents."""
 
-from vidgen.tokenizers.config import TokenizerConfig
+from vidgen.tokenizers.config import AdversarialLoss, PerceptualLoss, TokenizerConfig
 from vidgen.tokenizers.phase import TokenizerPhase
 from vidgen.tokenizers.tokenizer import Tokenizer
 
 __all__ = [
+    "AdversarialLoss",
+    "PerceptualLoss",
     "Tokenizer",
     "TokenizerConfig",
     "TokenizerPhase",

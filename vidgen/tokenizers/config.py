@@ -3,9 +3,83 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from vidgen.nn import FSQ, LFQ, VQ
 from vidgen.optim import Optimizer
+from vidgen.pretrained import LPIPS, LpipsNetwork
+from vidgen.types import ADDED_LATER
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerceptualLoss:
+    """LPIPS between real and rebuilt frames, one drawn from each clip, beside the pixels' error.
+
+    Its network is frozen; its weights come with the extra ``metrics``.
+
+    Attributes:
+        network: "vgg", by which LPIPS is meant to be minimised, or "alex", at a fraction of the
+            cost.
+        weight: of the distance in the tokenizer's loss.
+
+    References: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual
+    metric" (2018); in a tokenizer's loss: Esser et al., "Taming transformers for high-resolution
+    image synthesis" (2021), section 3.1; of one frame a clip: Ge et al., "Long video generation
+    with time-agnostic VQGAN and time-sensitive transformer" (2022), section 3.1.
+
+    Raises:
+        ValueError: if the network is not known, or the weight is not positive.
+    """
+
+    network: LpipsNetwork = "vgg"
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.network not in LPIPS:
+            raise ValueError(f"network must be one of {', '.join(LPIPS)}, got {self.network!r}")
+        if self.weight <= 0.0:
+            raise ValueError(f"weight must be positive, got {self.weight}; None leaves LPIPS out")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdversarialLoss:
+    """A discriminator of patches of clips, which the tokenizer's clips are to pass.
+
+    Attributes:
+        kind: "hinge" or "non-saturating", of both players.
+        weight: of the tokenizer's loss by it; a factor on the adaptive weight where there is one.
+        adaptive: whether the weight is in proportion to what the last layer hears of the other
+            errors, see `Adversary.weight`.
+        start: share of the tokenizer's budget after which both players begin. A discriminator finds
+            nothing easier than clips that are not learned yet.
+        width: channels of the discriminator at half the resolution; twice as many below.
+        optimizer: moves the discriminator.
+
+    References: Esser et al. (2021), section 3.1; of clips: Yu et al., "MAGVIT: masked generative
+    video transformer" (2023), section 3.1.
+
+    Raises:
+        ValueError: for a value that cannot be; the message says which.
+    """
+
+    kind: Literal["hinge", "non-saturating"] = "hinge"
+    weight: float = 0.8
+    adaptive: bool = True
+    start: float = 0.25
+    width: int = 32
+    optimizer: Optimizer = dataclasses.field(
+        default=Optimizer(kind="adamw", learning_rate=1e-3, b1=0.5)
+    )
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("hinge", "non-saturating"):
+            raise ValueError(f"kind must be hinge or non-saturating, got {self.kind!r}")
+        if self.weight <= 0.0:
+            raise ValueError(f"weight must be positive, got {self.weight}; None plays no game")
+        if not 0.0 <= self.start < 1.0:
+            raise ValueError(f"start must lie in [0, 1), got {self.start}")
+        if self.width < 1:
+            raise ValueError(f"width must be at least 1, got {self.width}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +99,9 @@ class TokenizerConfig:
             what makes codes easy to predict.
         decoder_taps: the same in the decoder, which smooths the seams between patches.
         l1: weight of the absolute error beside the squared error.
+        perceptual: a distance that looks beside them; None for none.
+        adversarial: a discriminator beside them, trained in the same step and paid for by the same
+            budget; None for none.
         batch_size: clips a step.
         ema: decay of the averaged weights that are exported.
         optimizer: moves the networks; a VQ codebook moves by its own averages.
@@ -40,6 +117,8 @@ class TokenizerConfig:
     encoder_taps: tuple[int, int] = (1, 1)
     decoder_taps: tuple[int, int] = (2, 3)
     l1: float = 0.2
+    perceptual: PerceptualLoss | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    adversarial: AdversarialLoss | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     batch_size: int = 8
     ema: float = 0.99
     optimizer: Optimizer = dataclasses.field(

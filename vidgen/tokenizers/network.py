@@ -90,12 +90,20 @@ class TokenizerNetwork(nnx.Module):
 
     def decode(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B T H W C"]:
         """The clip that quantised vectors stand for."""
+        return self.shown(self.paint(values))
+
+    def shown(self, painted: Float[Array, "B t_px h_px w_px C"]) -> Float[Array, "B T H W C"]:
+        """Of painted pixels those of the clip."""
         T, H, W, _ = self.shape
         begin = self.patch[0] - 1
-        return self.paint(values)[:, begin : begin + T, :H, :W]
+        return painted[:, begin : begin + T, :H, :W]
 
     def paint(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B t_px h_px w_px C"]:
         """Every pixel that vectors stand for, those beyond the clip's ends included."""
+        return self.render(self.cells(values))
+
+    def cells(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B t h_px w_px E"]:
+        """What the last layer is told of each patch."""
         x = self.code_stem(values)
         for i in reversed(range(len(self.up))):
             for block in self.up[i]:
@@ -104,6 +112,9 @@ class TokenizerNetwork(nnx.Module):
                 x = self.split[i - 1](x)
                 t, h, w = x.shape[1:4]
                 x = unpatchify(x, (1, 2, 2), (t, 2 * h, 2 * w, x.shape[-1] // 4))
-        t, h, w = (n * p for n, p in zip(x.shape[1:4], self.patch, strict=True))
-        x = self.pixel_head(self.pixel_norm(x))
-        return unpatchify(x, self.patch, (t, h, w, self.shape[-1]))
+        return self.pixel_norm(x)
+
+    def render(self, cells: Float[Array, "B t h_px w_px E"]) -> Float[Array, "B t2 h2 w2 C"]:
+        """The last layer: the pixels of each patch."""
+        t, h, w = (n * p for n, p in zip(cells.shape[1:4], self.patch, strict=True))
+        return unpatchify(self.pixel_head(cells), self.patch, (t, h, w, self.shape[-1]))

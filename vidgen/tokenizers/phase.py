@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +13,14 @@ from vidgen import optim
 from vidgen.contract import Key, TrainState
 from vidgen.nn import Codebook, histogram, perplexity, usage
 from vidgen.nn.network import Weights
+from vidgen.tokenizers.adversary import Adversary
 from vidgen.tokenizers.config import TokenizerConfig
+from vidgen.tokenizers.perceptual import Perceptual
 from vidgen.tokenizers.tokenizer import Tokenizer
-from vidgen.types import Batch, Metrics, Params, Task
+from vidgen.types import Batch, Metrics, Params, Task, Video
+
+_LAST = "pixel_head.kernel"
+"""The weights by whose gradients the adaptive weight is found."""
 
 _MEMORY = 0.99
 """Decay of the code shares that perplexity and usage are read from: about a hundred steps."""
@@ -23,14 +29,23 @@ _MEMORY = 0.99
 class TokenizerPhase:
     """Trains a tokenizer to reconstruct clips; exports what `Tokenizer.encode` and `decode` take.
 
-    Metrics: ``loss``, ``reconstruction`` (mean squared error), ``psnr`` (dB), ``perplexity`` and
-    ``usage`` of the codes over the last hundred steps or so, and the optimiser's.
+    With a discriminator, parameters and optimiser states are dictionaries over ``tokenizer`` and
+    ``discriminator``; the average is the tokenizer's.
+
+    Metrics: ``loss`` (all but what a discriminator asks for), ``reconstruction`` (mean squared
+    error), ``psnr`` (dB), ``perplexity`` and ``usage`` of the codes over the last hundred steps or
+    so, and the optimiser's. With LPIPS ``perceptual``, its distance; with a discriminator
+    ``adversarial`` (the tokenizer's loss by it), ``adversarial_weight``, and those of
+    `Adversary.learn`.
 
     Args:
-        config: sizes.
+        config: sizes and losses.
         task: shape of the clips.
         name: of the phase.
         share: fraction of the generator's budget.
+
+    Raises:
+        ValueError: for frames too small for the network of the perceptual loss.
     """
 
     def __init__(
@@ -41,57 +56,85 @@ class TokenizerPhase:
         self.share = share
         self.batch_size = config.batch_size
         self.tokenizer = Tokenizer(config, task)
+        looks, rival = config.perceptual, config.adversarial
+        self._perceptual = None if looks is None else Perceptual(looks, task)
+        self._adversary = None if rival is None else Adversary(rival, task.channels)
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh networks and codebook; earlier phases are not looked at."""
+        """Fresh networks and codebook; earlier phases are not looked at.
+
+        Raises:
+            MissingWeightsError: without the weights of the perceptual loss.
+        """
         del earlier
         weights_key, codebook_key = jax.random.split(key)
         params = self.tokenizer.init(weights_key)
-        return TrainState.create(
-            params,
-            self.config.optimizer.init(params),
-            rest={
-                "codebook": self.config.quantizer.init(codebook_key),
-                "shares": jnp.full(self.tokenizer.size, 1.0 / self.tokenizer.size, jnp.float32),
-            },
+        rest: dict[str, Any] = {
+            "codebook": self.config.quantizer.init(codebook_key),
+            "shares": jnp.full(self.tokenizer.size, 1.0 / self.tokenizer.size, jnp.float32),
+        }
+        if self._perceptual is not None:
+            rest["perceptual"] = self._perceptual.weights()
+        state = TrainState.create(params, self.config.optimizer.init(params), rest=rest)
+        if self._adversary is None:
+            return state
+        rival = self._adversary.network.init(jax.random.fold_in(weights_key, 1))
+        opt_state = self._adversary.config.optimizer.init(rival)
+        return state.replace(
+            params={"tokenizer": params, "discriminator": rival},
+            opt_state={"tokenizer": state.opt_state, "discriminator": opt_state},
         )
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
-        """One step on the squared and absolute error, and the quantizer's own charge."""
+        """One step on the squared and absolute error, the quantizer's own charge, and what LPIPS
+        and a discriminator ask for; and one of the discriminator.
+        """
         codebook: Codebook = state.rest["codebook"]
-        quantizer = self.config.quantizer
+        quantizer, playing = self.config.quantizer, self._adversary is not None
+        weights = state.params["tokenizer"] if playing else state.params
+        opt_state = state.opt_state["tokenizer"] if playing else state.opt_state
 
-        def objective(params: Weights) -> tuple[Array, tuple[Array, Array, Array]]:
-            network = self.tokenizer.network.bind(params)
+        def rebuild(weights: Weights) -> tuple[tuple[Video, Array], tuple[Array, Array, Array]]:
+            network = self.tokenizer.network.bind(weights)
             z = network.encode(batch.video)
             quantized = quantizer.quantize(codebook, z)
-            error = network.decode(quantized.values) - batch.video
-            squared = jnp.mean(error**2)
-            loss = squared + self.config.l1 * jnp.mean(jnp.abs(error)) + quantized.loss
-            return loss, (squared, z, quantized.codes)
+            cells = network.cells(quantized.values)
+            video = network.shown(network.render(cells))
+            return (video, quantized.loss), (cells, z, quantized.codes)
 
-        (loss, (squared, z, codes)), grads = jax.value_and_grad(objective, has_aux=True)(
-            state.params
+        (rebuilt, charge), pull_back, (cells, z, codes) = jax.vjp(rebuild, weights, has_aux=True)
+        (loss, report), pull = jax.value_and_grad(self._error, has_aux=True)(
+            rebuilt, batch.video, state.rest, key
         )
-        params, opt_state, metrics = self.config.optimizer.update(
-            grads, state.opt_state, state.params, progress
+        report = {"loss": loss + charge, **report}
+        rival: dict[str, Any] = {}
+        if self._adversary is not None:
+            push, rival, played = self._play(
+                self._adversary, state, cells, pull, rebuilt, batch.video, progress
+            )
+            pull, report = pull + push, {**report, **played}
+        (grads,) = pull_back((pull, jnp.ones_like(charge)))
+        weights, opt_state, metrics = self.config.optimizer.update(
+            grads, opt_state, weights, progress
         )
         shares = histogram(codes, self.tokenizer.size)
         shares = _MEMORY * state.rest["shares"] + (1.0 - _MEMORY) * shares
+        codebook = quantizer.update(codebook, z, codes, key)
+        average = optim.ema(state.ema, weights, state.step, self.config.ema)
+        if playing:
+            weights = {"tokenizer": weights, "discriminator": rival["params"]}
+            opt_state = {"tokenizer": opt_state, "discriminator": rival["opt_state"]}
         state = state.replace(
             step=state.step + 1,
-            params=params,
+            params=weights,
             opt_state=opt_state,
-            ema=optim.ema(state.ema, params, state.step, self.config.ema),
-            rest={"codebook": quantizer.update(codebook, z, codes, key), "shares": shares},
+            ema=average,
+            rest=state.rest | {"codebook": codebook, "shares": shares},
         )
         return state, {
-            "loss": loss,
-            "reconstruction": squared,
-            # The range of pixels is 2, from -1 to 1.
-            "psnr": 10.0 * jnp.log10(4.0 / squared),
+            **report,
             "perplexity": perplexity(shares),
             "usage": usage(shares),
             **metrics,
@@ -100,3 +143,71 @@ class TokenizerPhase:
     def export(self, state: TrainState) -> Params:
         """Averaged weights and the codebook."""
         return self.tokenizer.pack(state.ema, state.rest["codebook"])
+
+    def _error(
+        self, rebuilt: Video, real: Video, rest: Mapping[str, Any], key: Key
+    ) -> tuple[Array, dict[str, Array]]:
+        """The errors of rebuilt clips, weighed and summed, and each by itself."""
+        apart = rebuilt - real
+        squared = jnp.mean(apart**2)
+        loss = squared + self.config.l1 * jnp.mean(jnp.abs(apart))
+        # The range of pixels is 2, from -1 to 1.
+        report = {"reconstruction": squared, "psnr": 10.0 * jnp.log10(4.0 / squared)}
+        if self._perceptual is None:
+            return loss, report
+        looks = self._perceptual(rest["perceptual"], real, rebuilt, jax.random.fold_in(key, 1))
+        return loss + self._perceptual.config.weight * looks, {**report, "perceptual": looks}
+
+    def _play(
+        self,
+        adversary: Adversary,
+        state: TrainState,
+        cells: Array,
+        pull: Video,
+        rebuilt: Video,
+        real: Video,
+        progress: Float[Array, ""],
+    ) -> tuple[Video, dict[str, Any], Metrics]:
+        """What the discriminator asks of rebuilt clips, and its own step.
+
+        Args:
+            adversary: the discriminator.
+            state: before the step.
+            cells: what the last layer was told of the rebuilt clips.
+            pull: gradient of their errors.
+            rebuilt: the clips.
+            real: what they should be.
+            progress: share of the budget that is spent.
+
+        Returns:
+            The gradient to add to `pull`; the discriminator's new parameters and optimiser's state;
+            and metrics.
+        """
+        rival, opt_state = (tree["discriminator"] for tree in (state.params, state.opt_state))
+        fooling, push = adversary.fooled(rival, rebuilt)
+        weights = state.params["tokenizer"]
+        weight = adversary.weight(
+            self._last(weights, cells, pull), self._last(weights, cells, push), progress
+        )
+        rival, opt_state, report = adversary.learn(rival, opt_state, real, rebuilt, progress)
+        return (
+            weight * push,
+            {"params": rival, "opt_state": opt_state},
+            {"adversarial": fooling, "adversarial_weight": weight, **report},
+        )
+
+    def _last(self, weights: Weights, cells: Array, pull: Video) -> Array:
+        """The gradient in the last layer's kernel of a loss whose gradient in the pixels is known.
+
+        Args:
+            weights: of the tokenizer.
+            cells: what the last layer is told.
+            pull: the gradient in the rebuilt pixels.
+        """
+
+        def shown(kernel: Array) -> Video:
+            network = self.tokenizer.network.bind(weights | {_LAST: kernel})
+            return network.shown(network.render(cells))
+
+        (grad,) = jax.vjp(shown, weights[_LAST])[1](pull)
+        return grad

@@ -9,7 +9,7 @@ import pytest
 
 from vidgen.evaluation.features import FeatureNetwork, UnsuitableClipsError, WrongWeightsError, port
 from vidgen.evaluation.features.i3d import resize, table
-from vidgen.evaluation.features.packaged import I3D_KINETICS400
+from vidgen.pretrained.packaged import I3D_KINETICS400
 
 FRAMES = 9  # the fewest there may be, and an odd number at every stage but the last
 

@@ -8,7 +8,7 @@ from vidgen.evaluation.features.in_domain import InDomainCard, InDomainConfig, I
 from vidgen.evaluation.features.in_domain_training import InDomainTraining, train_in_domain
 from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.features.videomae import VideoMAE, load_videomae
-from vidgen.evaluation.features.weights import (
+from vidgen.pretrained.weights import (
     Entry,
     MissingWeightsError,
     WrongWeightsError,

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from vidgen.evaluation.features.feature import UnsuitableClipsError
-from vidgen.evaluation.features.weights import FORMATS, MissingWeightsError, WrongWeightsError
+from vidgen.pretrained.weights import FORMATS, MissingWeightsError, WrongWeightsError
 
 EXCUSES = (UnsuitableClipsError, WrongWeightsError, ImportError)
 """Why a metric on such a network may have no value."""

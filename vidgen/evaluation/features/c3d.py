@@ -28,7 +28,7 @@ from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import check_length, check_pictures
 from vidgen.evaluation.features.i3d import Unit, max_pool
-from vidgen.evaluation.features.weights import Entry, digest, port, read
+from vidgen.pretrained.weights import Entry, digest, port, read
 
 FRAMES = 16
 SIDE = 112

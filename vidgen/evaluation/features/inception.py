@@ -26,7 +26,7 @@ from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import UnsuitableClipsError, check_pictures
 from vidgen.evaluation.features.i3d import resize
-from vidgen.evaluation.features.weights import Entry, WrongWeightsError, digest, port, read
+from vidgen.pretrained.weights import Entry, WrongWeightsError, digest, port, read
 
 SIDE = 299
 """Pixels a side that every frame is resized to, whatever its shape."""

@@ -34,7 +34,7 @@ from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import check_length, check_pictures
 from vidgen.evaluation.features.i3d import resize
-from vidgen.evaluation.features.weights import Entry, WrongWeightsError, digest, port, read
+from vidgen.pretrained.weights import Entry, WrongWeightsError, digest, port, read
 
 FRAMES = 16
 SIDE = 224

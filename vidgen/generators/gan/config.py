@@ -7,8 +7,8 @@ import dataclasses
 import jax
 
 from vidgen.generators.gan.augment import AUGMENTS, AugmentKind
-from vidgen.generators.gan.losses import LOSSES, LossKind
 from vidgen.motion import HEADS, MOTION_PATHS, MotionPath
+from vidgen.nn import LOSSES, LossKind
 from vidgen.optim import Optimizer, Schedule
 from vidgen.space import Range, Space
 from vidgen.types import ADDED_LATER

@@ -12,15 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators, Judge, JudgeName
-from vidgen.generators.gan.losses import (
-    LossKind,
-    contrastive_loss,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    slope_penalty,
-)
+from vidgen.generators.gan.losses import contrastive_loss, gradient_penalty, slope_penalty
 from vidgen.motion import photometric_error
+from vidgen.nn import LossKind, discriminator_loss, generator_loss
 from vidgen.types import Condition, Metrics, Video
 
 _GAMMA_SIZE = 32 * 32

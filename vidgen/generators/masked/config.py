@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from vidgen.motion import MotionConfig
 from vidgen.priors import CodesConfig, PriorConfig
 from vidgen.tokenizers import TokenizerConfig
+from vidgen.types import ADDED_LATER
 
 Scalar = float | Float[Array, ""]
 
@@ -19,10 +20,12 @@ Scalar = float | Float[Array, ""]
 class Sampler:
     """How codes are filled in.
 
-    All but `steps` are traced, so that a sweep over them compiles once.
+    All but the steps are traced, so that a sweep over the others compiles once.
 
     Attributes:
-        steps: passes of the network over the opening, and as many over the codes after it. Static.
+        steps: passes of the network over the codes after the opening. Static.
+        opening_steps: the same over the opening, which is drawn from the sentence alone and costs a
+            fraction of a clip; None takes `steps`. Static.
         temperature: divides the logits of each digit; at 0 the likeliest is taken.
         choice_temperature: weight of the Gumbel noise on a code's log-probability where the most
             confident codes are kept; it falls linearly to 0 at the last step.
@@ -40,10 +43,16 @@ class Sampler:
     temperature: Scalar = 0.3
     choice_temperature: Scalar = 1.0
     guidance: Scalar | None = 1.5
+    opening_steps: int | None = dataclasses.field(
+        default=None, metadata={"static": True, **ADDED_LATER}
+    )
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"Sampler.steps must be at least 1, got {self.steps}")
+        steps = (self.steps, self.steps if self.opening_steps is None else self.opening_steps)
+        if min(steps) < 1:
+            raise ValueError(
+                f"Sampler.steps must be at least 1, got {steps[0]}, and {steps[1]} of openings"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -58,11 +58,14 @@ def sample_codes(
         ~given[1][:, :opening],
         for_opening,
         sampler,
+        sampler.steps if sampler.opening_steps is None else sampler.opening_steps,
     )
     suggested = dictionary[expect(condition, jnp.tile(first, (copies, 1)))]
     codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
     later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
-    return fill(prior, dictionary, prompt, suggested, codes, later, for_later, sampler)
+    return fill(
+        prior, dictionary, prompt, suggested, codes, later, for_later, sampler, sampler.steps
+    )
 
 
 def fill(
@@ -74,14 +77,15 @@ def fill(
     hidden: Bool[Array, "B M"],
     keys: Key,
     sampler: Sampler,
+    steps: int,
 ) -> Int[Array, "B M"]:
     """The first M codes of each clip with the hidden ones filled in, the others as they are.
 
-    Each step draws all codes that are hidden, and hides again those of which it is least sure, as
-    many as the schedule says. R is B, or 2 B with guidance.
+    Each of the steps draws all codes that are hidden, and hides again those of which it is least
+    sure, as many as the schedule says. R is B, or 2 B with guidance.
     """
     copies = len(prompt.source) // len(codes)
-    left = jnp.asarray(remaining(codes.shape[1], sampler.steps))[:, jnp.sum(hidden, axis=1)]
+    left = jnp.asarray(remaining(codes.shape[1], steps))[:, jnp.sum(hidden, axis=1)]
 
     def advance(
         carry: tuple[Int[Array, "B M"], Bool[Array, "B M"]],
@@ -95,10 +99,10 @@ def fill(
         codes = jnp.where(hidden, drawn, codes)
         for_choice = jax.vmap(jax.random.fold_in, (0, None))(of_step, len(prior.head.levels))
         noise = jax.vmap(lambda key: jax.random.gumbel(key, codes.shape[1:]))(for_choice)
-        noise = sampler.choice_temperature * (1.0 - (step + 1) / sampler.steps) * noise
+        noise = sampler.choice_temperature * (1.0 - (step + 1) / steps) * noise
         return (codes, least(confidence + noise, hidden, left)), None
 
-    (codes, _), _ = jax.lax.scan(advance, (codes, hidden), (jnp.arange(sampler.steps), left))
+    (codes, _), _ = jax.lax.scan(advance, (codes, hidden), (jnp.arange(steps), left))
     return codes
 
 

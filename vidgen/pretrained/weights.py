@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vidgen.evaluation.features.unpickle import unpickle
+from vidgen.pretrained.unpickle import unpickle
 
 Weights = dict[str, np.ndarray]
 """Arrays by key; the levels of a nested file are joined by ``"/"``."""
@@ -138,7 +138,7 @@ def read_pickle(path: Path, *, sha256: str) -> Weights:
     Raises:
         MissingWeightsError: if there is no such file.
         WrongWeightsError: if the digest is another.
-        vidgen.evaluation.features.unpickle.ForbiddenPickleError: naming what the pickle wanted
+        vidgen.pretrained.unpickle.ForbiddenPickleError: naming what the pickle wanted
             that is no numpy array.
     """
     _check(path, sha256)

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from vidgen.evaluation.features.unpickle import ForbiddenPickleError, unpickle
+from vidgen.pretrained.unpickle import ForbiddenPickleError, unpickle
 
 
 @pytest.mark.parametrize("protocol", [3, 4])

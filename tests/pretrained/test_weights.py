@@ -10,8 +10,8 @@ from flax import serialization
 from safetensors.numpy import save_file
 
 from vidgen.evaluation.features import BROUGHT, MissingWeightsError, WrongWeightsError
-from vidgen.evaluation.features.packaged import I3D_KINETICS400, Packaged
-from vidgen.evaluation.features.weights import Entry, digest, manifest, port, read, read_pickle
+from vidgen.pretrained.packaged import I3D_KINETICS400, Packaged
+from vidgen.pretrained.weights import Entry, digest, manifest, port, read, read_pickle
 
 ARRAYS = {
     "stem/kernel": np.arange(12, dtype=np.float32).reshape(3, 4),

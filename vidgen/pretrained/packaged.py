@@ -8,7 +8,7 @@ import dataclasses
 from importlib import metadata
 from pathlib import Path
 
-from vidgen.evaluation.features.weights import MissingWeightsError, Weights, read_pickle
+from vidgen.pretrained.weights import MissingWeightsError, Weights, read_pickle
 
 NOT_COMPUTED = "not computed: install vidgen[metrics]"
 
