@@ -22,7 +22,7 @@ def experiment():
     )
 
 
-@pytest.mark.parametrize("name", ["quick", "digits32"])
+@pytest.mark.parametrize("name", ["quick", "digits32", "digits64"])
 def test_every_shipped_experiment_loads_resolves_and_shrinks(name):
     found = catalogue.find(name)
     assert found.name == name
