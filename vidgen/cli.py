@@ -35,8 +35,8 @@ class _Changed:
     """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
     preset: tuple[str, ...] = ()
     """Configs that `vidgen tune` found, e.g. gan=FILE diffusion=FILE."""
-    tiny: bool = False
-    """Shrink everything to seconds, to see that it runs."""
+    smoke: bool = False
+    """Shrink everything to seconds, to see that it runs; no data set has to be here."""
 
     def changed(
         self,
@@ -49,7 +49,7 @@ class _Changed:
         from vidgen.comparison import catalogue, overrides, presets
 
         found = catalogue.find(experiment).select(generators=generators)
-        found = found.tiny() if self.tiny else found
+        found = found.smoke() if self.smoke else found
         found = found.select(seeds=seeds, budget=self.budget)
         found = presets.apply(found, presets.named(self.preset))
         return overrides.apply(found, {**overrides.parse(self.set), **further}).resolve()

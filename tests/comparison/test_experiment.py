@@ -27,9 +27,9 @@ def test_every_shipped_experiment_loads_resolves_and_shrinks(name):
     found = catalogue.find(name)
     assert found.name == name
     assert "Expected" in found.expectation
-    tiny = found.tiny().resolve()
-    assert (tiny.budget.unit, tiny.prompts) == ("steps", 8)
-    assert set(tiny.generators) == set(found.generators)
+    smoke = found.smoke().resolve()
+    assert (smoke.budget.unit, smoke.prompts) == ("steps", 8)
+    assert set(smoke.generators) == set(found.generators)
     assert catalogue.summary(name).endswith((".", "?"))
 
 
@@ -190,7 +190,7 @@ def test_what_can_be_added_to_a_finished_comparison_is_no_part_of_its_question(e
     more = dataclasses.replace(experiment, horizon=3, answers=4)
     before, after = (experiments.to_json(one) for one in (experiment, more))
     assert experiments.shared(after) == experiments.shared(before)
-    assert (more.tiny().answers, more.held_out().answers) == (2, 1)
+    assert (more.smoke().answers, more.held_out().answers) == (2, 1)
 
 
 def test_the_forecast_counts_the_clips_beyond_one_answer_a_prompt(experiment):

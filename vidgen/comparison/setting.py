@@ -39,7 +39,11 @@ class Setting:
 
     def source(self, split: str) -> data.Source:
         """The experiment's source of clips, of one split."""
-        return data.source(self.experiment.source, split=split, **self.experiment.options)
+        experiment = self.experiment
+        options = {**experiment.options}
+        if split == experiment.train_split:
+            options |= experiment.train_options or {}
+        return data.source(experiment.source, split=split, **options)
 
     @functools.cached_property
     def train(self) -> data.Source:
