@@ -39,6 +39,7 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    precision=DIGITS.precision,
     prompts=1024,
     answer_batch=128,
     answers=4,

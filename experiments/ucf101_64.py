@@ -47,6 +47,7 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    precision=BAIR.precision,
     prompts=2048,
     answer_batch=128,
     sweeps={
@@ -57,5 +58,5 @@ experiment = Experiment(
         "meanflow": {"steps": (1, 2, 4)},
     },
     metrics=("in-domain", "temporal", "i3d", "fid", "inception-score"),
-    in_domain=BAIR.in_domain,
+    in_domain=find("digits64").in_domain,
 )

@@ -82,14 +82,19 @@ class Compare(_Question):
     """A name (see `vidgen list experiments`) or a path to a Python file."""
     generators: tuple[str, ...] | None = None
     """Who takes part, instead of the experiment's own list."""
+    estimate: float | None = None
+    """Print what each step takes, and each phase at so many FLOP/s, such as 1e14, and stop."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison import presets
         from vidgen.comparison.comparison import carry_out
         from vidgen.comparison.question import prepare
-        from vidgen.comparison.terminal import resumable, say_cost
+        from vidgen.comparison.terminal import resumable, say_cost, say_estimate
 
         experiment = self.resolve(self.experiment, self.generators)
+        if self.estimate is not None:
+            say_estimate(experiment, self.estimate, console)
+            return 0
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)

@@ -6,7 +6,9 @@ import pytest
 from vidgen.comparison import catalogue, overrides
 from vidgen.comparison import experiment as experiments
 from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.forecast import further_clips
+from vidgen.comparison.setting import Setting
 from vidgen.registry import UnknownNameError
 from vidgen.training import Budget
 from vidgen.types import Task
@@ -22,14 +24,23 @@ def experiment():
     )
 
 
-@pytest.mark.parametrize("name", ["quick", "digits32", "digits64"])
-def test_every_shipped_experiment_loads_resolves_and_shrinks(name):
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_shipped_experiment_loads_resolves_and_shrinks(name, tmp_path):
     found = catalogue.find(name)
     assert found.name == name
     assert "Expected" in found.expectation
     smoke = found.smoke().resolve()
     assert (smoke.budget.unit, smoke.prompts) == ("steps", 8)
     assert set(smoke.generators) == set(found.generators)
+    assert smoke.name == f"{name}-smoke"
+    assert "No number here is a result" in smoke.expectation
+    assert (smoke.source == found.source) != smoke.source.startswith("stand-in:")
+    for shown in (found.resolve(), smoke):
+        assert experiments.from_json(json.loads(json.dumps(experiments.to_json(shown)))) == shown
+    # The data fit the task, and the networks too, whatever their sizes.
+    Setting(smoke, ComparisonFolder.at(tmp_path)).check_training()
+    sized = dataclasses.replace(smoke, generators=found.resolve().generators)
+    Setting(sized, ComparisonFolder.at(tmp_path)).check_training()
     assert catalogue.summary(name).endswith((".", "?"))
 
 

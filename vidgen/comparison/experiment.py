@@ -13,7 +13,7 @@ from vidgen.data import Augment, recorded
 from vidgen.data.splits import PARTS
 from vidgen.evaluation import GROUPS, METRICS, USUAL_GROUPS, Group, InDomainConfig
 from vidgen.evaluation.metrics import OF_SEVERAL
-from vidgen.training import Budget, TrainingConfig
+from vidgen.training import PRECISIONS, Budget, Precision, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
 LARGE_NETWORKS: tuple[Group, ...] = ("i3d", "videomae", "fid", "inception-score", "lpips")
@@ -52,6 +52,8 @@ class Experiment:
         answer_batch: clips a sampling call; it changes no clip.
         latency_repeats: timed single-clip calls after three warm-ups.
         training: the training loop's settings.
+        precision: at which generators are trained and draw, see `vidgen.training.precision`; the
+            judge's networks are not meant.
         judge_seed: of the judge's recogniser.
         augment: how training clips are changed; by default not at all.
         compositional: whether every generator is also trained without some combinations of
@@ -101,6 +103,7 @@ class Experiment:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     judge_seed: int = 0
     train_options: Mapping[str, Any] | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    precision: Precision = dataclasses.field(default="float32", metadata=ADDED_LATER)
     augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
     compositional: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     sweeps: Mapping[str, Mapping[str, tuple[Any, ...]]] | None = dataclasses.field(
@@ -130,6 +133,8 @@ class Experiment:
         for group in self.metrics:
             if group not in GROUPS:
                 raise registry.suggest(group, GROUPS, "group of metrics")
+        if self.precision not in PRECISIONS:
+            raise registry.suggest(self.precision, PRECISIONS, "precision")
         if self.answers > 1:
             self._check_answers()
         strangers = sorted(set(self.samplers) - set(self.generators))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
 from rich.console import Console
 
 from vidgen import data, registry
@@ -16,6 +17,7 @@ from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
 from vidgen.evaluation import ClipSet, FeatureJudge, Judge, continuation, protocol
 from vidgen.text import TextEncoder, WordVectors
+from vidgen.training import at
 from vidgen.types import HostBatch
 
 _VALIDATION_BATCHES = 4
@@ -165,6 +167,10 @@ class Setting:
         """A generator of the experiment, untrained."""
         return registry.entry(name).build(self.experiment.task, self.experiment.generators[name])
 
+    def compiled(self, draw: Callable[..., Any]) -> Any:
+        """A generator's way to make clips, jitted at the experiment's precision."""
+        return jax.jit(at(self.experiment.precision, draw))
+
     def batches(self, batch_size: int, seed: int) -> Iterator[HostBatch]:
         """An endless iterator of training batches, whose state a checkpoint can hold."""
         return data.batches(
@@ -191,7 +197,12 @@ class Setting:
     def training_fingerprint(self, name: str) -> dict[str, Any]:
         """What must not change under a run of a generator while it trains."""
         experiment = self.experiment
-        changed = experiment.augment != data.Augment()
+        # Only what was changed, so that runs from before it could be go on.
+        changed = {}
+        if experiment.augment != data.Augment():
+            changed["augment"] = records.encode(experiment.augment)
+        if experiment.precision != "float32":
+            changed["precision"] = experiment.precision
         return {
             "task": records.encode(experiment.task),
             "config": records.encode(experiment.generators[name]),
@@ -199,7 +210,7 @@ class Setting:
             "source": self.train.fingerprint,
             "validation": self.source(experiment.validation_split).fingerprint,
             "encoder": self.encoder.fingerprint,
-            **({"augment": records.encode(experiment.augment)} if changed else {}),
+            **changed,
         }
 
     def asked(self, name: str | None, seed: int | None, share: float) -> dict[str, Any]:
