@@ -30,6 +30,7 @@ def test_every_shipped_experiment_loads_resolves_and_shrinks(name, tmp_path):
     assert found.name == name
     assert "Expected" in found.expectation
     smoke = found.smoke().resolve()
+    assert smoke.precision == "float32"
     assert (smoke.budget.unit, smoke.prompts) == ("steps", 8)
     assert set(smoke.generators) == set(found.generators)
     assert smoke.name == f"{name}-smoke"

@@ -1,15 +1,16 @@
-"""The precision of products, as the compiler is told it: a CPU accepts the name of a dot algorithm
-and computes in float32 all the same, so that what bfloat16 does is seen on an accelerator alone."""
+"""The precision of products, as the compiler is told it: a CPU lacks the dot algorithm of bfloat16,
+so that what it does is seen on an accelerator alone."""
 
 import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import toy
 
 from vidgen.nn import VQ, convolve
-from vidgen.training import at, computing
+from vidgen.training import at, check_device, computing
 from vidgen.training.step import blueprint, guarded_step
 
 
@@ -53,6 +54,10 @@ def test_on_a_cpu_float32_is_bit_for_bit_what_is_done_anyhow():
         image, kernel = a.reshape(1, 16, 16, 9), b[:9].reshape(3, 3, 3, 16)
         return a @ b, convolve(image[..., :3], kernel)
 
-    usual, named = jax.jit(both)(a, b), jax.jit(at("float32", both))(a, b)
-    for one, other in zip(usual, named, strict=True):
-        np.testing.assert_array_equal(one, other)
+    usual = jax.jit(both)(a, b)
+    for precision in ("float32", "tensorfloat32"):
+        named = jax.jit(at(precision, both))(a, b)
+        for one, other in zip(usual, named, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="CPUs do not multiply bfloat16"):
+        check_device("bfloat16")

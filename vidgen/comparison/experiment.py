@@ -247,6 +247,7 @@ class Experiment:
             expectation=f"This only shows that {self.name} runs: tiny networks, a few steps and "
             f"prompts.{taken} No number here is a result.",
             seeds=self.seeds[:1],
+            precision="float32",
             metrics=tuple(group for group in self.metrics if group not in LARGE_NETWORKS),
             generators={name: registry.entry(name).config.tiny() for name in self.generators},
             samplers={},

@@ -57,7 +57,8 @@ class Model:
         precision: Precision = "float32",
     ) -> None:
         self.name, self.task, self.generator, self.params = name, task, generator, params
-        self._encoder, self._sampler, self._precision = encoder, sampler, precision
+        self._encoder, self._sampler = encoder, sampler
+        self._precision: Precision = precision
 
     @property
     def card(self) -> Card:

@@ -17,7 +17,7 @@ from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
 from vidgen.evaluation import ClipSet, FeatureJudge, Judge, continuation, protocol
 from vidgen.text import TextEncoder, WordVectors
-from vidgen.training import at
+from vidgen.training import at, check_device
 from vidgen.types import HostBatch
 
 _VALIDATION_BATCHES = 4
@@ -143,8 +143,9 @@ class Setting:
 
         Raises:
             vidgen.data.DataMismatchError: if source, encoder and task do not fit.
-            ValueError: if a generator does not fit the task.
+            ValueError: if a generator does not fit the task, or the precision the device.
         """
+        check_device(self.experiment.precision)
         data.check_task(self.train, self.encoder, self.experiment.task)
         for name in self.experiment.generators:
             self.generator(name)

@@ -104,7 +104,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
     console.print(table)
 
 
-def _known(value: float | None, scale: float, form: str) -> str:
+def _known(value: float | int | None, scale: float, form: str) -> str:
     return "unknown" if value is None else form.format(value * scale)
 
 

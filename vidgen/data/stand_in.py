@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 
+from vidgen.data.objects import MovingObjects
 from vidgen.data.shapes import shapes
-from vidgen.data.source import Source
 from vidgen.types import Clip
 
 
@@ -66,7 +66,7 @@ class StandIn:
 
     physics = None
 
-    def __init__(self, name: str, clips: Source, *, channels: int, words: int) -> None:
+    def __init__(self, name: str, clips: MovingObjects, *, channels: int, words: int) -> None:
         self.name, self.split, self.fps = name, clips.split, clips.fps
         self.frames, self.height, self.width = clips.frames, clips.height, clips.width
         self.channels = channels

@@ -14,7 +14,7 @@ from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
 from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
-from vidgen.training.precision import PRECISIONS, Precision, at, computing
+from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
 from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
 
@@ -36,6 +36,7 @@ __all__ = [
     "TrainingConfig",
     "at",
     "candidates_of",
+    "check_device",
     "computing",
     "count",
     "estimate",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
 _VIEWS = frozenset(
     {
@@ -43,12 +43,12 @@ def peak_bytes(fn: Callable[..., Any], /, *args: Any) -> int:
 
 def _peak(jaxpr: Jaxpr) -> int:
     """Of a jaxpr, without what goes in and out."""
-    kept = {v for v in (*jaxpr.invars, *jaxpr.constvars, *jaxpr.outvars) if _is_var(v)}
+    kept = {v for v in (*jaxpr.invars, *jaxpr.constvars, *jaxpr.outvars) if isinstance(v, Var)}
     # What a view looks at lives as long as the view.
     origin: dict[Var, Var] = {}
     last: dict[Var, int] = {}
     for place, eqn in enumerate(jaxpr.eqns):
-        read = [v for v in eqn.invars if _is_var(v)]
+        read = [v for v in eqn.invars if isinstance(v, Var)]
         for v in read:
             last[origin.get(v, v)] = place
         if eqn.primitive.name in _VIEWS and read:
@@ -79,10 +79,6 @@ def _inside(eqn: JaxprEqn) -> Iterator[Jaxpr]:
                 yield body.jaxpr
             elif isinstance(body, Jaxpr):
                 yield body
-
-
-def _is_var(atom: Any) -> bool:
-    return not isinstance(atom, Literal)
 
 
 def _bytes(array: Any) -> int:

@@ -16,17 +16,22 @@ from typing import Any, Literal
 
 import jax
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 
-_JAX_NAMES = MappingProxyType({"float32": "highest", "bfloat16": "BF16_BF16_F32"})
+_JAX_NAMES = MappingProxyType(
+    {"float32": "highest", "tensorfloat32": "high", "bfloat16": "BF16_BF16_F32"}
+)
 
 PRECISIONS: tuple[str, ...] = tuple(_JAX_NAMES)
 """``float32`` rounds nothing. It is set outright because devices round by themselves where nobody
 says otherwise: recent NVIDIA GPUs to TensorFloat-32, TPUs to bfloat16. On a CPU it is what is done
-anyhow. ``bfloat16`` names the dot algorithm BF16_BF16_F32, which a CPU accepts and computes in
-float32 all the same. JAX has such names for matrix products alone, so that under it convolutions
-are left to what the device does by itself: TensorFloat-32 on recent NVIDIA GPUs, bfloat16 on
-TPUs."""
+anyhow.
+
+``tensorfloat32`` keeps 10 bits of each factor's fraction on NVIDIA GPUs, of convolutions too; TPUs
+come near it with three products of bfloat16, and CPUs stay with float32.
+
+``bfloat16`` names the dot algorithm BF16_BF16_F32, which CPUs lack. JAX has such names for matrix
+products alone, so that under it convolutions are left to what the device does by itself."""
 
 
 def computing(precision: Precision) -> contextlib.AbstractContextManager[Any]:
@@ -43,3 +48,15 @@ def at(precision: Precision, fn: Callable[..., Any]) -> Callable[..., Any]:
             return fn(*args, **kwargs)
 
     return traced
+
+
+def check_device(precision: Precision) -> None:
+    """Refuse a precision that the device does not have, before anything is compiled.
+
+    Raises:
+        ValueError: with what to change.
+    """
+    if precision == "bfloat16" and jax.default_backend() == "cpu":
+        raise ValueError(
+            "CPUs do not multiply bfloat16 factors: set precision=float32, or use an accelerator"
+        )
