@@ -11,7 +11,7 @@ from vidgen.cli import main
     ("name", "generators", "source"),
     [
         ("digits64", ("toy",), "digits"),
-        ("bair64", ("gan", "copy-first-frame"), "stand-in:tfds:bair_robot_pushing_small"),
+        ("bair64", ("toy", "copy-first-frame"), "stand-in:tfds:bair_robot_pushing_small"),
         ("ucf101_64", ("frozen-prior",), "stand-in:tfds:ucf101/ucf101_1"),
         ("babyai", ("toy",), "babyai"),
     ],
