@@ -20,6 +20,8 @@ and asks whether each step was legal and the mission is fulfilled.
 Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
 trainings, 14 GPU hours a seed, and 70 for the five.
 
+What its phases take is computed by `vidgen compare babyai --estimate 1e14`.
+
 Expected: not measured yet.
 """
 

@@ -23,6 +23,8 @@ options.windows=15 prompts=3840 answers=1`.
 Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
 trainings, 14 GPU hours a seed, and 70 for the five.
 
+What its phases take is computed by `vidgen compare bair64 --estimate 1e14`.
+
 Expected: not measured yet.
 """
 

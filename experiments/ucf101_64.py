@@ -24,6 +24,8 @@ doctor`.
 Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
 trainings, 14 GPU hours a seed, and 70 for the five.
 
+What its phases take is computed by `vidgen compare ucf101_64 --estimate 1e14`.
+
 Expected: not measured yet.
 """
 
