@@ -35,8 +35,8 @@ class _Changed:
     """Changes by dotted path, e.g. diffusion.width=64 diffusion.sampler.steps=10 prompts=64."""
     preset: tuple[str, ...] = ()
     """Configs that `vidgen tune` found, e.g. gan=FILE diffusion=FILE."""
-    tiny: bool = False
-    """Shrink everything to seconds, to see that it runs."""
+    smoke: bool = False
+    """Shrink everything to seconds, to see that it runs; no data set has to be here."""
 
     def changed(
         self,
@@ -49,7 +49,7 @@ class _Changed:
         from vidgen.comparison import catalogue, overrides, presets
 
         found = catalogue.find(experiment).select(generators=generators)
-        found = found.tiny() if self.tiny else found
+        found = found.smoke() if self.smoke else found
         found = found.select(seeds=seeds, budget=self.budget)
         found = presets.apply(found, presets.named(self.preset))
         return overrides.apply(found, {**overrides.parse(self.set), **further}).resolve()
@@ -82,14 +82,19 @@ class Compare(_Question):
     """A name (see `vidgen list experiments`) or a path to a Python file."""
     generators: tuple[str, ...] | None = None
     """Who takes part, instead of the experiment's own list."""
+    estimate: float | None = None
+    """Print what each step takes, and each phase at so many FLOP/s, such as 1e14, and stop."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison import presets
         from vidgen.comparison.comparison import carry_out
         from vidgen.comparison.question import prepare
-        from vidgen.comparison.terminal import resumable, say_cost
+        from vidgen.comparison.terminal import resumable, say_cost, say_estimate
 
         experiment = self.resolve(self.experiment, self.generators)
+        if self.estimate is not None:
+            say_estimate(experiment, self.estimate, console)
+            return 0
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)

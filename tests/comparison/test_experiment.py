@@ -6,7 +6,9 @@ import pytest
 from vidgen.comparison import catalogue, overrides
 from vidgen.comparison import experiment as experiments
 from vidgen.comparison.experiment import Experiment
+from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.forecast import further_clips
+from vidgen.comparison.setting import Setting
 from vidgen.registry import UnknownNameError
 from vidgen.training import Budget
 from vidgen.types import Task
@@ -22,14 +24,25 @@ def experiment():
     )
 
 
-@pytest.mark.parametrize("name", ["quick", "digits32"])
-def test_every_shipped_experiment_loads_resolves_and_shrinks(name):
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_shipped_experiment_loads_resolves_and_shrinks(name, tmp_path):
     found = catalogue.find(name)
     assert found.name == name
     assert "Expected" in found.expectation
-    tiny = found.tiny().resolve()
-    assert (tiny.budget.unit, tiny.prompts) == ("steps", 8)
-    assert set(tiny.generators) == set(found.generators)
+    smoke = found.smoke().resolve()
+    assert smoke.precision == "float32"
+    assert (smoke.budget.unit, smoke.prompts) == ("steps", 8)
+    assert set(smoke.generators) == set(found.generators)
+    assert smoke.name == f"{name}-smoke"
+    assert "No number here is a result" in smoke.expectation
+    assert (smoke.source == found.source) != smoke.source.startswith("stand-in:")
+    for shown in (found.resolve(), smoke):
+        data = json.loads(json.dumps(experiments.to_json(shown)))
+        assert experiments.to_json(experiments.from_json(data)) == data
+    # The clips fit the task; networks of all families would take minutes to build.
+    Setting(
+        smoke.select(generators=["frozen-prior"]), ComparisonFolder.at(tmp_path)
+    ).check_training()
     assert catalogue.summary(name).endswith((".", "?"))
 
 
@@ -190,7 +203,7 @@ def test_what_can_be_added_to_a_finished_comparison_is_no_part_of_its_question(e
     more = dataclasses.replace(experiment, horizon=3, answers=4)
     before, after = (experiments.to_json(one) for one in (experiment, more))
     assert experiments.shared(after) == experiments.shared(before)
-    assert (more.tiny().answers, more.held_out().answers) == (2, 1)
+    assert (more.smoke().answers, more.held_out().answers) == (2, 1)
 
 
 def test_the_forecast_counts_the_clips_beyond_one_answer_a_prompt(experiment):

@@ -61,7 +61,7 @@ def test_example_is_listed_trained_judged_and_reported(install, tmp_path):
     import vidgen
     from vidgen.comparison import find
 
-    experiment = find("quick").tiny()
+    experiment = find("quick").smoke()
     comparison = vidgen.compare(
         experiment, out=tmp_path / "run", generators=("imle", "copy-first-frame")
     )

@@ -21,7 +21,11 @@ def world(request):
 
 def test_every_source_is_listed():
     assert sources() == ["babyai", "camera", "digits", "shapes"]
-    assert kinds() == {"folder": "folder:PATH", "tfds": "tfds:NAME"}
+    assert kinds() == {
+        "folder": "folder:PATH",
+        "stand-in": "stand-in:SOURCE",
+        "tfds": "tfds:NAME",
+    }
 
 
 def test_a_world_is_a_source_of_its_declared_shape(world):

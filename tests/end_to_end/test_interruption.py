@@ -52,10 +52,10 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 class Command:
-    """`vidgen train quick FAMILY --tiny`, as often as it takes, into one folder."""
+    """`vidgen train quick FAMILY --smoke`, as often as it takes, into one folder."""
 
     def __init__(self, family: str, out: Path, budget: str, environment: dict[str, str]) -> None:
-        question = ("train", "quick", family, "--tiny", "--budget", budget, "--out", str(out))
+        question = ("train", "quick", family, "--smoke", "--budget", budget, "--out", str(out))
         self._arguments = [*VIDGEN, *question, "--set", *WATCHED]
         self._environment = environment
         self.run = out / family / "seed-0"

@@ -97,7 +97,7 @@ def test_a_search_that_is_killed_ends_as_one_that_was_not(tmp_path):
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
     vidgen = (sys.executable, "-c", "import sys; from vidgen.cli import main; sys.exit(main())")
-    question = (*vidgen, "tune", "quick", "gan", "--tiny", "--trials", "6", "--out")
+    question = (*vidgen, "tune", "quick", "gan", "--smoke", "--trials", "6", "--out")
 
     def begin(folder):
         log = (tmp_path / "log").open("a")

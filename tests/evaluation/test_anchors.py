@@ -58,6 +58,15 @@ def test_captions_that_cannot_be_shuffled_are_refused(prompts, held_out):
         anchors(prompts[np.array(alike)], held_out, seed=0)
 
 
+def test_without_captions_the_clips_of_other_prompts_take_their_place(prompts, held_out):
+    silent = prompts.replace(
+        captions=("",) * len(prompts), context_mask=np.ones_like(prompts.context_mask)
+    )
+    shuffled = anchors(silent, held_out, seed=0)["shuffled-captions"].video
+    assert sorted(v.tobytes() for v in shuffled) == sorted(v.tobytes() for v in prompts.video)
+    assert not (shuffled == prompts.video).all((1, 2, 3, 4)).any()
+
+
 def test_a_split_without_further_clips_is_refused(prompts):
     with pytest.raises(ValueError, match="no further clip"):
         anchors(prompts, source("digits", split="test", clips=40), seed=0)

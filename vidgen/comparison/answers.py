@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 from rich.console import Console
 
 from vidgen.comparison import beside
@@ -88,7 +87,7 @@ def _make(
         highlight=False,
     )
     generator, params, sampler = restored(job, setting)
-    sample = jax.jit(generator.sample)
+    sample = setting.compiled(generator.sample)
     answer(
         again,
         setting.encoder,

@@ -9,12 +9,15 @@ from typing import Any
 from vidgen import registry
 from vidgen.comparison import records
 from vidgen.comparison.sampler import grid, sampler_class
-from vidgen.data import Augment
+from vidgen.data import Augment, recorded
 from vidgen.data.splits import PARTS
 from vidgen.evaluation import GROUPS, METRICS, USUAL_GROUPS, Group, InDomainConfig
 from vidgen.evaluation.metrics import OF_SEVERAL
-from vidgen.training import Budget, TrainingConfig
+from vidgen.training import PRECISIONS, Budget, Precision, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
+
+LARGE_NETWORKS: tuple[Group, ...] = ("i3d", "videomae", "fid", "inception-score", "lpips")
+"""Groups of metrics by networks that were trained on many photographs or videos."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Experiment:
         task: what every generator is asked for.
         source: name of a source of clips, see `vidgen.data.sources`.
         options: of the source, e.g. ``{"motion": "diagonal"}``.
+        train_options: of the source, in place of those above where generators and judge learn from
+            it: recordings may be cut into more clips for training than the protocol judges.
         train_split: generators, tokenizers and the judge's recogniser learn from it.
         validation_split: validation loss is measured on it, and choices are made on it.
         test_split: prompts are drawn from it; nothing else ever sees it.
@@ -47,6 +52,8 @@ class Experiment:
         answer_batch: clips a sampling call; it changes no clip.
         latency_repeats: timed single-clip calls after three warm-ups.
         training: the training loop's settings.
+        precision: at which generators are trained and draw, see `vidgen.training.precision`; the
+            judge's networks are not meant.
         judge_seed: of the judge's recogniser.
         augment: how training clips are changed; by default not at all.
         compositional: whether every generator is also trained without some combinations of
@@ -95,6 +102,8 @@ class Experiment:
     latency_repeats: int = 20
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     judge_seed: int = 0
+    train_options: Mapping[str, Any] | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    precision: Precision = dataclasses.field(default="float32", metadata=ADDED_LATER)
     augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
     compositional: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     sweeps: Mapping[str, Mapping[str, tuple[Any, ...]]] | None = dataclasses.field(
@@ -124,6 +133,8 @@ class Experiment:
         for group in self.metrics:
             if group not in GROUPS:
                 raise registry.suggest(group, GROUPS, "group of metrics")
+        if self.precision not in PRECISIONS:
+            raise registry.suggest(self.precision, PRECISIONS, "precision")
         if self.answers > 1:
             self._check_answers()
         strangers = sorted(set(self.samplers) - set(self.generators))
@@ -175,7 +186,11 @@ class Experiment:
             for name, sweep in (self.sweeps or {}).items()
         }
         return dataclasses.replace(
-            self, generators=configs, samplers=samplers, sweeps=sweeps or None
+            self,
+            generators=configs,
+            samplers=samplers,
+            sweeps=sweeps or None,
+            train_options=self.train_options or None,
         )
 
     def held_out(self) -> Experiment:
@@ -220,10 +235,20 @@ class Experiment:
             changes["budget"] = Budget.parse(budget) if isinstance(budget, str) else budget
         return dataclasses.replace(self, **changes)
 
-    def tiny(self) -> Experiment:
-        """The same in seconds: tiny presets, a few steps, a few prompts. For tests."""
+    def smoke(self) -> Experiment:
+        """The same in seconds, to see that it runs: tiny presets, a few steps and prompts, one
+        seed, no metric that rests on a large network, and moving shapes in place of recordings,
+        which need not be here. No number of it is a result, as its name and expectation say.
+        """
+        taken = f" Clips of moving shapes stand in for {self.source}." * recorded(self.source)
         return dataclasses.replace(
-            self,
+            self._without_recordings(),
+            name=f"{self.name}-smoke",
+            expectation=f"This only shows that {self.name} runs: tiny networks, a few steps and "
+            f"prompts.{taken} No number here is a result.",
+            seeds=self.seeds[:1],
+            precision="float32",
+            metrics=tuple(group for group in self.metrics if group not in LARGE_NETWORKS),
             generators={name: registry.entry(name).config.tiny() for name in self.generators},
             samplers={},
             budget=Budget(8, "steps"),
@@ -235,6 +260,23 @@ class Experiment:
             horizon=min(self.horizon, 2),
             answers=min(self.answers, 2),
             in_domain=InDomainConfig.tiny(),
+        )
+
+    def _without_recordings(self) -> Experiment:
+        """The same on clips that stand in for those of a source of recordings, of their shape."""
+        if not recorded(self.source):
+            return self
+        task = self.task
+        return dataclasses.replace(
+            self,
+            source=f"stand-in:{self.source}",
+            options={
+                "frames": task.frames,
+                "size": (task.height, task.width),
+                "channels": task.channels,
+                "words": task.text_length,
+            },
+            train_options=None,
         )
 
     @property

@@ -32,7 +32,15 @@ from vidgen.evaluation import (
     reconstruct,
 )
 from vidgen.evaluation.judge import Scores
-from vidgen.training import Cost, Trained, candidates_of, release_freed_memory, restore, train
+from vidgen.training import (
+    Cost,
+    Trained,
+    candidates_of,
+    computing,
+    release_freed_memory,
+    restore,
+    train,
+)
 from vidgen.types import Params, Score
 
 
@@ -132,7 +140,7 @@ def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:
     try:
         trained = _train(job, generator, setting, console)
         candidates = _candidates(run, setting, generator, trained.params)
-        sample = jax.jit(generator.sample)
+        sample = setting.compiled(generator.sample)
         select(run, setting, asked, sample, candidates, console, even_one=True)
         return next(tried for tried in all_tried(run) if tried.is_chosen), trained.cost
     finally:
@@ -141,19 +149,20 @@ def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:
 
 def _train(job: Job, generator: Generator, setting: Setting, console: Console) -> Trained:
     experiment = setting.experiment
-    return train(
-        generator,
-        name=job.generator,
-        seed=job.seed,
-        budget=experiment.budget if job.share == 1.0 else experiment.budget.share(job.share),
-        data=setting.batches,
-        validation=setting.validation_batches,
-        folder=setting.folder.run(job.generator, job.seed, job.share).path,
-        fingerprint=setting.training_fingerprint(job.generator),
-        config=experiment.training,
-        candidates=experiment.candidates,
-        console=console,
-    )
+    with computing(experiment.precision):
+        return train(
+            generator,
+            name=job.generator,
+            seed=job.seed,
+            budget=experiment.budget if job.share == 1.0 else experiment.budget.share(job.share),
+            data=setting.batches,
+            validation=setting.validation_batches,
+            folder=setting.folder.run(job.generator, job.seed, job.share).path,
+            fingerprint=setting.training_fingerprint(job.generator),
+            config=experiment.training,
+            candidates=experiment.candidates,
+            console=console,
+        )
 
 
 def let_go() -> None:
@@ -184,7 +193,7 @@ def sample_answers(
     before = read_json(run.price).get("asked") if run.price.exists() else None
     if not (path.exists() and records.same(before, asked)):
         console.print(f"{name}: answering {len(prompts)} prompts", highlight=False)
-        sample = jax.jit(generator.sample)
+        sample = setting.compiled(generator.sample)
         choice = select(run, setting, asked, sample, candidates, console)
         watch = Stopwatch(sample, candidates[choice.step](), choice.sampler)
         batch = min(experiment.answer_batch, len(prompts))
@@ -196,7 +205,7 @@ def sample_answers(
         write_json(run.price, {"asked": asked, **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():
-        through = jax.jit(generator.reconstruct)
+        through = setting.compiled(generator.reconstruct)
         weights = candidates[chosen(run, setting, name).step]()
         reconstruct(
             prompts,

@@ -20,6 +20,7 @@ from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.contract import Card, Generator, stream
 from vidgen.text import TextEncoder
+from vidgen.training import Precision, at
 from vidgen.types import Condition, Params, Task, to_float, to_pixels
 
 MOST_AT_ONCE = 64
@@ -37,6 +38,7 @@ class Model:
         encoder: sentences to features, as in training.
         task: what it was trained for.
         sampler: its sampler settings; None for its default.
+        precision: at which it draws, as in training.
 
     Example:
         >>> model = load("runs/quick/diffusion/seed-0")  # doctest: +SKIP
@@ -52,9 +54,11 @@ class Model:
         encoder: TextEncoder,
         task: Task,
         sampler: Any = None,
+        precision: Precision = "float32",
     ) -> None:
         self.name, self.task, self.generator, self.params = name, task, generator, params
         self._encoder, self._sampler = encoder, sampler
+        self._precision: Precision = precision
 
     @property
     def card(self) -> Card:
@@ -63,7 +67,7 @@ class Model:
 
     @functools.cached_property
     def _jitted(self) -> Any:
-        return jax.jit(self.generator.sample)
+        return jax.jit(at(self._precision, self.generator.sample))
 
     def sample(
         self,
@@ -160,4 +164,5 @@ def load(run: epath.PathLike) -> Model:
     if name not in setting.experiment.generators:
         raise registry.suggest(name, setting.experiment.generators, "generator of this experiment")
     generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
-    return Model(name, generator, params, setting.encoder, setting.experiment.task, sampler)
+    asked = setting.experiment
+    return Model(name, generator, params, setting.encoder, asked.task, sampler, asked.precision)

@@ -17,6 +17,8 @@ from vidgen.registry import entry, suggest
 SAMPLER = "sampler"
 """``<generator>.sampler.<field>`` reaches a generator's sampler settings."""
 
+_OPTIONS = ("options", "train_options")
+
 
 class OverrideError(ValueError):
     """An override that cannot be applied; the message says why."""
@@ -45,9 +47,10 @@ def apply(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     Args:
         experiment: where to start from.
         changes: by dotted path, whose first word is a generator of the experiment
-            (``diffusion.width``, ``diffusion.sampler.steps``), ``options`` (of the source) or a
-            field of the experiment (``prompts``, ``task.frames``, ``training.log_every``). A
-            string is read as the field's type; other values are taken as they are.
+            (``diffusion.width``, ``diffusion.sampler.steps``), ``options`` or ``train_options`` (of
+            the source) or a field of the experiment (``prompts``, ``task.frames``,
+            ``training.log_every``). A string is read as the field's type; other values are taken as
+            they are.
 
     Raises:
         OverrideError: if a value does not fit its field.
@@ -58,11 +61,11 @@ def apply(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
         head, *rest = path.split(".")
         if rest and head in experiment.generators:
             experiment = _set_generator(experiment, head, rest, value, path)
-        elif rest and head == "options":
+        elif rest and head in _OPTIONS:
             if rest == ["split"]:
                 raise OverrideError(f"{path}: set train_split, validation_split or test_split")
-            options = {**experiment.options, ".".join(rest): _guess(value)}
-            experiment = dataclasses.replace(experiment, options=options)
+            options = {**(getattr(experiment, head) or {}), ".".join(rest): _guess(value)}
+            experiment = dataclasses.replace(experiment, **{head: options})
         else:
             known = [f.name for f in dataclasses.fields(Experiment)] + list(experiment.generators)
             if head not in known:

@@ -121,7 +121,9 @@ def _make(
         highlight=False,
     )
     generator, params, sampler = restored(job, setting)
-    roll = rollout(generator, experiment.task, frames=experiment.longer_frames)
+    roll = rollout(
+        generator, experiment.task, frames=experiment.longer_frames, jit=setting.compiled
+    )
     real = setting.longer_prompts
     roll_out(
         setting.prompts,

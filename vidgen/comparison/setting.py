@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
 from rich.console import Console
 
 from vidgen import data, registry
@@ -16,6 +17,7 @@ from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
 from vidgen.evaluation import ClipSet, FeatureJudge, Judge, continuation, protocol
 from vidgen.text import TextEncoder, WordVectors
+from vidgen.training import at, check_device
 from vidgen.types import HostBatch
 
 _VALIDATION_BATCHES = 4
@@ -39,7 +41,11 @@ class Setting:
 
     def source(self, split: str) -> data.Source:
         """The experiment's source of clips, of one split."""
-        return data.source(self.experiment.source, split=split, **self.experiment.options)
+        experiment = self.experiment
+        options = {**experiment.options}
+        if split == experiment.train_split:
+            options |= experiment.train_options or {}
+        return data.source(experiment.source, split=split, **options)
 
     @functools.cached_property
     def train(self) -> data.Source:
@@ -137,8 +143,9 @@ class Setting:
 
         Raises:
             vidgen.data.DataMismatchError: if source, encoder and task do not fit.
-            ValueError: if a generator does not fit the task.
+            ValueError: if a generator does not fit the task, or the precision the device.
         """
+        check_device(self.experiment.precision)
         data.check_task(self.train, self.encoder, self.experiment.task)
         for name in self.experiment.generators:
             self.generator(name)
@@ -160,6 +167,10 @@ class Setting:
     def generator(self, name: str) -> Generator:
         """A generator of the experiment, untrained."""
         return registry.entry(name).build(self.experiment.task, self.experiment.generators[name])
+
+    def compiled(self, draw: Callable[..., Any]) -> Any:
+        """A generator's way to make clips, jitted at the experiment's precision."""
+        return jax.jit(at(self.experiment.precision, draw))
 
     def batches(self, batch_size: int, seed: int) -> Iterator[HostBatch]:
         """An endless iterator of training batches, whose state a checkpoint can hold."""
@@ -187,7 +198,12 @@ class Setting:
     def training_fingerprint(self, name: str) -> dict[str, Any]:
         """What must not change under a run of a generator while it trains."""
         experiment = self.experiment
-        changed = experiment.augment != data.Augment()
+        # Only what was changed, so that runs from before it could be go on.
+        changed = {}
+        if experiment.augment != data.Augment():
+            changed["augment"] = records.encode(experiment.augment)
+        if experiment.precision != "float32":
+            changed["precision"] = experiment.precision
         return {
             "task": records.encode(experiment.task),
             "config": records.encode(experiment.generators[name]),
@@ -195,7 +211,7 @@ class Setting:
             "source": self.train.fingerprint,
             "validation": self.source(experiment.validation_split).fingerprint,
             "encoder": self.encoder.fingerprint,
-            **({"augment": records.encode(experiment.augment)} if changed else {}),
+            **changed,
         }
 
     def asked(self, name: str | None, seed: int | None, share: float) -> dict[str, Any]:

@@ -14,12 +14,14 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
+from vidgen import registry
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
 from vidgen.comparison.rows import Row
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import interval, short
+from vidgen.training import estimate
 from vidgen.training.peak import matmul_peak
 
 _SHOWN = 5
@@ -55,6 +57,55 @@ def say_cost(experiment: Experiment, console: Console) -> None:
         f"about {_minutes(total)} in all, compiling and judging included",
         highlight=False,
     )
+
+
+def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
+    """Print what each phase of each generator takes, computed from its traced step.
+
+    Args:
+        experiment: resolved.
+        rate: FLOP/s that a device is taken to achieve.
+        console: where it is printed.
+
+    Raises:
+        ValueError: if the rate is not positive.
+    """
+    if not rate > 0:
+        raise ValueError(f"the rate must be a positive number of FLOP/s, got {rate:g}")
+    table = Table(
+        title=f"{experiment.name}: computed, not measured; at {rate:.3g} FLOP/s",
+        title_justify="left",
+    )
+    for column in ("generator, phase", "parameters", "clips a step", "TFLOP a step"):
+        table.add_column(column, justify="left" if "," in column else "right")
+    for column in ("state", "working memory", "ms a step", "steps", "hours"):
+        table.add_column(column, justify="right")
+    for name, config in experiment.generators.items():
+        generator = registry.entry(name).build(experiment.task, config)
+        for phase in estimate(generator, experiment.task, experiment.budget):
+            flops = phase.step_flops
+            a_step = None if flops is None else flops / rate
+            seconds, steps = phase.seconds, phase.steps
+            if seconds is None and a_step is not None and steps is not None:
+                seconds = steps * a_step
+            if steps is None and a_step and seconds is not None:
+                steps = round(seconds / a_step)
+            table.add_row(
+                f"{name}, {phase.phase}",
+                f"{phase.parameters / 1e6:.1f}M",
+                str(phase.batch_size),
+                _known(flops, 1e-12, "{:.3f}"),
+                _known(phase.state_bytes, 2**-30, "{:.2f} GiB"),
+                _known(phase.working_bytes, 2**-30, "{:.1f} GiB"),
+                _known(a_step, 1e3, "{:.1f}"),
+                _known(steps, 1.0, "{:,.0f}"),
+                _known(seconds, 1 / 3600, "{:.2f}"),
+            )
+    console.print(table)
+
+
+def _known(value: float | int | None, scale: float, form: str) -> str:
+    return "unknown" if value is None else form.format(value * scale)
 
 
 def _minutes(forecast: float) -> str:

@@ -2,7 +2,7 @@
 
 from vidgen.data.audit import LeakageError, SplitReport, check_splits
 from vidgen.data.augment import Augment
-from vidgen.data.catalogue import builder, kinds, source, sources
+from vidgen.data.catalogue import builder, kinds, recorded, source, sources
 from vidgen.data.errors import CorruptFileError
 from vidgen.data.literature import PROTOCOLS, LiteratureProtocol
 from vidgen.data.motion import FAMILIES, MOTIONS, Motion, Physics, starts, trajectory
@@ -42,6 +42,7 @@ __all__ = [
     "check_splits",
     "check_task",
     "kinds",
+    "recorded",
     "source",
     "sources",
     "starts",

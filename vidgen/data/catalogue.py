@@ -19,9 +19,10 @@ _SOURCES = {
 
 _KINDS = {
     "folder": ("vidgen.data.folder", "folder:PATH"),
+    "stand-in": ("vidgen.data.stand_in", "stand-in:SOURCE"),
     "tfds": ("vidgen.data.tfds", "tfds:NAME"),
 }
-"""Sources that are told where their clips lie, behind a colon."""
+"""Sources that are told something behind a colon: where their clips lie, or in whose place."""
 
 
 def sources() -> list[str]:
@@ -34,10 +35,15 @@ def kinds() -> dict[str, str]:
     return {kind: written for kind, (_, written) in sorted(_KINDS.items())}
 
 
+def recorded(name: str) -> bool:
+    """Whether the clips of a source are recordings, which somebody has to bring."""
+    return name.partition(":")[0] in ("folder", "tfds")
+
+
 def builder(kind: str) -> Callable[..., Source]:
     """The function that builds the sources of a name or a kind."""
     module = _KINDS[kind][0] if kind in _KINDS else _SOURCES[kind]
-    return getattr(importlib.import_module(module), kind)
+    return getattr(importlib.import_module(module), kind.replace("-", "_"))
 
 
 def source(name: str, *, split: str = "train", **options: Any) -> Source:

@@ -25,7 +25,8 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "copy-first-frame": "the given first frame repeated, black where none is given: chance",
         "frozen-real": "the real first frame repeated: appearance without motion",
         "shuffled-frames": "the real frames in a random order: appearance without time",
-        "shuffled-captions": "real clips that answer another caption: chance",
+        "shuffled-captions": "real clips that answer another caption (another prompt, where there "
+        "are no captions): chance",
         "decaying-real": "real clips that blur and fade from frame to frame: what drifts",
         "reconstruction": "real clips through a tokenizer and back: its ceiling",
     }
@@ -47,7 +48,8 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
     - ``copy-first-frame``: the given first frame repeated; black where none is given.
     - ``frozen-real``: the real first frame repeated, for prompts of text too.
     - ``shuffled-frames``: the real frames in a random order that is not the true one.
-    - ``shuffled-captions``: real clips of the list that answer somebody else's caption.
+    - ``shuffled-captions``: real clips of the list that answer somebody else's caption; where no
+      prompt has one, somebody else's first frames.
     - ``decaying-real``: the real clip, more blurred and more faded in every frame that no prompt
       gives, so that a metric of drift has something to find.
 
@@ -185,7 +187,8 @@ def _decaying(video: np.ndarray, given: int) -> np.ndarray:
 
 
 def _derangement(captions: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
-    """int64 [N], for each clip a clip of another caption; each clip is used once.
+    """int64 [N], for each clip a clip of another caption; each clip is used once. Where nobody says
+    anything, any other clip.
 
     Clips are laid out caption by caption, in random order, and turned by the size of the largest
     group: nobody can come to lie on their own caption.
@@ -193,7 +196,8 @@ def _derangement(captions: tuple[str, ...], rng: np.random.Generator) -> np.ndar
     Raises:
         ValueError: if one caption stands over more than half of the clips.
     """
-    _, label, sizes = np.unique(captions, return_inverse=True, return_counts=True)
+    told = captions if any(captions) else range(len(captions))
+    _, label, sizes = np.unique(told, return_inverse=True, return_counts=True)
     if 2 * sizes.max() > len(captions):
         raise ValueError("more than half of the prompts have one caption: it cannot be shuffled")
     rank = rng.permutation(len(sizes))[label]

@@ -303,7 +303,9 @@ class VQ:
         vectors = codebook["vectors"]
         flat = z.reshape(-1, self.width)
         # |z|^2 is the same for every code and is left out.
-        distances = jnp.sum(vectors**2, axis=-1)[None, :] - 2.0 * flat @ vectors.T
+        distances = jnp.sum(vectors**2, axis=-1)[None, :] - 2.0 * jnp.matmul(
+            flat, vectors.T, precision=jax.lax.Precision.HIGHEST
+        )
         codes = jnp.argmin(distances, axis=-1).astype(jnp.int32).reshape(z.shape[:-1])
         nearest = jax.lax.stop_gradient(vectors[codes])
         return Quantized(
@@ -324,7 +326,9 @@ class VQ:
         chosen = jax.nn.one_hot(codes.reshape(-1), self.size)
         blend = lambda old, new: self.decay * old + (1.0 - self.decay) * new  # noqa: E731
         counts = blend(codebook["counts"], jnp.sum(chosen, axis=0))
-        sums = blend(codebook["sums"], chosen.T @ flat)
+        sums = blend(
+            codebook["sums"], jnp.matmul(chosen.T, flat, precision=jax.lax.Precision.HIGHEST)
+        )
 
         dead = counts < self.revive_below
         picks = jax.random.choice(key, flat.shape[0], (self.size,))

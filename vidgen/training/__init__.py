@@ -14,11 +14,13 @@ from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
 from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
+from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
 from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
 
 __all__ = [
     "EXIT_CODES",
+    "PRECISIONS",
     "Budget",
     "CheckpointError",
     "Cost",
@@ -29,9 +31,13 @@ __all__ = [
     "Interrupted",
     "LockError",
     "PhaseCost",
+    "Precision",
     "Trained",
     "TrainingConfig",
+    "at",
     "candidates_of",
+    "check_device",
+    "computing",
     "count",
     "estimate",
     "keep_freed_memory",

@@ -9,6 +9,7 @@ import numpy as np
 
 from vidgen.contract import Generator
 from vidgen.training.budget import Budget
+from vidgen.training.memory import size_of
 from vidgen.training.step import blueprint, export_shapes, parameters
 from vidgen.types import HostBatch, Images, Params, Task
 
@@ -26,6 +27,9 @@ class Estimate:
         steps: how many, or None under a budget in seconds.
         seconds: of training, or None under any other budget. Compiling, validating and saving come
             on top.
+        state_bytes: of weights, their average, the optimiser's memory and what is carried along.
+        working_bytes: that a step needs besides, by `memory.peak_bytes`; None where steps are not
+            traced.
     """
 
     phase: str
@@ -35,11 +39,20 @@ class Estimate:
     optimizer_flops: int | None
     steps: int | None
     seconds: float | int | None
+    state_bytes: int | None = None
+    working_bytes: int | None = None
+
+    @property
+    def step_flops(self) -> int | None:
+        """Of one step, the optimiser's included."""
+        if self.model_flops is None or self.optimizer_flops is None:
+            return None
+        return self.model_flops + self.optimizer_flops
 
     def __str__(self) -> str:
         facts = [f"{self.phase}: {self.parameters / 1e6:.2f}M parameters"]
-        if self.model_flops is not None and self.optimizer_flops is not None:
-            a_step = self.model_flops + self.optimizer_flops
+        a_step = self.step_flops
+        if a_step is not None:
             facts.append(f"{a_step / 1e9:.3g} GFLOP a step of {self.batch_size} clips")
             if self.steps is not None:
                 facts.append(f"{a_step * self.steps:.3g} FLOP in all")
@@ -68,9 +81,12 @@ def estimate(
     estimates: list[Estimate] = []
     earlier: dict[str, Params] = {}
     for phase in generator.phases():
+        held: int | None = None
+        working: int | None = None
         if count:
             shapes = blueprint(phase, _batch(task, phase.batch_size), earlier)
             cost, moved, export = shapes.flops, shapes.parameters, shapes.export
+            held, working = size_of(shapes.state), shapes.working_bytes
         else:
             cost, moved = None, parameters(phase, earlier)
             export = export_shapes(phase, earlier)
@@ -87,6 +103,8 @@ def estimate(
                 optimizer_flops=None if cost is None else cost.optimizer,
                 steps=plan.steps,
                 seconds=plan.seconds,
+                state_bytes=held,
+                working_bytes=working,
             )
         )
     return estimates

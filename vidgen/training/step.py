@@ -16,6 +16,7 @@ from jax import Array
 from vidgen.contract import Phase, TrainState
 from vidgen.nn import RUN_ONCE
 from vidgen.training import flops
+from vidgen.training.memory import peak_bytes
 from vidgen.types import HostBatch, Metrics, Params
 
 RESERVED = ("skipped", "skipped_in_a_row")
@@ -79,6 +80,13 @@ class Blueprint:
     parameters: int
     flops: flops.Flops | None
     flops_note: str
+
+    @property
+    def working_bytes(self) -> int:
+        """What a step needs beside its state and its batch, about; see `memory.peak_bytes`."""
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        arguments = (self.state.state, self.batch, key, _INDEX, _PROGRESS)
+        return peak_bytes(_unguarded(self.phase), *arguments)
 
 
 def abstract(tree: Any) -> Any:

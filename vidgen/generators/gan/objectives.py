@@ -112,7 +112,13 @@ class Scene:
 
     def views(self, first: Float[Array, "B H W C"], video: Float[Array, "A T H W C"]) -> Views:
         """What each discriminator is shown of some first frames and clips, not yet augmented."""
-        later = jnp.einsum("at,athwc->ahwc", self.frame, video)
+        later = jnp.einsum(
+            # Pixels are picked, not rounded, on devices that round what they multiply too.
+            "at,athwc->ahwc",
+            self.frame,
+            video,
+            precision=jax.lax.Precision.HIGHEST,
+        )
         return {"clip": video, "frame": jnp.concatenate([first, later])}
 
     @property
