@@ -110,7 +110,7 @@ def experiment(settings: Settings, *generators: str) -> Any:
     from vidgen.comparison import catalogue
 
     found = catalogue.find(settings.experiment).select(generators=generators or None)
-    return (found.tiny() if settings.tiny else found).resolve()
+    return (found.smoke() if settings.tiny else found).resolve()
 
 
 def trained(asked: Any) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     import jax
 
     from vidgen import registry
-    from vidgen.training import keep_freed_memory
+    from vidgen.training import computing, keep_freed_memory
     from vidgen.training.peak import matmul_peak, peak_dtype
 
     started = time.perf_counter()
@@ -159,12 +159,13 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     memory = {"at_start": peak_memory(device)}
     params: dict[str, Any] = {}
     phases = []
-    for phase in generator.phases():
-        row, params[phase.name] = train(phase, params, task, settings.seconds_each)
-        phases.append(row)
-        say(name, row)
-    memory["after_training"] = peak_memory(device)
-    sampling = sample(generator, params, asked.samplers.get(name), task, settings)
+    with computing(asked.precision):
+        for phase in generator.phases():
+            row, params[phase.name] = train(phase, params, task, settings.seconds_each)
+            phases.append(row)
+            say(name, row)
+        memory["after_training"] = peak_memory(device)
+        sampling = sample(generator, params, asked.samplers.get(name), task, settings)
     memory["after_sampling"] = peak_memory(device)
     with _turn:
         peak = matmul_peak()  # last, because its operands are no part of the family's memory
@@ -174,6 +175,7 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
         "generator": name,
         "family": generator.card.family,
         "device": {"kind": device.device_kind, "platform": device.platform},
+        "precision": asked.precision,
         "matmul_peak": {"flops_per_second": peak, "dtype": str(peak_dtype())},
         "phases": phases,
         "sampling": sampling,
