@@ -23,7 +23,7 @@ a verdict rests on tests. `--budget`, `--seeds`, `--set curve=` and `--set compo
 shorten it.
 
 Computed, not measured, by `vidgen compare digits64 --estimate 1e14` for the longest phases: at 1e14
-FLOP/s, a fifth of an H100's TensorFloat-32 peak, and with the working memory of
+FLOP/s, and with the working memory of
 `vidgen/training/memory.py`. Whatever is no product takes its time besides.
 
 =========================  ==========  ============  ============  ========  ==============  =======
@@ -37,6 +37,12 @@ diffusion, opening              30.4M           256           3.2  0.34 GiB     
 diffusion, denoiser             31.2M            64           8.0  0.37 GiB          30 GiB   54,298
 meanflow, denoiser              31.2M            64          13.2  0.49 GiB          30 GiB   16,413
 =========================  ==========  ============  ============  ========  ==============  =======
+
+Measured on one H200 with JAX 0.11.2, while six families compiled at once on its 16 cores, as
+`benchmarks/throughput.py --experiment digits64 --at-once 6` does: products of TensorFloat-32 at 354
+TFLOP/s at best, of bfloat16 at 673; the tokenizer 20.8 ms a step (quartiles 20.7 and 21.2), 90
+TFLOP/s, which is 25% of that peak, in 3.6 GiB; motion compensation 4.8 ms (4.7 and 5.0), 10 TFLOP/s,
+1.0 GiB. A step took 50 to 65 s to compile. The other phases were not reached.
 
 Expected: not measured yet.
 """

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 import jax
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +21,7 @@ from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
 from vidgen.comparison.rows import Row
 from vidgen.comparison.tuning import Search
-from vidgen.comparison.wording import interval, short
+from vidgen.comparison.wording import amount, interval, short
 from vidgen.training import estimate
 from vidgen.training.peak import matmul_peak
 
@@ -75,14 +76,20 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
     table = Table(
         title=f"{experiment.name}: computed, not measured; at {rate:.3g} FLOP/s",
         title_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        caption="clips, TFLOP, ms: of a step; GiB: of the state; work: GiB that a step needs besides",
+        caption_justify="left",
     )
-    for column in ("generator, phase", "parameters", "clips a step", "TFLOP a step"):
-        table.add_column(column, justify="left" if "," in column else "right")
-    for column in ("state", "working memory", "ms a step", "steps", "hours"):
-        table.add_column(column, justify="right")
+    table.add_column("phase")
+    for column in ("params", "clips", "TFLOP", "GiB", "work", "ms", "steps", "hours"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, config in experiment.generators.items():
         generator = registry.entry(name).build(experiment.task, config)
-        for phase in estimate(generator, experiment.task, experiment.budget):
+        phases = estimate(generator, experiment.task, experiment.budget)
+        if phases:
+            table.add_row(name, style="bold")
+        for phase in phases:
             flops = phase.step_flops
             a_step = None if flops is None else flops / rate
             seconds, steps = phase.seconds, phase.steps
@@ -91,12 +98,12 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
             if steps is None and a_step and seconds is not None:
                 steps = round(seconds / a_step)
             table.add_row(
-                f"{name}, {phase.phase}",
-                f"{phase.parameters / 1e6:.1f}M",
+                f"  {phase.phase}",
+                amount(phase.parameters),
                 str(phase.batch_size),
                 _known(flops, 1e-12, "{:.3f}"),
-                _known(phase.state_bytes, 2**-30, "{:.2f} GiB"),
-                _known(phase.working_bytes, 2**-30, "{:.1f} GiB"),
+                _known(phase.state_bytes, 2**-30, "{:.2f}"),
+                _known(phase.working_bytes, 2**-30, "{:.1f}"),
                 _known(a_step, 1e3, "{:.1f}"),
                 _known(steps, 1.0, "{:,.0f}"),
                 _known(seconds, 1 / 3600, "{:.2f}"),
@@ -105,7 +112,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
 
 
 def _known(value: float | int | None, scale: float, form: str) -> str:
-    return "unknown" if value is None else form.format(value * scale)
+    return "?" if value is None else form.format(value * scale)
 
 
 def _minutes(forecast: float) -> str:
