@@ -23,6 +23,13 @@ def test_weights_are_flat_named_and_reproducible(network):
     jax.tree.map(np.testing.assert_array_equal, weights, again)
 
 
+def test_weights_are_those_that_flax_draws(network):
+    drawn = nnx.state(nn.FeedForward(4, expansion=2.0, rngs=nnx.Rngs(jax.random.key(3))))
+    weights = network.init(jax.random.key(3))
+    np.testing.assert_array_equal(weights["widen.kernel"], drawn["widen"]["kernel"][...])
+    np.testing.assert_array_equal(weights["narrow.kernel"], drawn["narrow"]["kernel"][...])
+
+
 def test_bound_network_computes_and_differentiates(network):
     weights = network.init(jax.random.key(0)) | {"narrow.kernel": jnp.ones((8, 4))}
     x = jnp.ones((2, 4))
