@@ -34,6 +34,7 @@ from vidgen.comparison import Budget, Experiment
 from vidgen.comparison.catalogue import find
 from vidgen.data import PROTOCOLS
 from vidgen.generators import autoregressive, masked
+from vidgen.generators.diffusion.config import DiffusionSampler
 from vidgen.nn import FSQ
 from vidgen.priors import CodesConfig
 from vidgen.types import Task
@@ -74,6 +75,7 @@ experiment = Experiment(
     },
     # Nor is there anything that guidance could exaggerate, which doubles the price.
     samplers={
+        "diffusion": DiffusionSampler(guidance=None, opening_guidance=None),
         "autoregressive": autoregressive.Sampler(temperature=1.0, guidance=None),
         "masked": masked.Sampler(temperature=1.0, guidance=None),
     },

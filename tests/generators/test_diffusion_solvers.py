@@ -89,15 +89,23 @@ def said(condition):
     return lambda x, t: jnp.broadcast_to(value, x.shape)
 
 
+def test_without_guidance_the_network_is_asked_once():
+    asked = []
+
+    def told(condition):
+        asked.append(condition)
+        return said(condition)
+
+    velocity = guided(told, sentences(2), None, None)
+    assert [len(condition.text) for condition in asked] == [2]
+    np.testing.assert_array_equal(velocity(jnp.zeros((2, *SHAPE)), jnp.ones(2)), 1.0)
+
+
 def test_guidance_stays_within_its_interval():
     velocity = guided(said, sentences(2), jnp.float32(3.0), (0.25, 0.75))
     x = jnp.zeros((2, *SHAPE))
     for t, expected in ((0.2, 1.0), (0.25, 3.0), (0.5, 3.0), (0.75, 3.0), (0.8, 1.0)):
         np.testing.assert_allclose(velocity(x, jnp.full(2, t)), expected)
-    # Of frames that stand at different levels, each by its own.
-    x = jnp.zeros((2, 3, *SHAPE[1:]))
-    found = velocity(x, jnp.tile(jnp.array([0.0, 0.5, 1.0]), (2, 1)))
-    np.testing.assert_allclose(found[:, :, 0, 0, 0], [[1.0, 3.0, 1.0]] * 2)
 
 
 def test_steps_outside_the_interval_cost_one_pass_and_an_interval_does_not_recompile():

@@ -22,9 +22,9 @@ Quantity = Literal["velocity", "x", "epsilon"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
-def wide(t: Float[Array, "*some"]) -> Float[Array, "*wide"]:
-    """Times of clips [B], or of their frames [B T], to stand beside clips [B T H W C]."""
-    return t.reshape(*t.shape, *(1,) * (5 - t.ndim))
+def wide(t: Float[Array, "B"]) -> Float[Array, "B 1 1 1 1"]:
+    """Times of clips, to stand beside clips [B T H W C]."""
+    return t[:, None, None, None, None]
 
 
 def convert(
@@ -79,6 +79,8 @@ def min_snr_weight(
     - min(SNR, gamma) / SNR = min(1, gamma b^2 / a^2) of the noise;
     - min(SNR, gamma) b^2 = min(a^2, gamma b^2) of the velocity, which on the Gaussian path, where
       b^2 = 1 / (SNR + 1), is the paper's min(SNR, gamma) / (SNR + 1).
+
+    Near the ends of a path, where `convert` is bounded, the identities are too.
 
     References: Hang et al., "Efficient diffusion training via min-SNR weighting strategy" (2023).
     """

@@ -87,6 +87,7 @@ class DiffusionSampler:
             ``dpmpp_2m`` for both; None takes the first. Static.
         steps: network passes (Heun takes two a step). Static.
         guidance: 1 follows the condition, more exaggerates it. Traced: a sweep does not recompile.
+            None is 1 at half the price, because the pass without a sentence is left out.
         opening_guidance: the same for openings.
         guidance_low: the lowest noise level t in [0, 1] at which there is guidance, None for 0. The
             literature tells levels by their standard deviation b / a, t / (1 - t) on the flow path.

@@ -11,15 +11,15 @@ from jaxtyping import Array, Float
 from vidgen.denoising import Process
 from vidgen.types import Video
 
-Velocity = Callable[[Video, Float[Array, "..."]], Video]
-"""The network's velocity at clips and times: [B], or [B T] where each frame has its own."""
+Velocity = Callable[[Video, Float[Array, "B"]], Video]
+"""The network's velocity at clips and times."""
 
 
 def walk(
     velocity: Velocity,
     process: Process,
     start: Video,
-    levels: Float[Array, "..."],
+    levels: Float[Array, "levels"],
     method: str,
     noise: Callable[[Array], Video],
 ) -> Video:
@@ -29,8 +29,7 @@ def walk(
         velocity: of the path, as the network knows it.
         process: the path.
         start: clips at the first level.
-        levels: times that fall to 0: S + 1 of them for S steps, or [S + 1, T], some for each frame,
-            which a step that does not lower its level leaves as it is.
+        levels: times that fall to 0, one more than steps.
         method: one of the process's.
         noise: of a step by its number from 1 on, what DDPM adds.
 
@@ -39,24 +38,20 @@ def walk(
     "DPM-Solver++: fast solver for guided sampling of diffusion probabilistic models" (2022),
     algorithm 2, from the clips that the network predicts, kept in range as a known one is.
     """
-    each = levels.ndim == 2
 
-    def times(level: Array) -> Float[Array, "..."]:
-        return jnp.broadcast_to(level, (len(start), *level.shape))
-
-    def beside(level: Array) -> Array:
-        return level[None, :, None, None, None] if each else level
+    def times(level: Array) -> Float[Array, "B"]:
+        return jnp.broadcast_to(level, (len(start),))
 
     def advance(carry: tuple[Video, Video | None], step: Array) -> tuple[tuple, None]:
         x, before = carry
-        earlier, now, then = (beside(levels[n]) for n in (jnp.maximum(step - 1, 0), step, step + 1))
-        v = velocity(x, times(levels[step]))
+        earlier, now, then = (levels[n] for n in (jnp.maximum(step - 1, 0), step, step + 1))
+        v = velocity(x, times(now))
         match method:
             case "euler":
                 y = x + (then - now) * v
             case "heun":
                 y = x + (then - now) * v
-                after = velocity(y, times(levels[step + 1]))
+                after = velocity(y, times(then))
                 y = jnp.where(then <= 0.0, y, x + (then - now) * 0.5 * (v + after))
             case "ddim":
                 clip, eps = process.split(x, v, now)
@@ -69,7 +64,7 @@ def walk(
                 before = clip
             case _:
                 y = _ancestral(process, x, v, now, then, noise(step + 1))
-        return (jnp.where(then < now, y, x) if each else y, before), None
+        return (y, before), None
 
     before = jnp.zeros_like(start) if method == "dpmpp_2m" else None
     (x, _), _ = jax.lax.scan(advance, (start, before), jnp.arange(len(levels) - 1))
@@ -87,8 +82,9 @@ def _multistep(
 ) -> Video:
     """The exact solution for a predicted clip that changes evenly with lambda = log(a / b).
 
-    How it changes is told by the step before. The first step has none, and the last one, to a clip
-    without noise, goes infinitely far in lambda: both take the predicted clip as it is. The error
+    How it changes is told by the step before. The first step has none, the last one, to a clip
+    without noise, goes infinitely far in lambda, and on the flow path the second has an infinite
+    one behind it: they take the predicted clip as it is. The error
     of a walk falls with the square of its steps in lambda; near both ends of a path, where steps
     that are even in t are not short in lambda, a little slower.
     """
