@@ -29,13 +29,23 @@ What its phases take is computed by `vidgen compare ucf101_64 --estimate 1e14`.
 Expected: not measured yet.
 """
 
+import dataclasses
+
 from vidgen.comparison import Budget, Experiment
 from vidgen.comparison.catalogue import find
 from vidgen.data import PROTOCOLS
 from vidgen.types import Task
 
-BAIR = find("bair64")
-"""Its tokenizer is for photographs."""
+BAIR, DIGITS = find("bair64"), find("digits64")
+
+
+def _for_recordings(name: str) -> object:
+    """The config of `digits64`, whose openings are drawn too, with BAIR's tokenizer of codes."""
+    config = DIGITS.generators[name]
+    if name not in ("autoregressive", "masked"):
+        return config
+    return dataclasses.replace(config, tokenizer=BAIR.generators[name].tokenizer)
+
 
 experiment = Experiment(
     name="ucf101_64",
@@ -44,7 +54,7 @@ experiment = Experiment(
     options={"frames": 16, "size": 64, "window": "random"},
     train_options={"windows": 8},
     generators={
-        name: config for name, config in BAIR.generators.items() if name != "copy-first-frame"
+        name: _for_recordings(name) for name in DIGITS.generators if name != "copy-first-frame"
     },
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
