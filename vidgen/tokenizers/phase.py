@@ -78,7 +78,7 @@ class TokenizerPhase:
         state = TrainState.create(params, self.config.optimizer.init(params), rest=rest)
         if self._adversary is None:
             return state
-        rival = self._adversary.network.init(jax.random.fold_in(weights_key, 1))
+        rival = self._adversary.network.init(jax.random.fold_in(key, 2))
         opt_state = self._adversary.config.optimizer.init(rival)
         return state.replace(
             params={"tokenizer": params, "discriminator": rival},
@@ -155,7 +155,7 @@ class TokenizerPhase:
         report = {"reconstruction": squared, "psnr": 10.0 * jnp.log10(4.0 / squared)}
         if self._perceptual is None:
             return loss, report
-        looks = self._perceptual(rest["perceptual"], real, rebuilt, jax.random.fold_in(key, 1))
+        looks = self._perceptual(rest["perceptual"], real, rebuilt, jax.random.fold_in(key, 2))
         return loss + self._perceptual.config.weight * looks, {**report, "perceptual": looks}
 
     def _play(
