@@ -41,8 +41,8 @@ meanflow, denoiser              31.2M            64          13.2  0.49 GiB     
 Measured on one H200 with JAX 0.11.2, while six families compiled at once on its 16 cores, as
 `benchmarks/throughput.py --experiment digits64 --at-once 6` does: products of TensorFloat-32 at 354
 TFLOP/s at best, of bfloat16 at 673; the tokenizer 20.8 ms a step (quartiles 20.7 and 21.2), 90
-TFLOP/s, which is 25% of that peak, in 3.6 GiB; motion compensation 4.8 ms (4.7 and 5.0), 10 TFLOP/s,
-1.0 GiB. A step took 50 to 65 s to compile. The other phases were not reached.
+TFLOP/s, which is 25% of that peak, in 3.6 GiB; motion compensation 4.8 ms (4.7 and 5.0), 10
+TFLOP/s, 1.0 GiB. A step took 50 to 65 s to compile. The other phases were not reached.
 
 Expected: not measured yet.
 """

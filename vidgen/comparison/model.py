@@ -20,7 +20,7 @@ from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.contract import Card, Generator, stream
 from vidgen.text import TextEncoder
-from vidgen.training import Precision, at
+from vidgen.training import Precision, at, check_device
 from vidgen.types import Condition, Params, Task, to_float, to_pixels
 
 MOST_AT_ONCE = 64
@@ -165,4 +165,5 @@ def load(run: epath.PathLike) -> Model:
         raise registry.suggest(name, setting.experiment.generators, "generator of this experiment")
     generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
     asked = setting.experiment
+    check_device(asked.precision)
     return Model(name, generator, params, setting.encoder, asked.task, sampler, asked.precision)

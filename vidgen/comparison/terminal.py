@@ -78,7 +78,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
         title_justify="left",
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
-        caption="clips, TFLOP, ms: of a step; GiB: of the state; work: GiB that a step needs besides",
+        caption="clips, TFLOP, ms: of a step; GiB: of the state; work: GiB that a step takes more",
         caption_justify="left",
     )
     table.add_column("phase")

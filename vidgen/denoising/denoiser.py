@@ -19,7 +19,7 @@ _WAVES = 64
 
 
 class Denoiser(nnx.Module):
-    """Predicts velocity (or the clip) from a noisy clip, its time and its condition.
+    """Predicts velocity, the clip or the noise from a noisy clip, its time and its condition.
 
     A network is a subclass that sets `interval_embed` and says in `_predict` what it makes of the
     pixels that it is shown. Whatever it is, it predicts 0 at first.

@@ -53,7 +53,7 @@ class DiT(Denoiser):
             raise ValueError(
                 f"dit.width must be a multiple of 4, for sinusoids of rows and columns, got {width}"
             )
-        kind = kind_over(sizes.attention, task.frames)
+        kind = kind_over(sizes.attention, task.frames // sizes.temporal_patch)
         check_heads("dit", width, sizes.heads, kind)
         self.channels, self.remat = task.channels, sizes.remat
         pixels = sizes.temporal_patch * sizes.patch**2

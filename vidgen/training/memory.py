@@ -3,9 +3,8 @@
 A compiler fuses elementwise chains and reorders, so that what it really needs is known only once it
 has compiled. This is told in seconds and without a compiler: every array that a jaxpr names is
 held from the operation that makes it to the last one that reads it, but for those that only look at
-another one in another shape. Beside the temporary arrays that XLA's CPU back end reports of steps
-of `digits64` at a batch of 4 it is 1.0 times as much for the denoiser of clips, 1.4 for the
-tokenizer, 1.5 for the autoregressive prior, 2 for the denoiser of openings and 2.7 for the GAN.
+another one in another shape. It estimates from above as a rule: on an H200 the tokenizer of
+`digits64` took 3.6 GiB in all, of 6.7 by this count.
 """
 
 from __future__ import annotations

@@ -58,5 +58,6 @@ def check_device(precision: Precision) -> None:
     """
     if precision == "bfloat16" and jax.default_backend() == "cpu":
         raise ValueError(
-            "CPUs do not multiply bfloat16 factors: set precision=float32, or use an accelerator"
+            "CPUs do not multiply bfloat16 factors: use an accelerator, or, before anything is "
+            "trained, set precision=float32"
         )

@@ -56,11 +56,18 @@ class MeanFlowConfig(DenoisingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.prediction == "epsilon":
-            raise ValueError("noise says nothing of a clip at t = 1: predict 'x' or 'velocity'")
+            raise ValueError(
+                "prediction=epsilon: noise says nothing of a clip at t = 1; set 'x' or 'velocity'"
+            )
         if self.joint_images:
             raise ValueError(
                 "joint_images: mean flow learns from clips alone; leave it False, or choose "
                 "diffusion"
+            )
+        if not self.pretraining and (self.loss != "velocity" or self.min_snr is not None):
+            raise ValueError(
+                "loss and min_snr are of flow matching, and there is none: set pretraining above "
+                "0, or leave them"
             )
         for name in ("pretraining", "mixing"):
             if not 0.0 <= getattr(self, name) < 1.0:
