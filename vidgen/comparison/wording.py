@@ -21,7 +21,7 @@ def interval(row: Row) -> str:
     return value if row.low is None or row.high is None else f"{value} [{low}, {high}]"
 
 
-def amount(value: float) -> str:
+def amount(value: float | int) -> str:
     """A large count with a letter: ``3.2 M``."""
     for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
