@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from vidgen import nn
 from vidgen.contract import Key, TrainState
-from vidgen.denoising import Denoiser, Flow, Stage, StagePhase
+from vidgen.denoising import Denoiser, Flow, Stage, StagePhase, wide
 from vidgen.generators.meanflow.config import MeanFlowConfig
 from vidgen.generators.meanflow.velocity import AverageVelocity, average_velocity
 from vidgen.types import Batch, Condition, Metrics, Params, Video
@@ -76,9 +76,9 @@ class MeanFlowPhase(StagePhase):
         moved = self._moved(state, condition)
         r, t = self._interval(for_times)
         noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
-        wide = t[:, None, None, None, None]
-        a, b = self._process.level(wide)
-        z, v = a * clip + b * noise, self._process.target(clip, noise, wide)
+        at = wide(t)
+        a, b = self._process.level(at)
+        z, v = a * clip + b * noise, self._process.target(clip, noise, at)
         target = self._target(state, z, r, t, v, condition, moved)
         (_, loss), grads = jax.value_and_grad(self._loss, has_aux=True)(
             state.params, z, r, t, condition, moved, target
@@ -124,7 +124,7 @@ class MeanFlowPhase(StagePhase):
             (rows(z), rows(t)),
             (rows(tangent), jnp.ones_like(rows(t))),
         )
-        length = rows(t - r)[:, None, None, None, None]
+        length = wide(rows(t - r))
         return v.at[at:].add(-length * slope)
 
     def _velocity(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
-from vidgen.denoising import Flow
+from vidgen.denoising import Flow, wide
 from vidgen.types import Condition, Video
 
 AverageVelocity = Callable[[Video, Float[Array, "B"], Float[Array, "B"]], Video]
@@ -43,11 +43,10 @@ def average_velocity(
     known = condition.context.shape[1]
 
     def average(z: Video, r: Float[Array, "B"], t: Float[Array, "B"]) -> Video:
-        wide = t[:, None, None, None, None]
         u = denoiser(z, t, condition, moved, t - r)
         if prediction == "x":
-            u = process.velocity(z, u, wide)
-        given = process.velocity(z[:, :known], condition.context, wide)
+            u = process.velocity(z, u, wide(t))
+        given = process.velocity(z[:, :known], condition.context, wide(t))
         return jnp.concatenate([given, u[:, known:]], axis=1)
 
     return average
@@ -79,7 +78,7 @@ def draw(
 
     def advance(z: Video, interval: Float[Array, "2"]) -> tuple[Video, None]:
         now, then = jnp.broadcast_to(interval[:, None], (2, len(z)))
-        return z - (now - then)[:, None, None, None, None] * average(z, then, now), None
+        return z - wide(now - then) * average(z, then, now), None
 
     intervals = jnp.stack([levels[:-1], levels[1:]], axis=1)
     z, _ = jax.lax.scan(advance, jax.vmap(one)(keys), intervals)
