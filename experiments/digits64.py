@@ -50,6 +50,7 @@ Expected: not measured yet.
 import dataclasses
 
 from vidgen.comparison import Budget, Experiment
+from vidgen.comparison.catalogue import find
 from vidgen.evaluation import InDomainConfig
 from vidgen.generators.autoregressive import AutoregressiveConfig, CausalPriorConfig
 from vidgen.generators.diffusion.config import DiffusionConfig
@@ -171,13 +172,7 @@ experiment = Experiment(
     compositional=True,
     horizon=4,
     answers=4,
-    sweeps={
-        "gan": {"content_truncation": (0.7, 1.0)},
-        "autoregressive": {"temperature": (0.15, 0.3, 0.6, 1.0)},
-        "masked": {"steps": (8, 16)},
-        "diffusion": {"guidance": (1.5, 3.0, 5.0)},
-        "meanflow": {"steps": (1, 2, 4)},
-    },
+    sweeps=find("digits32").sweeps,
     metrics=("oracle", "pixel", "in-domain", "temporal", "i3d"),
     in_domain=InDomainConfig(steps=800, batch_size=64, clips=16384),
 )
