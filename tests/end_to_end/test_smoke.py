@@ -28,7 +28,9 @@ def test_it_goes_from_training_to_the_report_and_says_what_it_is(
     assert (recorded["name"], recorded["source"]) == (f"{name}-smoke", source)
     page = (out / "report.html").read_text()
     assert f"experiment {name}-smoke" in page
-    assert "moving shapes stand in for the clips" in page
+    limits = page[page.index('<div class="limits"') :].partition("</div>")[0]
+    stated = f"Clips of moving shapes stand in for {source.removeprefix('stand-in:')}. No number"
+    assert stated in limits
     rows = json.loads((out / "results.json").read_text())["rows"]
     assert {*generators, "held-out-real"} <= {row["generator"] for row in rows}
 
