@@ -83,11 +83,15 @@ def test_taps_beyond_a_small_picture_are_not_missed(padding, taps, size):
 def test_taps_that_see_only_padding_are_left_out_and_get_no_gradient():
     kernel = jax.random.normal(jax.random.key(1), (2, 3, 5, 3, 4))
     padded = pads("causal", (2, 3, 5))
-    cut, left = _in_reach((1, 2), kernel, padded, (1, 1, 1))
+    cut, left = _in_reach((3, 1, 2), kernel, padded, (1, 1, 1))
     np.testing.assert_array_equal(cut, kernel[:, 1:2, 1:4])
     assert left == [(1, 0), (0, 0), (1, 1)]
+    # Of a single frame the past is padding alone.
+    cut, left = _in_reach((1, 3, 2), kernel, padded, (1, 1, 1))
+    np.testing.assert_array_equal(cut, kernel[1:, :, 1:4])
+    assert left == [(0, 0), (1, 1), (1, 1)]
     # Strided, the first output need not be over the first value.
-    whole, left = _in_reach((1, 2), kernel, padded, (1, 2, 2))
+    whole, left = _in_reach((1, 1, 2), kernel, padded, (2, 2, 2))
     assert (whole.shape, left) == (kernel.shape, padded)
 
     x = jax.random.normal(jax.random.key(0), (2, 3, 1, 2, 3))
