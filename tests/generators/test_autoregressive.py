@@ -85,12 +85,8 @@ class World:
         """Codes in raster order: [B N]."""
         return self.tokenizer.encode(self.params["tokenizer"], video).reshape(B, -1)
 
-    @property
-    def dictionary(self):
-        return self.tokenizer.dictionary(self.params["tokenizer"])
-
     def tell(self, codes):
-        return self.dictionary[codes]
+        return self.tokenizer.stands_for(self.params["tokenizer"], codes)
 
     def _logits(self, codes, condition, first=None):
         """Of given codes, after what is expected of the real first frames or of others."""
@@ -109,7 +105,7 @@ class World:
 
         return sample_codes(
             bound,
-            self.dictionary,
+            self.tell,
             expect,
             condition,
             keys,
@@ -354,8 +350,7 @@ def metrics_of_a_step(world, **changes):
         config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75
     )
     params = world.params["prior"]
-    frozen = {name: world.params[name] for name in ("tokenizer", "motion")}
-    rest = frozen | {"dictionary": world.dictionary}
+    rest = {name: world.params[name] for name in ("tokenizer", "motion")}
     state = TrainState.create(params, config.optimizer.init(params), rest=rest)
     batch = Batch(video=world.video, condition=world.condition)
     return jax.jit(
@@ -364,8 +359,8 @@ def metrics_of_a_step(world, **changes):
 
 
 def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
-    dictionary = np.asarray(world.dictionary)
-    codes = (jnp.asarray(dictionary[world.codes]), digits_of(world.codes, world.levels))
+    pictures = np.asarray(world.tell(jnp.arange(world.tokenizer.size)))
+    codes = (jnp.asarray(pictures[world.codes]), digits_of(world.codes, world.levels))
     drawn = ~world.given[1]
     favourite = codes_of(jnp.array([2, 1]), world.levels)
     # A prior that is sure of one code, whatever it reads.
@@ -380,7 +375,7 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
         return exposed(
             network,
             config,
-            jnp.asarray(dictionary),
+            world.tell,
             codes,
             prompt,
             drawn,
@@ -391,7 +386,7 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
     own = CausalPriorConfig(scheduled_sampling=1.0)
     for config, progress, expected in [
         (own, 0.0, codes[0]),
-        (own, 1.0, jnp.where(drawn[..., None], dictionary[favourite], codes[0])),
+        (own, 1.0, jnp.where(drawn[..., None], pictures[favourite], codes[0])),
     ]:
         told, digits = read(config, jnp.float32(progress))
         np.testing.assert_allclose(told, expected, atol=1e-5)
@@ -401,7 +396,7 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
     np.testing.assert_array_equal(digits, codes[1])
     np.testing.assert_allclose(told[~drawn], codes[0][~drawn], atol=1e-5)
     # One random code in twelve is the true one; all are codes.
-    apart = np.abs(np.asarray(told)[:, :, None] - dictionary[None, None]).max(axis=-1)[
+    apart = np.abs(np.asarray(told)[:, :, None] - pictures[None, None]).max(axis=-1)[
         np.asarray(drawn)
     ]
     assert (apart.min(axis=1) < 1e-5).all()

@@ -44,7 +44,6 @@ class World:
         self.tokenizer, self.expectation = tokenizer.tokenizer, self.phase.expectation
         self.levels = self.tokenizer.config.quantizer.levels
         self.params = jax.jit(lambda: jax.tree.map(shaken, weights_of(self.generator)))()
-        self.dictionary = jax.jit(self.tokenizer.dictionary)(self.params["tokenizer"])
         key = jax.random.key(5)
         self.video = jnp.tanh(jax.random.normal(key, (B, *TASK.video_shape)))
         self.condition = Condition.of(
@@ -59,6 +58,7 @@ class World:
         self.length, self.opening = self.codes.shape[1], self.expectation.opening
         self.mask = self.condition.context_mask & (jnp.arange(self.length) < self.opening)[None]
         self.expected = jax.jit(self.expectation)(self.params, self.video[:, :1], self.condition)
+        self.tell = jax.jit(self._tell)
         self.features = jax.jit(self._features)
         self.draw = jax.jit(self._draw)
         self.fill = jax.jit(self._fill)
@@ -67,15 +67,18 @@ class World:
     def prior(self):
         return self.phase.network.bind(self.params["prior"])
 
+    def _tell(self, codes):
+        return self.tokenizer.stands_for(self.params["tokenizer"], codes)
+
     def _features(self, told, hidden, suggested, condition):
-        return self.prior(told, hidden, self.prior.encode(condition), self.dictionary[suggested])
+        return self.prior(told, hidden, self.prior.encode(condition), self._tell(suggested))
 
     def _fill(self, codes, hidden, sampler):
         return fill(
             self.prior,
-            self.dictionary,
+            self._tell,
             self.prior.encode(self.condition),
-            self.dictionary[self.expected],
+            self._tell(self.expected),
             codes,
             hidden,
             self.keys,
@@ -86,7 +89,7 @@ class World:
     def _draw(self, condition, sampler, given, suggested):
         return sample_codes(
             self.prior,
-            self.dictionary,
+            self._tell,
             lambda _, opening: jnp.tile(suggested, (len(opening) // B, 1)),
             condition,
             self.keys,
@@ -129,7 +132,7 @@ def test_training_hides_by_the_same_law():
 
 
 def test_hidden_codes_leave_no_trace_and_known_ones_reach_both_ways(world):
-    told = world.dictionary[world.codes]
+    told = world.tell(world.codes)
     hidden = jnp.zeros((B, world.length), bool).at[:, ::2].set(True)
 
     def moved(place):
@@ -155,7 +158,7 @@ def test_the_most_confident_codes_are_filled_in_first(world, steps):
     head = jax.jit(lambda x, digits: world.prior.head(x, digits))
     digits, hidden = np.array(digits_of(world.codes, world.levels)), start.copy()
     for step in range(steps):
-        told = world.dictionary[codes_of(jnp.asarray(digits), world.levels)]
+        told = world.tell(codes_of(jnp.asarray(digits), world.levels))
         x = world.features(told, jnp.asarray(hidden), world.expected, world.condition)
         confidence = np.zeros((B, world.length))
         for place in range(len(world.levels)):
@@ -255,7 +258,6 @@ def test_the_loss_asks_for_hidden_codes_alone(world):
     phase = MaskedPriorPhase(config, TASK, world.tokenizer, world.expectation, share=0.5)
     params = world.params["prior"]
     rest = {name: world.params[name] for name in ("tokenizer", "motion")}
-    rest |= {"dictionary": world.dictionary}
     state = TrainState.create(params, config.optimizer.init(params), rest=rest)
     batch = Batch(video=world.video, condition=world.condition)
     key = jax.random.key(3)
@@ -272,10 +274,10 @@ def test_the_loss_asks_for_hidden_codes_alone(world):
 
     @functools.partial(jax.jit, static_argnums=3)
     def examined(codes, hidden, condition, suggest):
-        prompt, told = world.prior.encode(condition), world.dictionary
-        suggested = told[world.expected[: len(codes)]] if suggest else None
+        prompt = world.prior.encode(condition)
+        suggested = world.tell(world.expected[: len(codes)]) if suggest else None
         digits = digits_of(codes, world.levels)
-        x = world.prior(told[codes], hidden, prompt, suggested)
+        x = world.prior(world.tell(codes), hidden, prompt, suggested)
         logits = jax.nn.log_softmax(world.prior.head(x, digits))
         nats = -jnp.take_along_axis(logits, digits[..., None], axis=-1)[..., 0].sum(axis=-1)
         return nats, (logits.argmax(axis=-1) == digits).all(axis=-1)

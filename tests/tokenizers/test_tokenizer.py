@@ -116,9 +116,10 @@ def test_codes_decode_as_the_values_they_stand_for(tokenizer, params):
     np.testing.assert_allclose(decoded, expected, atol=1e-5)
 
 
-def test_the_dictionary_gives_a_code_s_vector_and_what_it_decodes_to_alone(tokenizer, params):
+def test_a_code_stands_for_its_vector_and_what_it_decodes_to_alone(tokenizer, params):
     codes = jnp.arange(tokenizer.size)
-    told = jax.jit(tokenizer.dictionary)(params)
+    tell = jax.jit(tokenizer.stands_for)
+    told = tell(params, codes)
     assert told.shape == (tokenizer.size, tokenizer.told_width)
     vectors, pixels = jnp.split(told, [CONFIG.quantizer.width], axis=-1)
     np.testing.assert_array_equal(vectors, CONFIG.quantizer.values({}, codes))
@@ -130,6 +131,9 @@ def test_the_dictionary_gives_a_code_s_vector_and_what_it_decodes_to_alone(token
     clips = jax.jit(lone.decode)(params, codes.reshape(-1, 1, 1, 1))
     shown = pixels.reshape(-1, frames, height, width, 1)[:, -1:]
     np.testing.assert_allclose(shown, clips, atol=1e-5)
+    # More places than codes there are, on any axes.
+    many = jax.random.randint(jax.random.key(0), (2, 3, 5), 0, tokenizer.size)
+    np.testing.assert_allclose(tell(params, many), told[many], atol=1e-5)
     # Different codes look different.
     assert len(np.unique(np.asarray(pixels).reshape(12, -1).round(4), axis=0)) == 12
 

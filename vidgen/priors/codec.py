@@ -35,9 +35,11 @@ class Codec:
         self.tokenizer = tokenizer.tokenizer
         self.expectation = Expectation(self.tokenizer, motion.network, task.opening_frames)
 
-    def dictionary(self, params: Mapping[str, Params]) -> Float[Array, "V F"]:
-        """What each code stands for, `Tokenizer.dictionary`."""
-        return self.tokenizer.dictionary(params[self._name])
+    def stands_for(
+        self, params: Mapping[str, Params], codes: Int[Array, "*axes"]
+    ) -> Float[Array, "*axes F"]:
+        """What codes stand for, `Tokenizer.stands_for`."""
+        return self.tokenizer.stands_for(params[self._name], codes)
 
     def given(
         self, params: Mapping[str, Params], condition: Condition

@@ -70,7 +70,7 @@ class CodesGenerator:
         """
         codes = draw(
             self._prior.network.bind(params[self._prior.name]),
-            self._codec.dictionary(params),
+            functools.partial(self._codec.stands_for, params),
             functools.partial(self._codec.expected, params),
             condition,
             keys,

@@ -57,16 +57,10 @@ class PriorPhase(abc.ABC, Generic[P]):
         self.network = Network(lambda rngs: self.prior(config, task, tokenizer, rngs=rngs))
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh weights; the tokenizer, what its codes stand for, and the motion are carried along,
-        frozen.
-        """
+        """Fresh weights; the tokenizer and the motion are carried along, frozen."""
         params = self.network.init(key)
         frozen = {name: jax.tree.map(jnp.copy, earlier[name]) for name in _FROZEN}
-        return TrainState.create(
-            params,
-            self.config.optimizer.init(params),
-            rest=frozen | {"dictionary": self.tokenizer.dictionary(frozen["tokenizer"])},
-        )
+        return TrainState.create(params, self.config.optimizer.init(params), rest=frozen)
 
     @abc.abstractmethod
     def step(
@@ -81,8 +75,13 @@ class PriorPhase(abc.ABC, Generic[P]):
     def codes(self, state: TrainState, video: Video) -> Codes:
         """Codes of clips or openings in raster order."""
         codes = self.tokenizer.encode(state.rest["tokenizer"], video).reshape(len(video), -1)
-        levels = self.tokenizer.config.quantizer.levels
-        return state.rest["dictionary"][codes], digits_of(codes, levels)
+        return self.stands_for(state, codes), digits_of(
+            codes, self.tokenizer.config.quantizer.levels
+        )
+
+    def stands_for(self, state: TrainState, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
+        """What codes stand for, `Tokenizer.stands_for`."""
+        return self.tokenizer.stands_for(state.rest["tokenizer"], codes)
 
     def for_opening(self, condition: Condition) -> Condition:
         """What openings are asked of: not a context that decides them and leaves nothing to ask."""

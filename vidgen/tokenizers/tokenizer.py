@@ -33,7 +33,7 @@ class Tokenizer:
             first frame alone.
         size: how many codes there are to choose from.
         channels: of a pixel.
-        told_width: F, features of each code in `dictionary`.
+        told_width: F, features by which `stands_for` tells of a code.
     """
 
     def __init__(self, config: TokenizerConfig, task: Task) -> None:
@@ -70,17 +70,23 @@ class Tokenizer:
         """How many frames the first `steps` of the t on the time axis hold."""
         return 1 + (steps - 1) * self.config.patch[0]
 
-    def dictionary(self, params: Weights) -> Float[Array, "V F"]:
-        """What each of the codes stands for, for networks that read codes: its vector, and the
-        pixels that it decodes to when it stands alone.
+    def stands_for(
+        self, params: Weights, codes: Int[Array, "*axes"]
+    ) -> Float[Array, "*axes {self.told_width}"]:
+        """What codes stand for, for networks that read them: of each its vector, and the pixels
+        that it decodes to when it stands alone.
 
         Neighbouring patches and their motions are linear in pixels and far from it in codes, so a
         network that is told pixels need not learn to decode.
         """
+        if codes.size > self.size:
+            # Fewer pictures than places for them: each is painted once.
+            return self.stands_for(params, jnp.arange(self.size))[codes]
         weights, codebook = self.unpack(params)
-        vectors = self.config.quantizer.values(codebook, jnp.arange(self.size))
-        pixels = self.network.bind(weights).paint(vectors[:, None, None, None])
-        return jnp.concatenate([vectors, pixels.reshape(self.size, -1)], axis=-1)
+        vectors = self.config.quantizer.values(codebook, codes)
+        alone = vectors.reshape(-1, 1, 1, 1, vectors.shape[-1])
+        pixels = self.network.bind(weights).paint(alone)
+        return jnp.concatenate([vectors, pixels.reshape(*codes.shape, -1)], axis=-1)
 
     def decode(self, params: Weights, codes: Int[Array, "B t h w"]) -> Video:
         """The clips, or their first frames, that codes stand for.

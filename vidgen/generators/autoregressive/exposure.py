@@ -7,9 +7,12 @@ prior itself would have drawn.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.contract import Key
 from vidgen.generators.autoregressive.config import CausalPriorConfig
@@ -21,7 +24,7 @@ from vidgen.priors import Codes, Prompt
 def exposed(
     network: CausalPrior,
     config: CausalPriorConfig,
-    dictionary: Float[Array, "V F"],
+    stands_for: Callable[[Int[Array, "B M"]], Float[Array, "B M F"]],
     codes: Codes,
     prompt: Prompt,
     drawn: Bool[Array, "B M"],
@@ -33,7 +36,7 @@ def exposed(
     Args:
         network: the prior, which is asked for its own codes.
         config: names the shares.
-        dictionary: what each code stands for.
+        stands_for: what codes stand for, `Tokenizer.stands_for`.
         codes: the true ones.
         prompt: what they are asked of.
         drawn: which of them are drawn when sampling; those that are given stay true.
@@ -47,15 +50,16 @@ def exposed(
     noise on context of Valevski et al., "Diffusion models are real-time game engines" (2024).
     """
     told, digits = codes
+    levels = network.head.levels
     which_own, draw, which_random, random = jax.random.split(key, 4)
     if config.scheduled_sampling:
         logits = network(told, digits, prompt)
         own = jax.random.categorical(draw, jax.lax.stop_gradient(logits)).astype(jnp.int32)
-        own = dictionary[codes_of(own, network.head.levels)]
+        own = stands_for(codes_of(own, levels))
         told = _replaced(told, own, drawn, which_own, config.scheduled_sampling * progress)
     if config.context_noise:
-        noise = jax.random.randint(random, drawn.shape, 0, len(dictionary))
-        told = _replaced(told, dictionary[noise], drawn, which_random, config.context_noise)
+        noise = stands_for(jax.random.randint(random, drawn.shape, 0, math.prod(levels)))
+        told = _replaced(told, noise, drawn, which_random, config.context_noise)
     return told, digits
 
 

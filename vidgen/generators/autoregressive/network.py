@@ -64,7 +64,7 @@ class CausalPrior(Prior):
 
         Args:
             prompt: the condition.
-            told: what the expected codes stand for, `Tokenizer.dictionary`.
+            told: what the expected codes stand for, `Tokenizer.stands_for`.
             opening: how many codes come before the expectation begins, and must not be told it.
         """
         later = (jnp.arange(self.length) >= opening)[None, :, None]
@@ -80,7 +80,7 @@ class CausalPrior(Prior):
         """Logits of every digit given the codes and digits before it (teacher forcing).
 
         Args:
-            told: what the first M codes stand for, `Tokenizer.dictionary`, in raster order over
+            told: what the first M codes stand for, `Tokenizer.stands_for`, in raster order over
                 (t, h, w); whole steps on the time axis.
             digits: of the same codes.
             prompt: the condition.

@@ -41,13 +41,16 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         whole = self.codes(state, batch.video[rows])
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
-        expected = state.rest["dictionary"][expected]
+        expected = self.stands_for(state, expected)
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         drawn = ~decided(self.tokenizer, told)
         later = drawn.at[:, : expectation.opening].set(False)
         exposing = functools.partial(
-            exposed, config=self.config, dictionary=state.rest["dictionary"], progress=progress
+            exposed,
+            config=self.config,
+            stands_for=functools.partial(self.stands_for, state),
+            progress=progress,
         )
         opening_key, key = jax.random.split(jax.random.fold_in(key, 1))
 

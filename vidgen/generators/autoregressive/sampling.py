@@ -49,7 +49,7 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
 
 def sample_codes(
     prior: CausalPrior,
-    dictionary: Float[Array, "V F"],
+    stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
     expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
     condition: Condition,
     keys: Key,
@@ -65,7 +65,7 @@ def sample_codes(
 
     Args:
         prior: with its weights.
-        dictionary: what each code stands for, `Tokenizer.dictionary`.
+        stands_for: what codes stand for, `Tokenizer.stands_for`.
         expect: the codes that are expected of clips of a condition whose first M codes are these.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
@@ -98,7 +98,7 @@ def sample_codes(
             step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
             drawn = codes_of(draw_digits(x, step_keys), levels)
             codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
-            new = jnp.tile(prior.read(dictionary[codes]), (copies, 1))[:, None]
+            new = jnp.tile(prior.read(stands_for(codes)), (copies, 1))[:, None]
             read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)
             return (read, caches), codes
 
@@ -107,7 +107,7 @@ def sample_codes(
     # The last row is never written: it stays what neighbours beyond the border are.
     start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
     carry, first = jax.lax.scan(drawing(asked), start, jnp.arange(opening))
-    expected = dictionary[expect(condition, jnp.tile(first.T, (copies, 1)))]
+    expected = stands_for(expect(condition, jnp.tile(first.T, (copies, 1))))
     prompt = prior.expecting(asked, expected, opening)
     _, later = jax.lax.scan(drawing(prompt), carry, jnp.arange(opening, N))
     return jnp.concatenate([first, later]).T

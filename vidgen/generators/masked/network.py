@@ -65,7 +65,7 @@ class MaskedPrior(Prior):
         """The feature of each code, from which `head` predicts it.
 
         Args:
-            told: what the first M codes stand for, `Tokenizer.dictionary`, in raster order over
+            told: what the first M codes stand for, `Tokenizer.stands_for`, in raster order over
                 (t, h, w); whole steps on the time axis.
             hidden: which of them the prior must not see.
             prompt: the condition.

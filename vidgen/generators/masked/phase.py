@@ -51,7 +51,7 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
         whole = self.codes(state, batch.video[rows])
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
-        suggested = state.rest["dictionary"][expected]
+        suggested = self.stands_for(state, expected)
         alone = self.for_opening(condition)
         first = hide(for_opening, ~decided(self.tokenizer, alone)[:, : expectation.opening])
         places = jnp.arange(expected.shape[1]) >= expectation.opening

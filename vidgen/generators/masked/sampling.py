@@ -19,7 +19,7 @@ from vidgen.types import Condition
 
 def sample_codes(
     prior: MaskedPrior,
-    dictionary: Float[Array, "V F"],
+    stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
     expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
     condition: Condition,
     keys: Key,
@@ -36,7 +36,7 @@ def sample_codes(
 
     Args:
         prior: with its weights.
-        dictionary: what each code stands for, `Tokenizer.dictionary`.
+        stands_for: what codes stand for, `Tokenizer.stands_for`.
         expect: the codes that are expected of clips of a condition whose first M codes are these.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
@@ -51,7 +51,7 @@ def sample_codes(
     )
     first = fill(
         prior,
-        dictionary,
+        stands_for,
         prompt,
         None,
         given[0][:, :opening],
@@ -60,17 +60,17 @@ def sample_codes(
         sampler,
         sampler.steps if sampler.opening_steps is None else sampler.opening_steps,
     )
-    suggested = dictionary[expect(condition, jnp.tile(first, (copies, 1)))]
+    suggested = stands_for(expect(condition, jnp.tile(first, (copies, 1))))
     codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
     later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
     return fill(
-        prior, dictionary, prompt, suggested, codes, later, for_later, sampler, sampler.steps
+        prior, stands_for, prompt, suggested, codes, later, for_later, sampler, sampler.steps
     )
 
 
 def fill(
     prior: MaskedPrior,
-    dictionary: Float[Array, "V F"],
+    stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
     prompt: Prompt,
     suggested: Float[Array, "R M F"] | None,
     codes: Int[Array, "B M"],
@@ -93,7 +93,7 @@ def fill(
     ) -> tuple[tuple[Int[Array, "B M"], Bool[Array, "B M"]], None]:
         (codes, hidden), (step, left) = carry, now
         of_step = jax.vmap(jax.random.fold_in, (0, None))(keys, step)
-        told = jnp.tile(dictionary[codes], (copies, 1, 1))
+        told = jnp.tile(stands_for(codes), (copies, 1, 1))
         x = prior(told, jnp.tile(hidden, (copies, 1)), prompt, suggested)
         drawn, confidence = draw(prior, x, of_step, sampler)
         codes = jnp.where(hidden, drawn, codes)
