@@ -27,6 +27,26 @@ def test_a_digit_sees_those_before_it_alone(head):
         assert changed == [g > digit for g in range(3)]
 
 
+def test_digits_are_drawn_by_the_logits_of_those_before_them(head):
+    """Of two copies of each row, which are told the same digits."""
+    x, seen = jax.random.normal(jax.random.key(1), (2, 3, 6)), []
+
+    def choose(place, logits):
+        seen.append(logits)
+        return jnp.argmax(logits[:1] - logits[1:], axis=-1)
+
+    digits = head.draw(x, choose)
+    assert digits.shape == (1, 3, 3)
+    # Not the same for all, or a digit that is not told would do.
+    assert len(np.unique(np.asarray(digits).reshape(3, 3), axis=0)) > 1
+    expected = head(x, jnp.tile(digits, (2, 1, 1)))
+    for place, logits in enumerate(seen):
+        assert logits.shape[-1] == head.levels[place]
+        np.testing.assert_allclose(
+            logits, expected[:, :, place, : head.levels[place]], rtol=1e-4, atol=1e-5
+        )
+
+
 def test_digits_make_a_distribution_over_all_codes(head):
     levels = head.levels
     x = jax.random.normal(jax.random.key(1), (1, 6))

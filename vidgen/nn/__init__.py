@@ -1,7 +1,7 @@
 """Blocks that two or more generators use."""
 
 from vidgen.nn.adversarial import LOSSES, LossKind, discriminator_loss, generator_loss
-from vidgen.nn.attention import Attention, KeyValues, causal_mask
+from vidgen.nn.attention import Attention, Cache, KeyValues, causal_mask
 from vidgen.nn.caption import Caption
 from vidgen.nn.convolution import Conv, Padding, convolve, pads
 from vidgen.nn.network import RUN_ONCE, Network, Weights
@@ -42,6 +42,7 @@ __all__ = [
     "AdaptiveNorm",
     "Attention",
     "Block",
+    "Cache",
     "Caption",
     "Codebook",
     "Conv",

@@ -16,7 +16,7 @@ from vidgen.nn.positions import rotate
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeyValues:
-    """Projected keys and values: computed once over a condition, or grown one token at a time.
+    """Projected keys and values, to be attended to any number of times.
 
     Attributes:
         keys: float [B M G F], G heads of F features.
@@ -25,6 +25,23 @@ class KeyValues:
 
     keys: Float[Array, "B M G F"]
     values: Float[Array, "B M G F"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cache:
+    """Keys and values as the products of a single query with them take them.
+
+    As `KeyValues` lays them out they would be transposed in each step, for longer than the
+    products take.
+
+    Attributes:
+        keys: float [B G F M], G heads of F features.
+        values: float [B G M F].
+    """
+
+    keys: Float[Array, "B G F M"]
+    values: Float[Array, "B G M F"]
 
 
 class Attention(nnx.Module):
@@ -122,30 +139,71 @@ class Attention(nnx.Module):
     def step(
         self,
         x: Float[Array, "B 1 D"],
-        cache: KeyValues,
+        cache: Cache,
         index: Int[Array, ""],
         *,
         angles: Float[Array, "1 half"] | None = None,
-    ) -> tuple[Float[Array, "B 1 D"], KeyValues]:
+    ) -> tuple[Float[Array, "B 1 D"], Cache]:
         """Causal self attention of one new token, at `index`, over a cache of earlier ones.
 
         Returns:
             The token's output, and the cache with the token written into it.
         """
-        new = self.project(x, angles=angles)
+        new = _cached(self.project(x, angles=angles))
         write = jax.lax.dynamic_update_slice_in_dim
-        cache = KeyValues(
-            keys=write(cache.keys, new.keys, index, axis=1),
-            values=write(cache.values, new.values, index, axis=1),
+        cache = Cache(
+            keys=write(cache.keys, new.keys, index, axis=3),
+            values=write(cache.values, new.values, index, axis=2),
         )
-        seen = jnp.arange(cache.keys.shape[1]) <= index
-        return self(x, cache, mask=seen[None, :], angles=angles), cache
+        seen = jnp.arange(cache.keys.shape[3]) <= index
+        return self._look(x, cache, seen[None], angles), cache
 
-    def empty_cache(self, batch: int, length: int) -> KeyValues:
+    def look(
+        self,
+        x: Float[Array, "B 1 D"],
+        cache: Cache,
+        *,
+        mask: Bool[Array, "B M"] | None = None,
+    ) -> Float[Array, "B 1 D"]:
+        """Attention of one token to what was remembered; gives what `__call__` gives."""
+        if mask is None:
+            return self._look(x, cache, None, None)
+        if self.null:
+            mask = jnp.pad(mask, [(0, 0), (1, 0)], constant_values=True)
+        return self._look(x, cache, mask, None)
+
+    def remember(self, source: Float[Array, "B M S"]) -> Cache:
+        """Keys and values of `source` for `look`."""
+        memory = self.project(source)
+        if self.null:
+            keys, values = self._with_null(memory.keys, memory.values)
+            memory = KeyValues(keys=keys, values=values)
+        return _cached(memory)
+
+    def empty_cache(self, batch: int, length: int) -> Cache:
         """A cache for `length` tokens."""
         width = self.query.out_features // self.heads
-        zeros = jnp.zeros((batch, length, self.heads, width))
-        return KeyValues(keys=zeros, values=zeros)
+        return Cache(
+            keys=jnp.zeros((batch, self.heads, width, length)),
+            values=jnp.zeros((batch, self.heads, length, width)),
+        )
+
+    def _look(
+        self,
+        x: Float[Array, "B 1 D"],
+        cache: Cache,
+        seen: Bool[Array, "#B M"] | None,
+        angles: Float[Array, "1 half"] | None,
+    ) -> Float[Array, "B 1 D"]:
+        query = self.query_norm(self._split(self.query(x)))
+        if angles is not None:
+            query = rotate(query, angles)
+        scores = jnp.einsum("bngf,bgfm->bgnm", query, cache.keys) / query.shape[-1] ** 0.5
+        if seen is not None:
+            scores = jnp.where(seen[:, None, None], scores, -jnp.inf)
+        shares = jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(cache.values.dtype)
+        y = jnp.einsum("bgnm,bgmf->bngf", shares, cache.values)
+        return self.out(y.reshape(x.shape))
 
     def _split(self, x: Float[Array, "B M D"]) -> Float[Array, "B M G F"]:
         return x.reshape(*x.shape[:2], self.heads, -1)
@@ -158,6 +216,10 @@ class Attention(nnx.Module):
             return jnp.concatenate([one, rows], axis=1)
 
         return first(self.null_key, keys), first(self.null_value, values)
+
+
+def _cached(memory: KeyValues) -> Cache:
+    return Cache(keys=memory.keys.transpose(0, 2, 3, 1), values=memory.values.transpose(0, 2, 1, 3))
 
 
 def causal_mask(length: int) -> Bool[Array, "N N"]:

@@ -9,7 +9,7 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Bool, Float, Int
 
-from vidgen.nn.attention import Attention, KeyValues, causal_mask
+from vidgen.nn.attention import Attention, Cache, KeyValues, causal_mask
 
 
 class FeedForward(nnx.Module):
@@ -70,31 +70,26 @@ class Block(nnx.Module):
     ) -> Float[Array, "B N D"]:
         """All tokens at once. Masks as in `Attention`; `source` only for a decoder block."""
         x = x + self.attention(self.attention_norm(x), mask=mask, angles=angles)
-        return self._rest(x, source, source_mask)
+        if source is not None:
+            x = x + self.cross(self.cross_norm(x), source, mask=source_mask)
+        return x + self.forward(self.forward_norm(x))
 
     def step(
         self,
         x: Float[Array, "B 1 D"],
-        cache: KeyValues,
+        cache: Cache,
         index: Int[Array, ""],
-        source: KeyValues | None = None,
+        source: Cache | None = None,
         *,
-        source_mask: Bool[Array, "..."] | None = None,
+        source_mask: Bool[Array, "B M"] | None = None,
         angles: Float[Array, "1 half"] | None = None,
-    ) -> tuple[Float[Array, "B 1 D"], KeyValues]:
+    ) -> tuple[Float[Array, "B 1 D"], Cache]:
         """One token over a cache; gives what `__call__` under a causal mask gives there."""
         y, cache = self.attention.step(self.attention_norm(x), cache, index, angles=angles)
-        return self._rest(x + y, source, source_mask), cache
-
-    def _rest(
-        self,
-        x: Float[Array, "B N D"],
-        source: Float[Array, "B M S"] | KeyValues | None,
-        source_mask: Bool[Array, "..."] | None,
-    ) -> Float[Array, "B N D"]:
+        x = x + y
         if source is not None:
-            x = x + self.cross(self.cross_norm(x), source, mask=source_mask)
-        return x + self.forward(self.forward_norm(x))
+            x = x + self.cross.look(self.cross_norm(x), source, mask=source_mask)
+        return x + self.forward(self.forward_norm(x)), cache
 
 
 class Encoder(nnx.Module):
@@ -156,24 +151,24 @@ class Decoder(nnx.Module):
             x = block(x, source, mask=mask, source_mask=source_mask, angles=angles)
         return self.norm(x)
 
-    def memory(self, source: Float[Array, "B M S"]) -> Sequence[KeyValues]:
+    def memory(self, source: Float[Array, "B M S"]) -> Sequence[Cache]:
         """Each block's keys and values over the source, for `step`."""
-        return [block.cross.project(source) for block in self.blocks]
+        return [block.cross.remember(source) for block in self.blocks]
 
-    def empty_caches(self, batch: int, length: int) -> Sequence[KeyValues]:
+    def empty_caches(self, batch: int, length: int) -> Sequence[Cache]:
         """Each block's cache for `length` tokens."""
         return [block.attention.empty_cache(batch, length) for block in self.blocks]
 
     def step(
         self,
         x: Float[Array, "B 1 D"],
-        caches: Sequence[KeyValues],
+        caches: Sequence[Cache],
         index: Int[Array, ""],
-        memory: Sequence[KeyValues],
+        memory: Sequence[Cache],
         *,
-        source_mask: Bool[Array, "..."] | None = None,
+        source_mask: Bool[Array, "B M"] | None = None,
         angles: Float[Array, "1 half"] | None = None,
-    ) -> tuple[Float[Array, "B 1 D"], Sequence[KeyValues]]:
+    ) -> tuple[Float[Array, "B 1 D"], Sequence[Cache]]:
         """One token; equals `__call__` at `index` once the caches hold what came before."""
         grown = []
         for block, cache, source in zip(self.blocks, caches, memory, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +45,33 @@ class DigitHead(nnx.Module):
         """Logits of every digit given the feature and the digits before it; -inf beyond a level."""
         return self.logits(self.features(x) + self.told(digits))
 
+    def draw(
+        self,
+        x: Float[Array, "R *axes D"],
+        choose: Callable[[int, Float[Array, "R *axes V"]], Int[Array, "B *axes"]],
+    ) -> Int[Array, "B *axes G"]:
+        """Digits one after another, each given the feature and those chosen before it.
+
+        Args:
+            x: features of R = copies * B rows.
+            choose: given the place of a digit and its logits, takes a value for each of B rows, of
+                which all copies are told.
+        """
+        told, digits = self.features(x), []
+        G, L = len(self.levels), max(self.levels)
+        out, bias = self.out_head.get_value(), self.bias_head.get_value()
+        rows = self.earlier_embed.get_value().reshape(G * L, G, self.hidden)
+        for place, values in enumerate(self.levels):
+            logits = jax.nn.gelu(told[..., 0, :]) @ out[place, :, :values]
+            ones = tuple(range(logits.ndim - 1))
+            logits = logits.astype(jnp.float32) + jnp.expand_dims(bias[place, :values], ones)
+            digit = choose(place, logits)
+            digits.append(digit)
+            later = jnp.take(rows[:, place + 1 :], place * L + digit, axis=0, mode="clip")
+            copies = (len(told) // len(digit), *(1,) * (told.ndim - 1))
+            told = told[..., 1:, :] + jnp.tile(later, copies)
+        return jnp.stack(digits, axis=-1)
+
     def features(self, x: Float[Array, "*axes D"]) -> Float[Array, "*axes G E"]:
         """What the token says to each digit."""
         return self.wide(x).reshape(*x.shape[:-1], len(self.levels), self.hidden)
@@ -57,8 +86,13 @@ class DigitHead(nnx.Module):
 
     def logits(self, features: Float[Array, "*axes G E"]) -> Float[Array, "*axes G L"]:
         """From the sum of `features` and `told`."""
-        out = self.out_head.get_value()
-        logits = jnp.einsum("...ge,gel->...gl", jax.nn.gelu(features), out)
+        G, L = len(self.levels), max(self.levels)
+        # One product with a matrix that is 0 off its diagonal blocks: for a product a digit, digits
+        # would be brought to the front and back, which takes longer.
+        apart = jnp.eye(G)[:, None, :, None]
+        out = (self.out_head.get_value()[:, :, None] * apart).reshape(-1, G * L)
+        inside = jax.nn.gelu(features).reshape(*features.shape[:-2], -1)
+        logits = (inside @ out).reshape(*features.shape[:-1], L)
         logits = logits + jnp.expand_dims(self.bias_head.get_value(), tuple(range(logits.ndim - 2)))
         valid = np.arange(max(self.levels)) < np.asarray(self.levels)[:, None]
         valid = jnp.expand_dims(valid, tuple(range(logits.ndim - 2)))

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from vidgen.generators.autoregressive.config import CausalPriorConfig
 from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
-from vidgen.nn import Decoder, KeyValues
+from vidgen.nn import Cache, Decoder
 from vidgen.priors import DigitHead, Prior, Prompt
 from vidgen.tokenizers import Tokenizer
 from vidgen.types import Task
@@ -97,9 +97,9 @@ class CausalPrior(Prior):
         read: Float[Array, "B N1 E"],
         index: Int[Array, ""],
         prompt: Prompt,
-        caches: Sequence[KeyValues],
-        memory: Sequence[KeyValues],
-    ) -> tuple[Float[Array, "B D"], Sequence[KeyValues]]:
+        caches: Sequence[Cache],
+        memory: Sequence[Cache],
+    ) -> tuple[Float[Array, "B D"], Sequence[Cache]]:
         """The feature from which `head` draws the code at `index`, and the grown caches.
 
         Args:

@@ -44,7 +44,29 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
     logits = logits / jnp.maximum(sampler.temperature, 1e-4)
     if sampler.top_k is not None:
         logits = keep_top_k(logits, sampler.top_k)
+    if isinstance(sampler.top_p, float) and sampler.top_p >= 1.0:
+        return logits
     return keep_top_p(logits, sampler.top_p)
+
+
+def gumbel(keys: Key, codes: int, levels: tuple[int, ...]) -> Float[Array, "N B G L"]:
+    """The noise by which each digit of each code is drawn.
+
+    All of it before the first code: to hash keys one by one takes as long as a block of the prior.
+
+    Args:
+        keys: [B] PRNG keys, one a clip.
+        codes: N, how many a clip has.
+        levels: how many values each of the G digits takes, at most L.
+    """
+
+    def of_digit(key: Key, index: Int[Array, ""], place: Int[Array, ""]) -> Float[Array, "L"]:
+        of_code = jax.random.fold_in(key, index)
+        return jax.random.gumbel(jax.random.fold_in(of_code, place), (max(levels),))
+
+    of_code = jax.vmap(of_digit, (None, None, 0))
+    of_clips = jax.vmap(of_code, (0, None, None))
+    return jax.vmap(of_clips, (None, 0, None))(keys, jnp.arange(codes), jnp.arange(len(levels)))
 
 
 def sample_codes(
@@ -78,25 +100,18 @@ def sample_codes(
     rows = condition.batch_size
     asked = prior.encode(condition)
     memory = prior.decoder.memory(asked.source)
-
-    def draw_digits(x: Float[Array, "R D"], key: Key) -> Int[Array, "B G"]:
-        features = prior.head.features(x)
-        digits = jnp.zeros((len(keys), len(levels)), jnp.int32)
-        for place in range(len(levels)):
-            told = prior.head.told(jnp.tile(digits, (copies, 1)))
-            logits = prior.head.logits(features + told)[:, place, : levels[place]]
-            logits = guided(logits, sampler.guidance)
-            of_digit = jax.vmap(jax.random.fold_in, (0, None))(key, place)
-            digit = jax.vmap(jax.random.categorical)(of_digit, filtered(logits, sampler))
-            digits = digits.at[:, place].set(digit.astype(jnp.int32))
-        return digits
+    noise = gumbel(keys, N, levels)
 
     def drawing(prompt: Prompt) -> Callable[[Any, Int[Array, ""]], tuple[Any, Int[Array, "B"]]]:
         def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
             read, caches = carry
             x, caches = prior.step(read, index, prompt, caches, memory)
-            step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-            drawn = codes_of(draw_digits(x, step_keys), levels)
+
+            def choose(place: int, logits: Float[Array, "R V"]) -> Int[Array, "B"]:
+                sharp = filtered(guided(logits, sampler.guidance), sampler)
+                return jnp.argmax(sharp + noise[index, :, place, : levels[place]], axis=-1)
+
+            drawn = codes_of(prior.head.draw(x, choose), levels)
             codes = jnp.where(given[1][:, index], given[0][:, index], drawn)
             new = jnp.tile(prior.read(stands_for(codes)), (copies, 1))[:, None]
             read = jax.lax.dynamic_update_slice_in_dim(read, new, index, axis=1)

@@ -110,19 +110,16 @@ def draw(
     prior: MaskedPrior, x: Float[Array, "R M D"], keys: Key, sampler: Sampler
 ) -> tuple[Int[Array, "B M"], Float[Array, "B M"]]:
     """A code for each place, digit by digit, and its log-probability before temperature."""
-    levels = prior.head.levels
-    features = prior.head.features(x)
-    B, M = len(keys), x.shape[1]
-    digits = jnp.zeros((B, M, len(levels)), jnp.int32)
-    confidence = jnp.zeros((B, M))
-    for place, values in enumerate(levels):
-        told = prior.head.told(jnp.tile(digits, (len(x) // B, 1, 1)))
-        logits = prior.head.logits(features + told)[:, :, place, :values]
+    confidence: list[Float[Array, "B M"]] = []
+
+    def choose(place: int, logits: Float[Array, "R M V"]) -> Int[Array, "B M"]:
         logits = guided(logits, sampler.guidance)
         of_digit = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
         sharp = logits / jnp.maximum(sampler.temperature, 1e-6)
         digit = jax.vmap(jax.random.categorical)(of_digit, sharp).astype(jnp.int32)
         chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), digit[..., None], axis=-1)
-        confidence = confidence + chosen[..., 0]
-        digits = digits.at[:, :, place].set(digit)
-    return codes_of(digits, levels), confidence
+        confidence.append(chosen[..., 0])
+        return digit
+
+    digits = prior.head.draw(x, choose)
+    return codes_of(digits, prior.head.levels), jnp.sum(jnp.stack(confidence), axis=0)
