@@ -11,6 +11,7 @@ from vidgen.contract import Phase
 from vidgen.nn import LFQ, VQ, patchify, unpatchify
 from vidgen.optim import Optimizer
 from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase
+from vidgen.tokenizers.usage import Usage
 from vidgen.types import Batch, Condition, Task
 
 # Six frames with the past of the first, and ten rows, are no multiples of the patch, so padding is
@@ -152,6 +153,8 @@ def test_the_phase_learns_and_exports_what_the_tokenizer_takes(quantizer):
     assert losses[-1] < 0.8 * losses[0]
     assert 1.0 <= float(metrics["perplexity"]) <= quantizer.size
     assert 0.0 < float(metrics["usage"]) <= 1.0
+    assert 1.0 <= float(metrics["digit_perplexity"]) <= max(quantizer.levels)
+    assert 0.0 < float(metrics["digit_usage"]) <= 1.0
 
     exported = phase.export(state)
     again = jax.jit(lambda p, v: phase.tokenizer.decode(p, phase.tokenizer.encode(p, v)))
@@ -163,6 +166,26 @@ def test_the_phase_learns_and_exports_what_the_tokenizer_takes(quantizer):
     for name, array in codebook.items():
         # The codebook moves by its own averages, though no optimiser knows of it.
         assert not np.array_equal(array, first.rest["codebook"][name])
+
+
+def test_usage_of_digits_and_of_codes_by_hand():
+    few = Usage((2, 4))
+    after = jax.jit(few.after)
+    shares = few.even()
+    assert few.metrics(shares) == pytest.approx(
+        {"digit_perplexity": 3.0, "digit_usage": 1.0, "perplexity": 8.0, "usage": 1.0}, rel=1e-5
+    )
+    # Codes 0 and 7: the first digit takes both values, the second 0 and 3 of its four.
+    for _ in range(2000):
+        shares = after(shares, jnp.array([[0, 7]]))
+    assert few.metrics(shares) == pytest.approx(
+        {"digit_perplexity": 2.0, "digit_usage": 0.75, "perplexity": 2.0, "usage": 0.25}, rel=1e-4
+    )
+    # More codes than anybody could count.
+    assert Usage((5,) * 8).metrics(Usage((5,) * 8).even()).keys() == {
+        "digit_perplexity",
+        "digit_usage",
+    }
 
 
 @pytest.mark.parametrize("change", [{"widths": ()}, {"blocks": (1,)}, {"patch": (0, 2, 2)}])

@@ -11,19 +11,17 @@ from jaxtyping import Array, Float
 
 from vidgen import optim
 from vidgen.contract import Key, TrainState
-from vidgen.nn import Codebook, histogram, perplexity, usage
+from vidgen.nn import Codebook
 from vidgen.nn.network import Weights
 from vidgen.tokenizers.adversary import Adversary
 from vidgen.tokenizers.config import TokenizerConfig
 from vidgen.tokenizers.perceptual import Perceptual
 from vidgen.tokenizers.tokenizer import Tokenizer
+from vidgen.tokenizers.usage import Usage
 from vidgen.types import Batch, Metrics, Params, Task, Video
 
 _LAST = "pixel_head.kernel"
 """The weights by whose gradients the adaptive weight is found."""
-
-_MEMORY = 0.99
-"""Decay of the code shares that perplexity and usage are read from: about a hundred steps."""
 
 
 class TokenizerPhase:
@@ -33,10 +31,11 @@ class TokenizerPhase:
     ``discriminator``; the average is the tokenizer's.
 
     Metrics: ``loss`` (all but what a discriminator asks for), ``reconstruction`` (mean squared
-    error), ``psnr`` (dB), ``perplexity`` and ``usage`` of the codes over the last hundred steps or
-    so, and the optimiser's. With LPIPS ``perceptual``, its distance; with a discriminator
-    ``adversarial`` (the tokenizer's loss by it), ``adversarial_weight``, and those of
-    `Adversary.learn`.
+    error), ``psnr`` (dB), over the last hundred steps or so ``digit_perplexity`` and
+    ``digit_usage`` of a digit of a code in the mean, and ``perplexity`` and ``usage`` of whole
+    codes where there are at most 65,536; and the optimiser's. With LPIPS ``perceptual``, its
+    distance; with a discriminator ``adversarial`` (the tokenizer's loss by it),
+    ``adversarial_weight``, and those of `Adversary.learn`.
 
     Args:
         config: sizes and losses.
@@ -56,6 +55,7 @@ class TokenizerPhase:
         self.share = share
         self.batch_size = config.batch_size
         self.tokenizer = Tokenizer(config, task)
+        self._usage = Usage(config.quantizer.levels)
         looks, rival = config.perceptual, config.adversarial
         self._perceptual = None if looks is None else Perceptual(looks, task)
         self._adversary = None if rival is None else Adversary(rival, task.channels)
@@ -71,7 +71,7 @@ class TokenizerPhase:
         params = self.tokenizer.init(weights_key)
         rest: dict[str, Any] = {
             "codebook": self.config.quantizer.init(codebook_key),
-            "shares": jnp.full(self.tokenizer.size, 1.0 / self.tokenizer.size, jnp.float32),
+            "shares": self._usage.even(),
         }
         if self._perceptual is not None:
             rest["perceptual"] = self._perceptual.weights()
@@ -119,8 +119,7 @@ class TokenizerPhase:
         weights, opt_state, metrics = self.config.optimizer.update(
             grads, opt_state, weights, progress
         )
-        shares = histogram(codes, self.tokenizer.size)
-        shares = _MEMORY * state.rest["shares"] + (1.0 - _MEMORY) * shares
+        shares = self._usage.after(state.rest["shares"], codes)
         codebook = quantizer.update(codebook, z, codes, key)
         average = optim.ema(state.ema, weights, state.step, self.config.ema)
         if playing:
@@ -135,8 +134,7 @@ class TokenizerPhase:
         )
         return state, {
             **report,
-            "perplexity": perplexity(shares),
-            "usage": usage(shares),
+            **self._usage.metrics(shares),
             **metrics,
         }
 
