@@ -110,7 +110,7 @@ class TokenizerConfig:
         ValueError: if a size is below 1 or there is no stage.
     """
 
-    quantizer: FSQ | LFQ | VQ = dataclasses.field(default=FSQ(levels=(5, 5, 5, 5, 5)))
+    quantizer: FSQ | LFQ | VQ = dataclasses.field(default=FSQ(levels=(5,) * 8))
     patch: tuple[int, int, int] = (2, 4, 4)
     widths: tuple[int, ...] = (48, 128)
     blocks: tuple[int, ...] = (1, 1)
