@@ -79,6 +79,20 @@ class PriorPhase(abc.ABC, Generic[P]):
             codes, self.tokenizer.config.quantizer.levels
         )
 
+    def learned(
+        self, state: TrainState, video: Video
+    ) -> tuple[Codes, tuple[Float[Array, "R N F"], Int[Array, "R N G"]]]:
+        """Codes of the openings of all clips, and of the first R clips to their end."""
+        rows, expectation = self.config.continued, self.expectation
+        whole = self.codes(state, video[:rows])
+        begun = jax.tree.map(lambda x: x[:, : expectation.opening], whole)
+        if len(video) > rows:
+            others = video[rows:, : self.tokenizer.frames(expectation.steps)]
+            begun = jax.tree.map(
+                lambda *parts: jnp.concatenate(parts), begun, self.codes(state, others)
+            )
+        return begun, whole
+
     def stands_for(self, state: TrainState, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
         """What codes stand for, `Tokenizer.stands_for`."""
         return self.tokenizer.stands_for(state.rest["tokenizer"], codes)

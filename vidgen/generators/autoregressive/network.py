@@ -76,7 +76,8 @@ class CausalPrior(Prior):
         told: Float[Array, "B M F"],
         digits: Int[Array, "B M G"],
         prompt: Prompt,
-    ) -> Float[Array, "B M G L"]:
+        begin: int = 0,
+    ) -> Float[Array, "B M0 G L"]:
         """Logits of every digit given the codes and digits before it (teacher forcing).
 
         Args:
@@ -84,13 +85,14 @@ class CausalPrior(Prior):
                 (t, h, w); whole steps on the time axis.
             digits: of the same codes.
             prompt: the condition.
+            begin: of which code on they are asked for, M0 = M - begin.
         """
         B, M, _ = told.shape
         grid_of_codes = self.read(told).reshape(B, -1, *self.cells, self.nowhere_embed.shape[-1])
         around = surroundings(grid_of_codes, self.nowhere_embed.get_value()[0])
         x = self.join(around.reshape(B, M, -1)) + prompt.local[:, :M] + self.place_embed[None, :M]
         x = self.decoder(x, prompt.source, source_mask=prompt.mask, angles=self.angles[:M])
-        return self.head(x, digits)
+        return self.head(x[:, begin:], digits[:, begin:])
 
     def step(
         self,

@@ -37,15 +37,13 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         """One step on the cross-entropy of the clips' codes."""
         expectation, rows = self.expectation, slice(self.config.continued)
         condition = batch.condition.drop(key, text=self.config.drop_text, both=self.config.drop_all)
-        begun = self.codes(state, batch.video[:, : self.tokenizer.frames(expectation.steps)])
-        whole = self.codes(state, batch.video[rows])
+        begun, whole = self.learned(state, batch.video)
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
         expected = self.stands_for(state, expected)
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         drawn = ~decided(self.tokenizer, told)
-        later = drawn.at[:, : expectation.opening].set(False)
         exposing = functools.partial(
             exposed,
             config=self.config,
@@ -61,9 +59,9 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
             prompt = jax.tree.map(lambda x: x[len(asked) :], prompts)
             prompt = network.expecting(prompt, expected, expectation.opening)
             read = exposing(network, codes=begun, prompt=alone, drawn=asked, key=opening_key)
-            first = _examine(network, read, alone, asked)
+            first = _examine(network, read, alone, asked, 0)
             read = exposing(network, codes=whole, prompt=prompt, drawn=drawn, key=key)
-            rest = _examine(network, read, prompt, later)
+            rest = _examine(network, read, prompt, drawn, expectation.opening)
             nats, right, count = first + rest
             return nats / count, right / count
 
@@ -78,8 +76,9 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
 
 
 def _examine(
-    network: CausalPrior, codes: Codes, prompt: Prompt, asked: Bool[Array, "B M"]
+    network: CausalPrior, codes: Codes, prompt: Prompt, asked: Bool[Array, "B M"], begin: int
 ) -> Float[Array, "3"]:
-    """`tally` of the codes asked for."""
+    """`tally` of the codes asked for, of those from `begin` on."""
     told, digits = codes
-    return tally(network(told, digits, prompt), digits, asked)
+    logits = network(told, digits, prompt, begin)
+    return tally(logits, digits[:, begin:], asked[:, begin:])

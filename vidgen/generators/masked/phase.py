@@ -47,8 +47,7 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
         condition = batch.condition.drop(
             for_drop, text=self.config.drop_text, both=self.config.drop_all
         )
-        begun = self.codes(state, batch.video[:, : self.tokenizer.frames(expectation.steps)])
-        whole = self.codes(state, batch.video[rows])
+        begun, whole = self.learned(state, batch.video)
         told = jax.tree.map(lambda x: x[rows], condition)
         expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
         suggested = self.stands_for(state, expected)
@@ -61,9 +60,11 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
             network = self.network.bind(params)
             prompts = network.encode(alone.beside(told))
             prompt = jax.tree.map(lambda x: x[: len(first)], prompts)
-            sums = _examine(network, begun, first, prompt, None)
+            sums = _examine(network, begun, first, prompt, None, 0)
             prompt = jax.tree.map(lambda x: x[len(first) :], prompts)
-            nats, right, count = sums + _examine(network, whole, later, prompt, suggested)
+            nats, right, count = sums + _examine(
+                network, whole, later, prompt, suggested, expectation.opening
+            )
             return nats / count, right / count
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
@@ -82,8 +83,9 @@ def _examine(
     hidden: Bool[Array, "B M"],
     prompt: Prompt,
     suggested: Float[Array, "B M F"] | None,
+    begin: int,
 ) -> Float[Array, "3"]:
-    """`tally` of the hidden codes."""
+    """`tally` of the hidden codes, all of which come at `begin` or later."""
     told, digits = codes
-    logits = network.head(network(told, hidden, prompt, suggested), digits)
-    return tally(logits, digits, hidden)
+    x, digits = network(told, hidden, prompt, suggested)[:, begin:], digits[:, begin:]
+    return tally(network.head(x, digits), digits, hidden[:, begin:])
