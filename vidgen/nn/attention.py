@@ -200,7 +200,7 @@ class Attention(nnx.Module):
             query = rotate(query, angles)
         scores = jnp.einsum("bngf,bgfm->bgnm", query, cache.keys) / query.shape[-1] ** 0.5
         if seen is not None:
-            scores = jnp.where(seen[:, None, None], scores, -jnp.inf)
+            scores = jnp.where(seen[:, None, None], scores, jnp.finfo(scores.dtype).min)
         shares = jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(cache.values.dtype)
         y = jnp.einsum("bgnm,bgmf->bngf", shares, cache.values)
         return self.out(y.reshape(x.shape))
