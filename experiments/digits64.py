@@ -31,8 +31,8 @@ phase                      parameters  clips a step  TFLOP a step     state  wor
 =========================  ==========  ============  ============  ========  ==============  =======
 gan, adversarial                48.7M           128           2.4  0.59 GiB         5.1 GiB  301,704
 autoregressive, tokenizer        7.8M            64           1.9  0.09 GiB         6.7 GiB   76,435
-autoregressive, prior           42.0M            96           8.6  0.53 GiB          45 GiB   62,763
-masked, prior                   43.3M            96           8.8  0.55 GiB          40 GiB   61,259
+autoregressive, prior           42.0M            96           8.7  0.53 GiB        45.5 GiB   61,882
+masked, prior                   43.3M            96           8.9  0.54 GiB        40.5 GiB   60,668
 diffusion, opening              30.4M           256           3.2  0.34 GiB         9.9 GiB   78,094
 diffusion, denoiser             31.2M            64           8.0  0.37 GiB          30 GiB   54,298
 meanflow, denoiser              31.2M            64          13.2  0.49 GiB          30 GiB   16,413
