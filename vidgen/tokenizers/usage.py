@@ -35,9 +35,10 @@ class Usage:
 
     def even(self) -> Shares:
         """The shares at step 0: all alike."""
-        shares = {"digits": jnp.concatenate([jnp.full(n, 1.0 / n) for n in self.levels])}
+        digits = [jnp.full(n, 1.0 / n, jnp.float32) for n in self.levels]
+        shares = {"digits": jnp.concatenate(digits)}
         if self.size <= _COUNTED:
-            shares["codes"] = jnp.full(self.size, 1.0 / self.size)
+            shares["codes"] = jnp.full(self.size, 1.0 / self.size, jnp.float32)
         return shares
 
     def after(self, shares: Shares, codes: Int[Array, "*axes"]) -> Shares:
