@@ -258,3 +258,14 @@ def test_results_of_schema_1_are_read_without_what_they_did_not_have(make_compar
     folder.results.write_text(json.dumps({**data, "rows": [{"value": "much"}]}))
     with pytest.raises(FolderError, match="does not hold results"):
         read(folder)
+
+
+def test_trainings_on_different_devices_are_told_apart(make_comparison, tmp_path):
+    folder = make_comparison(tmp_path / "run")
+    assert not collect(folder).devices  # older folders do not say
+    for name, device in {"gan": "1 x cpu", "diffusion": "1 x NVIDIA H200"}.items():
+        price = folder.run(name, 0).price
+        write_json(price, {**read_json(price), "device": device})
+    found = collect(folder)
+    assert found.devices == {"1 x NVIDIA H200": ("diffusion",), "1 x cpu": ("gan",)}
+    assert any("1 x NVIDIA H200: diffusion; 1 x cpu: gan" in s for s in verdict(found).limits)

@@ -15,6 +15,7 @@ from vidgen.cli import main
 from vidgen.comparison import jobs
 from vidgen.comparison.rows import PRICES
 from vidgen.evaluation import ClipSet, psnr
+from vidgen.training import devices_here
 from vidgen.training.progress import Display
 
 RUNS = ("toy/seed-0", "toy-bright/seed-0", "copy-first-frame/seed-0")
@@ -63,6 +64,8 @@ def test_a_finished_comparison_leaves_everything_behind(undisturbed):
     assert all(row["value"] > 0.5 for row in real)
     toys = [r for r in rows if r["generator"] == "toy" and r["metric"] == "oracle_success"]
     assert all(row["value"] < 0.5 for row in toys)
+    told = json.loads((undisturbed / "results.json").read_text())["devices"]
+    assert told.keys() == {devices_here()}
 
 
 def test_what_a_tokenizer_leaves_of_real_clips_stands_apart_from_answers(undisturbed, tmp_path):

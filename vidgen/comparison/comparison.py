@@ -174,6 +174,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "summary": as_json(results.summary),
             "pairs": as_json(results.pairs),
             "trust": as_json(results.trust),
+            "devices": results.devices,
             "primary_metrics": list(PRIMARY_METRICS),
             "agreement": [dataclasses.asdict(pair) for pair in agreement(results)],
         },

@@ -41,6 +41,7 @@ from typing import Any
 from etils import epath
 
 from vidgen.atomic import replacing
+from vidgen.training import devices_here
 
 FOLDER_SCHEMA = 2
 """Version of the JSON files that are written here. What version 1 lacks is read as its default:
@@ -255,8 +256,6 @@ def read_json(path: epath.Path) -> dict[str, Any]:
 
 def surroundings() -> dict[str, Any]:
     """Versions, device and revision that a result was made with."""
-    import jax
-
     versions = {"python": platform.python_version()}
     for package in (
         "vidgen",
@@ -272,11 +271,9 @@ def surroundings() -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = "absent"
-    kind, platform_name = jax.devices()[0].device_kind, jax.devices()[0].platform
-    known = kind if kind == platform_name else f"{kind} ({platform_name})"
     return {
         "versions": versions,
-        "device": f"{len(jax.devices())} x {known}",
+        "device": devices_here(),
         "cores": os.cpu_count(),
         "machine": platform.platform(),
         "processor": _processor(),

@@ -37,6 +37,7 @@ from vidgen.training import (
     Trained,
     candidates_of,
     computing,
+    devices_here,
     release_freed_memory,
     restore,
     train,
@@ -202,7 +203,7 @@ def sample_answers(
         answers.save(path)
         # Last, since it says what was asked of the answers.
         price = parameters(params) | single | watch.rate()
-        write_json(run.price, {"asked": asked, **price})
+        write_json(run.price, {"asked": asked, "device": devices_here(), **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():
         through = setting.compiled(generator.reconstruct)

@@ -62,6 +62,12 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
     if failed:
         limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
+    if len(results.devices) > 1:
+        where = "; ".join(f"{device}: {', '.join(who)}" for device, who in results.devices.items())
+        limits.append(
+            f"Not all were trained and sampled on the same device ({where}): seconds compare only "
+            "within one."
+        )
     told = dict.fromkeys(metric for metric, prompts in MAIN if prompts == "all")
     for metric in told:
         why = untrusted(results, metric)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from vidgen.comparison import records
@@ -44,12 +45,15 @@ class Results:
         summary: the same over seeds.
         pairs: of generators on every metric, baselines left out; tested from five seeds on.
         trust: whether each metric orders the anchors.
+        devices: which generators were trained or sampled on each; empty for folders that are older
+            than this record.
     """
 
     rows: tuple[Row, ...]
     summary: tuple[Row, ...]
     pairs: tuple[Pair, ...] = ()
     trust: tuple[Trust, ...] = ()
+    devices: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def pick(
         self, metric: str, *, prompts: str = "all", share: float = 1.0, protocol: str = TEST
@@ -134,6 +138,7 @@ def collect(folder: ComparisonFolder) -> Results:
         summary=summary,
         pairs=pairs_of(rows, contestants, clips),
         trust=trust_of(summary),
+        devices=_devices(folder, contestants),
     )
 
 
@@ -157,6 +162,7 @@ def read(folder: ComparisonFolder) -> Results:
             summary=all_of(Row, "summary"),
             pairs=all_of(Pair, "pairs"),
             trust=all_of(Trust, "trust"),
+            devices={who: tuple(names) for who, names in data.get("devices", {}).items()},
         )
     except ValueError as error:
         raise FolderError(f"{folder.results} does not hold results: {error}") from error
@@ -186,6 +192,23 @@ def _read(
                 clips[*who, kept["metric"], kept["prompts"], protocol] = kept["values"]
     rows += _failures(folder, {(row.generator, row.seed, row.share) for row in rows})
     return [*(dataclasses.replace(row, protocol=protocol) for row in rows), *rebuilt], clips
+
+
+def _devices(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Which of the generators were trained or sampled on each device."""
+    found: dict[str, set[str]] = {}
+    for run in folder.runs():
+        _, generator, _, _ = of_run(run.path)
+        if generator not in names:
+            continue
+        told = []
+        if run.cost.exists():
+            told += [phase.device for phase in Cost.read(os.fspath(run.path)).phases.values()]
+        if run.price.exists():
+            told.append(read_json(run.price).get("device", ""))
+        for device in filter(None, told):
+            found.setdefault(device, set()).add(generator)
+    return {device: tuple(n for n in names if n in found[device]) for device in sorted(found)}
 
 
 def _failures(folder: ComparisonFolder, scored: set[tuple[str, int | None, float]]) -> list[Row]:

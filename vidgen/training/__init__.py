@@ -7,7 +7,7 @@ from vidgen.training.allocator import keep_freed_memory, release_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import CheckpointError
 from vidgen.training.config import TrainingConfig
-from vidgen.training.cost import Cost, PhaseCost
+from vidgen.training.cost import Cost, PhaseCost, devices_here
 from vidgen.training.estimate import Estimate, estimate
 from vidgen.training.fingerprint import FingerprintError
 from vidgen.training.flops import Flops, count
@@ -39,6 +39,7 @@ __all__ = [
     "check_device",
     "computing",
     "count",
+    "devices_here",
     "estimate",
     "keep_freed_memory",
     "read_metrics",

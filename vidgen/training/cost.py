@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from vidgen.types import SCHEMA_VERSION
 
 FILE = "cost.json"
@@ -32,6 +34,7 @@ class PhaseCost:
             against time.
         load_average: of the machine over the last minute, at the start and at the end; empty where
             the system does not tell.
+        device: the devices that computed, see `devices_here`; empty in older runs.
         resumed: how often the phase was taken up again.
         accepted: changes of configuration, data or code that were accepted on the way.
     """
@@ -46,6 +49,7 @@ class PhaseCost:
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     timeline: list[list[float | int]] = dataclasses.field(default_factory=list)
     load_average: list[float] = dataclasses.field(default_factory=list)
+    device: str = ""
     resumed: int = 0
     accepted: list[str] = dataclasses.field(default_factory=list)
 
@@ -134,3 +138,10 @@ def publish(path: Path, content: Mapping[str, Any]) -> None:
 def load_average() -> list[float]:
     """The machine's load over the last minute, or nothing where the system does not tell."""
     return [round(os.getloadavg()[0], 2)] if hasattr(os, "getloadavg") else []
+
+
+def devices_here() -> str:
+    """The devices that this process computes on, such as "1 x NVIDIA H200": what seconds are of."""
+    devices = jax.devices()
+    kind, platform = devices[0].device_kind, devices[0].platform
+    return f"{len(devices)} x {kind if kind == platform else f'{kind} ({platform})'}"

@@ -22,7 +22,7 @@ from vidgen.training.checkpoint import Checkpoints, Record
 from vidgen.training.clocks import Clocks
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import FILE as COST_FILE
-from vidgen.training.cost import Cost, PhaseCost, load_average
+from vidgen.training.cost import Cost, PhaseCost, devices_here, load_average
 from vidgen.training.interrupt import Interrupt
 from vidgen.training.loop import Run
 from vidgen.training.progress import Display
@@ -99,7 +99,11 @@ class _PhaseJob:
             self.checkpoints = Checkpoints(folder, keep=job.config.keep, say=job.say)
             stack.callback(self.checkpoints.close)
             self.record = self.checkpoints.newest
-        self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
+        self.cost = (
+            PhaseCost(device=devices_here())
+            if self.record is None
+            else self._cost_so_far(self.record)
+        )
         self.candidates = self._candidates()
         self.clocks.resume(self.cost.seconds)
         job.cost.phases[phase.name] = self.cost
