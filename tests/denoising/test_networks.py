@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import zlib
 
 import jax
@@ -84,10 +85,10 @@ class Drawn:
         batch = clips(task, 2)
         self.told = {
             "x": batch.video,
-            "t": jnp.array([0.3, 0.8]),
+            "t": jnp.linspace(0.2, 0.9, 2 * task.frames).reshape(2, -1),  # one a frame
             "condition": batch.condition,
             "moved": batch.video[::-1],
-            "interval": jnp.full(2, 0.1),
+            "interval": jnp.full((2, task.frames), 0.1),
         }
 
         def error(weights, told):
@@ -132,14 +133,24 @@ def test_what_one_clip_is_told_reaches_all_of_its_frames_and_no_other_clip(drawn
     changes = {
         "x": told["x"].at[0, 2, 3, 5].add(1.0),  # of one pixel, of which all frames learn
         "moved": told["moved"].at[0, 1, 9, 2].add(1.0),
-        "t": told["t"].at[0].add(0.1),
-        "interval": told["interval"].at[0].add(0.1),
+        "t": told["t"].at[0, 3].add(0.1),
+        "interval": told["interval"].at[0, 1].add(0.1),
         "condition": dataclasses.replace(told["condition"], text=text.at[0, 1].add(1.0)),
     }
     for name, change in changes.items():
         moved = np.abs(drawn(**{name: change}) - before).max(axis=(2, 3, 4))
         assert moved[0].min() > 1e-4, (name, moved)
         np.testing.assert_array_equal(moved[1], 0.0, name)
+
+
+def test_a_level_is_told_to_its_own_frame(drawn):
+    """Were frames not mixed, another level of one of them would reach it alone."""
+    values = [name for name in drawn.weights if re.search(r"attentions\.\d\.value\.kernel", name)]
+    assert values
+    apart = drawn.weights | {name: np.zeros_like(drawn.weights[name]) for name in values}
+    level = drawn.told["t"].at[0, 3].add(0.1)
+    moved = np.abs(drawn(apart, t=level) - drawn(apart)).max(axis=(2, 3, 4)) > 1e-4
+    np.testing.assert_array_equal(moved, [[False, False, False, True], [False] * 4])
 
 
 def test_hidden_words_leave_no_trace_and_places_are_told_apart(drawn):
@@ -199,7 +210,7 @@ def test_stills_are_learned_under_their_own_words_and_count_as_frames(drawn, mon
 
 def test_of_a_still_no_other_and_no_place_is_seen(drawn):
     """Its place is one of its own."""
-    alone = drawn.told | {"x": drawn.told["x"][:, :1], "moved": None}
+    alone = {name: drawn.told[name][:, :1] for name in ("x", "t", "interval")} | {"moved": None}
     alone["condition"] = unopened(drawn.told["condition"])
     seen = lambda weights, **changes: drawn.still(weights, alone | changes)  # noqa: E731
     before = seen(drawn.weights)

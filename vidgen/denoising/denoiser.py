@@ -46,32 +46,34 @@ class Denoiser(nnx.Module):
     def __call__(
         self,
         x: Video,
-        t: Float[Array, "B"],
+        t: Float[Array, "B *each"],
         condition: Condition,
         moved: Video | None = None,
-        interval: Float[Array, "B"] | None = None,
+        interval: Float[Array, "B *each"] | None = None,
     ) -> Video:
         """The prediction at noisy clips `x` and times `t` in [0, 1].
 
         Args:
             x: noisy clips; of one frame for a network that learns from single frames too.
-            t: their times.
+            t: their times, or [B T] those of their frames.
             condition: what is asked for.
             moved: the first frames and what becomes of them by motion compensation, where the task
                 has context frames. What moves in the later frames looks like them, and need not be
                 carried across frames by the network. A single frame has none.
-            interval: lengths of the intervals that end at `t`, 0 if None, for a network that is
-                told of them.
+            interval: lengths of the intervals that end at `t`, as many, 0 if None, for a network
+                that is told of them.
         """
         places = self.frame_embed
         if self.still_embed is not None and x.shape[1] == 1:
             # No place in a clip, and nothing that moved: what is shown of it is grey.
             places, moved = self.still_embed, jnp.zeros_like(x) if self.compensated else None
         seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
-        known = self.time_embed(t) + self.words(condition.text, condition.text_mask)
+        words = self.words(condition.text, condition.text_mask)
+        known = self.time_embed(t) + (words if t.ndim == 1 else words[:, None])
         if self.interval_embed is not None:
             known = known + self.interval_embed(jnp.zeros_like(t) if interval is None else interval)
-        steer = jax.nn.silu(known[:, None] + places.get_value()[None])
+        each = known[:, None] if t.ndim == 1 else known
+        steer = jax.nn.silu(each + places.get_value()[None])
         return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
 
     def _predict(
@@ -118,7 +120,7 @@ class Embedding(nnx.Module):
         self.first = nnx.Linear(_WAVES, width, rngs=rngs)
         self.second = nnx.Linear(width, width, kernel_init=last, rngs=rngs)
 
-    def __call__(self, t: Float[Array, "B"]) -> Float[Array, "B E"]:
+    def __call__(self, t: Float[Array, "*some"]) -> Float[Array, "*some E"]:
         waves = nn.sinusoids(self.frequency * t, _WAVES, longest=10.0 * self.frequency)
         return self.second(jax.nn.silu(self.first(waves)))
 

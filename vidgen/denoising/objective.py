@@ -22,9 +22,9 @@ Quantity = Literal["velocity", "x", "epsilon"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
-def wide(t: Float[Array, "B"]) -> Float[Array, "B 1 1 1 1"]:
-    """Times of clips, to stand beside clips [B T H W C]."""
-    return t[:, None, None, None, None]
+def wide(t: Float[Array, "B *each"]) -> Float[Array, "B each 1 1 1"]:
+    """Times of clips [B], or of their frames [B T], to stand beside clips [B T H W C]."""
+    return t.reshape(*t.shape, *(1,) * (5 - t.ndim))
 
 
 def convert(
