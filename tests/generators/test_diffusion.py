@@ -173,38 +173,44 @@ def _frames_apart(weights, frames):
 
 
 @pytest.fixture(scope="module")
-def denoiser(task):
-    """The network of a tiny denoiser, and random weights for it."""
+def frame_by_frame(task, clip):
+    """What a tiny denoiser of random weights, with no mixing of frames and nothing from the middle,
+    makes of clips: in it a frame is what is shown, told and steered in its place.
+    """
     network = nn.Network(lambda rngs: Hybrid(DiffusionConfig.tiny(), task, rngs=rngs))
-    return network, jax.jit(lambda key: shaken(network.init(key)))(jax.random.key(0))
-
-
-def test_the_moved_clip_is_shown_beside_the_noisy_one_frame_by_frame(denoiser, clip, task):
-    network, weights = denoiser
-    # With no mixing of frames and nothing from the middle, a frame is what is shown in its place.
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    lots = np.random.default_rng(7)
+    weights = {
+        name: jnp.asarray(lots.normal(scale=0.3, size=shape.shape), jnp.float32)
+        for name, shape in sorted(shapes.items())
+    }
     weights = _frames_apart(weights, task.frames)
-    predict = jax.jit(lambda moved: network.bind(weights)(clip, jnp.ones(2), prompts(task), moved))
-    moved = np.abs(predict(clip) - predict(clip.at[0, 2].add(1.0))).max(axis=(2, 3, 4)) > 1e-4
-    expected = np.zeros((2, task.frames), bool)
-    expected[0, 2] = True
-    np.testing.assert_array_equal(moved, expected)
+    told = {"weights": weights, "x": clip, "t": jnp.array([0.3, 0.8]), "moved": clip}
+    predict = jax.jit(
+        lambda weights, x, t, moved: network.bind(weights)(x, t, prompts(task), moved)
+    )
+    return told, lambda **changes: np.asarray(predict(**told | changes))
 
 
-def test_each_frame_is_steered_by_its_place(denoiser, clip, task):
-    network, weights = denoiser
-    # With no mixing of frames and nothing from the middle, a frame is what its own steer makes it.
-    weights = _frames_apart(weights, task.frames)
-    predict = jax.jit(lambda weights, x, t: network.bind(weights)(x, t, prompts(task), clip))
-    t = jnp.full((2,), 0.5)
-    before = predict(weights, clip, t)
-    places = weights["frame_embed"]
-    after = predict(weights | {"frame_embed": places.at[2].add(1.0)}, clip, t)
-    moved = np.abs(after - before).max(axis=(0, 2, 3, 4)) > 1e-4
-    np.testing.assert_array_equal(moved, [False, False, True, False])
+def test_a_frame_is_shown_what_moved_and_told_its_level_and_place_by_itself(frame_by_frame, task):
+    told, predict = frame_by_frame
+    before = predict()
+    each = jnp.tile(told["t"][:, None], (1, task.frames))
+    np.testing.assert_allclose(predict(t=each), before, atol=1e-5)
+    weights = told["weights"]
+    steered = weights | {"frame_embed": weights["frame_embed"].at[2].add(1.0)}
+    both, one = [False, False, True, False], [False] * 4
+    for changes, expected in (
+        ({"moved": told["moved"].at[0, 2].add(1.0)}, [both, one]),
+        ({"t": each.at[1, 2].set(0.1)}, [one, both]),
+        ({"weights": steered}, [both, both]),
+    ):
+        moved = np.abs(predict(**changes) - before).max(axis=(2, 3, 4)) > 1e-4
+        np.testing.assert_array_equal(moved, expected, err_msg=str(list(changes)))
     # The same pictures in other places are told apart.
-    still = jnp.repeat(clip[1:, :1], task.frames, axis=1)
-    shown = predict(weights, jnp.repeat(still, 2, axis=0), t)[1]
-    assert float(jnp.abs(shown[2] - shown[3]).max()) > 1e-3
+    still = jnp.repeat(told["x"][:, :1], task.frames, axis=1)
+    shown = predict(x=still, moved=still)
+    assert np.abs(shown[:, 2] - shown[:, 3]).max() > 1e-3
 
 
 @pytest.mark.parametrize("count", [0, 2])
@@ -233,33 +239,14 @@ def test_any_number_of_context_frames(task, random_weights, count):
         np.testing.assert_array_equal(moved, [[False, True, True, True], [False] * 4])
 
 
-def test_a_clip_goes_on_from_the_opening_that_was_drawn(task, random_weights):
-    diffusion = Diffusion(DiffusionConfig.tiny(), task)
-    motion, opening, denoiser = (phase.name for phase in diffusion.phases())
-    assert (motion, opening, denoiser) == ("motion", "opening", "denoiser")
-
-    params = random_weights(diffusion)
-
-    @jax.jit
-    def sample(scale):
-        scaled = params | {opening: jax.tree.map(lambda leaf: scale * leaf, params[opening])}
-        keys = jax.random.split(jax.random.key(1), 2)
-        return diffusion.sample(scaled, prompts(task), keys, DiffusionSampler(steps=2))
-
-    moved = np.abs(sample(1.0) - sample(0.5)).max(axis=(2, 3, 4)) > 1e-4
-    # The first clip is given its first frame; of the second another opening changes everything.
-    np.testing.assert_array_equal(moved, [[False] * task.frames, [True] * task.frames])
-
-
 def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip):
     """The head starts at zero, so the first loss is known in closed form."""
     config = dataclasses.replace(DiffusionConfig.tiny(), attention="factorised")
-    motion, _, phase = Diffusion(config, task).phases()
-    earlier = {"motion": jax.eval_shape(motion.network.init, jax.random.key(0))}
-    state = jax.eval_shape(phase.init, jax.random.key(0), earlier)
-    params = {name: jnp.zeros(leaf.shape) for name, leaf in state.params.items()}
-    key, condition = jax.random.key(3), prompts(task)
-    loss = phase._loss(params, clip, condition, clip, key)
+    _, _, phase = Diffusion(config, task).phases()
+    params = jax.eval_shape(phase._network.init, jax.random.key(0))
+    params = {name: np.zeros(leaf.shape, np.float32) for name, leaf in params.items()}
+    key = jax.random.key(3)
+    loss = jax.jit(phase._loss)(params, clip, prompts(task), clip, key)
     for_time, for_noise = jax.random.split(key)
     path = process_of(config, task)
     t = path.draw(for_time, 2)[:, None, None, None, None]

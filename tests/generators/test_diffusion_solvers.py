@@ -153,7 +153,7 @@ def test_steps_outside_the_interval_cost_one_pass_and_an_interval_does_not_recom
 def test_openings_have_an_interval_of_their_own(task, random_weights, monkeypatch):
     seen = []
 
-    def drawing(told, process, shape, condition, keys, sampler):
+    def drawing(told, process, shape, condition, keys, sampler, known=None):
         seen.append((sampler.guidance, sampler.guidance_interval))
         return jnp.zeros((len(keys), *shape))
 
@@ -174,22 +174,22 @@ def test_openings_have_an_interval_of_their_own(task, random_weights, monkeypatc
 def test_what_was_recorded_before_these_options_still_says_the_same():
     for kind in (DiffusionConfig, DiffusionSampler):
         recorded = records.encode(kind())
-        new = {"loss", "min_snr", "shift"}
+        new = {"loss", "min_snr", "shift", "frame_levels", "history", "history_noise", "lag"}
         new |= {
             f"{name}_{end}" for name in ("guidance", "opening_guidance") for end in ("low", "high")
         }
         assert not new & set(recorded)
         assert records.decode(kind, recorded) == kind()
     config = DiffusionConfig(noise="shifted", shift="resolution", loss="x", min_snr=5.0)
-    sampler = DiffusionSampler(method="dpmpp_2m", guidance_low=0.2)
+    sampler = DiffusionSampler(method="dpmpp_2m", guidance_low=0.2, lag=2)
     for value in (config, sampler, dataclasses.replace(config, shift=3.0)):
         assert records.decode(type(value), records.encode(value)) == value
 
 
 def test_options_can_be_set_by_hand(task):
-    changes = {"method": "dpmpp_2m", "guidance_low": "0.2"}
+    changes = {"method": "dpmpp_2m", "guidance_low": "0.2", "history": "3"}
     found = overrides.sampler_changes(Diffusion(DiffusionConfig.tiny(), task), changes)
-    assert found == {"method": "dpmpp_2m", "guidance_low": 0.2}
+    assert found == {"method": "dpmpp_2m", "guidance_low": 0.2, "history": 3}
     config = DiffusionConfig.tiny()
     small = Experiment(
         name="small", task=task, generators={"diffusion": config}, budget=Budget(1, "steps")

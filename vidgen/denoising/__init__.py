@@ -2,6 +2,7 @@
 
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.forcing import Forcing
 from vidgen.denoising.network_config import DiTConfig, UNetConfig
 from vidgen.denoising.objective import Quantity, convert, min_snr_weight, wide
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
@@ -15,6 +16,7 @@ __all__ = [
     "DenoisingPhase",
     "DiTConfig",
     "Flow",
+    "Forcing",
     "Gaussian",
     "Process",
     "Quantity",

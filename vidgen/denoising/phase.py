@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from vidgen import nn
 from vidgen.contract import Key, TrainState
 from vidgen.denoising.denoiser import Denoiser
+from vidgen.denoising.forcing import Forcing
 from vidgen.denoising.objective import convert, min_snr_weight, wide
 from vidgen.denoising.process import Process
 from vidgen.denoising.stage import Stage
@@ -73,14 +74,23 @@ class DenoisingPhase(StagePhase):
         stage: what is learned, from what, and how.
         network: the denoiser.
         process: the path it walks.
+        forcing: levels of noise of their own for all frames; None for one of a clip. The loss is
+            still a mean over all frames after those that are given, of which those of a history
+            count as 0.
 
     References: denoising: Lipman et al., "Flow matching for generative modeling" (2023); clips and
     single frames together: Ho et al., "Video diffusion models" (2022), section 3.
     """
 
-    def __init__(self, stage: Stage, network: nn.Network[Denoiser], process: Process) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        network: nn.Network[Denoiser],
+        process: Process,
+        forcing: Forcing | None = None,
+    ) -> None:
         super().__init__(stage, network)
-        self._process, self._stills = process, stage.stills
+        self._process, self._stills, self._forcing = process, stage.stills, forcing
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
@@ -113,7 +123,7 @@ class DenoisingPhase(StagePhase):
         process, config = self._process, self._config
         for_time, for_noise = jax.random.split(key)
         known = condition.context.shape[1]
-        t = process.draw(for_time, len(clip))
+        t, learned = self._levels(for_time, clip, known)
         noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
         at = wide(t)
         a, b = process.level(at)
@@ -136,4 +146,15 @@ class DenoisingPhase(StagePhase):
         error = jnp.square(predicted - target)
         if config.min_snr is not None:
             error = min_snr_weight(process, config.loss, at, config.min_snr) * error
+        if learned is not None:
+            error = jnp.where(learned[..., None, None, None], error, 0.0)
         return error[:, known:].mean()
+
+    def _levels(
+        self, key: Key, clip: Video, given: int
+    ) -> tuple[Float[Array, "B *each"], Bool[Array, "B T"] | None]:
+        """A level for every clip, or for every frame and whether it is learned."""
+        count, frames = clip.shape[:2]
+        if self._forcing is None:
+            return self._process.draw(key, count), None
+        return self._forcing.draw(self._process, key, count, frames, given)

@@ -10,10 +10,25 @@ import jax
 from jaxtyping import Array, Float
 
 from vidgen.contract import Card, Key, Phase
-from vidgen.denoising import Cascade, Denoiser, DenoisingPhase, convert, opened, unopened, wide
-from vidgen.generators.diffusion.config import DiffusionConfig, DiffusionSampler, process_of
+from vidgen.denoising import (
+    Cascade,
+    Denoiser,
+    DenoisingPhase,
+    begun,
+    convert,
+    opened,
+    unopened,
+    wide,
+)
+from vidgen.generators.diffusion.config import (
+    DiffusionConfig,
+    DiffusionSampler,
+    forcing_of,
+    process_of,
+)
 from vidgen.generators.diffusion.sampling import draw
 from vidgen.generators.diffusion.solvers import Velocity
+from vidgen.generators.diffusion.window import Known, slide
 from vidgen.registry import register
 from vidgen.types import Condition, Params, Task, Video
 
@@ -24,7 +39,8 @@ __all__ = ["Diffusion", "DiffusionConfig", "DiffusionSampler"]
 class Diffusion:
     """Denoisers with space-time attention, trained by flow matching or Gaussian diffusion.
 
-    A clip is drawn in two stages, see `vidgen.denoising.Cascade`.
+    A clip is drawn in two stages, see `vidgen.denoising.Cascade`. With a level of noise for each
+    frame (`DiffusionConfig.frame_levels`) it also has a rollout of its own, to clips of any length.
     """
 
     card: ClassVar[Card] = Card(
@@ -41,7 +57,10 @@ class Diffusion:
     )
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
-        self._config = config
+        self._config, self._forcing = config, forcing_of(config)
+        if self._forcing is not None:
+            # Having the method says that it can (`vidgen.contract.RollsOut`).
+            self.rollout = self._rollout
         self._process = process_of(config, task)
         self._begin = process_of(
             dataclasses.replace(config, time_mean=config.opening_time_mean), task
@@ -54,7 +73,7 @@ class Diffusion:
         """Motion compensation, the denoiser of openings, and that of clips."""
         cascade = self._cascade
         opening = DenoisingPhase(cascade.opening, self._opening, self._begin)
-        clips = DenoisingPhase(cascade.clips, self._network, self._process)
+        clips = DenoisingPhase(cascade.clips, self._network, self._process, self._forcing)
         return [cascade.motion, opening, clips]
 
     def sample(
@@ -64,21 +83,23 @@ class Diffusion:
         keys: Key,
         sampler: DiffusionSampler | None = None,
     ) -> Video:
-        """See `vidgen.contract.Generator.sample`; `sampler` is a `DiffusionSampler`."""
-        sampler = sampler or DiffusionSampler()
-        opening, clips, compensate = (
-            self._cascade.opening,
-            self._cascade.clips,
-            self._cascade.motion,
-        )
-        begun = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+        """See `vidgen.contract.Generator.sample`; `sampler` is a `DiffusionSampler`.
+
+        Raises:
+            ValueError: if the sampler asks for what needs levels of frames, and they are shared.
+        """
+        sampler, opening = sampler or DiffusionSampler(), self._cascade.opening
+        asked = sampler.lag or None, sampler.history, sampler.history_noise
+        if self._forcing is None and any(value is not None for value in asked):
+            raise ValueError("lag, history and history_noise need frame_levels=independent")
+        for_opening = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         beginner = self._opening.bind(params[opening.name])
         drawn = draw(
             lambda condition: self._velocity(beginner, condition, None),
             self._process,
             opening.task.video_shape,
             unopened(condition),
-            begun,
+            for_opening,
             dataclasses.replace(
                 sampler,
                 guidance=sampler.opening_guidance,
@@ -87,16 +108,54 @@ class Diffusion:
             ),
         )
         condition = opened(condition, drawn)
+        known = None if self._forcing is None else Known(condition.context)
+        return self._clip(params, condition, keys, sampler, known)
+
+    def _rollout(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        frames: int,
+        sampler: DiffusionSampler | None = None,
+    ) -> Video:
+        """See `vidgen.contract.RollsOut.rollout`; the first T frames are what `sample` draws.
+
+        Raises:
+            ValueError: if the history is shorter than what begins a clip, or leaves no frame.
+        """
+        sampler, task = sampler or DiffusionSampler(), self._cascade.clips.task
+        T, K = task.frames, task.context_frames
+        history = max(T // 2, K) if sampler.history is None else sampler.history
+        if not K <= history < T:
+            raise ValueError(f"a window of {T} frames knows {K} to {T - 1} of them, got {history}")
+
+        def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
+            known = Known(last, sampler.history_noise)
+            return self._clip(params, begun(condition, last[:, :K]), keys, sampler, known)
+
+        return slide(self.sample(params, condition, keys, sampler), keys, frames, history, go_on)
+
+    def _clip(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        sampler: DiffusionSampler,
+        known: Known | None,
+    ) -> Video:
+        """Clips that go on from their opening, or from all that is known of them."""
+        clips, compensate = self._cascade.clips, self._cascade.motion
         denoiser = self._network.bind(params[clips.name])
         motion = compensate.network.bind(params[compensate.name])
 
         def told(condition: Condition) -> Velocity:
             return self._velocity(denoiser, condition, motion(condition.context, condition))
 
-        return draw(told, self._process, clips.task.video_shape, condition, keys, sampler)
+        return draw(told, self._process, clips.task.video_shape, condition, keys, sampler, known)
 
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
-        def velocity(x: Video, t: Float[Array, "B"]) -> Video:
+        def velocity(x: Video, t: Float[Array, "B *each"]) -> Video:
             predicted = denoiser(x, t, condition, moved)
             given = self._config.prediction
             return convert(self._process, x, predicted, wide(t), given=given, wanted="velocity")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import jax
 
-from vidgen.denoising import DenoisingConfig, Flow, Gaussian, Process
+from vidgen.denoising import DenoisingConfig, Flow, Forcing, Gaussian, Process
 from vidgen.types import ADDED_LATER, Task
 
 Interval = tuple[Any, Any]
@@ -35,12 +35,20 @@ class DiffusionConfig(DenoisingConfig):
             is then shifted by 2 log(64 / side); flow times move as `vidgen.denoising.Flow.shifted`
             says, in training and in sampling. None is 1, but for ``shifted``, where it is
             ``resolution``.
+        frame_levels: ``shared``, one level of noise for all frames of a clip, or ``independent``,
+            one for each: diffusion forcing, by which the generator has a rollout of its own, to
+            clips of any length, see `vidgen.generators.diffusion.window`. The levels of openings
+            are always shared. Tokens of a ``dit`` must not span frames.
+        history_noise: with ``independent`` levels, the highest at which training shows the first
+            frames that a clip goes on from, see `vidgen.denoising.Forcing`.
 
     Raises:
-        ValueError: if there is no such process or schedule, or the shift is not positive.
+        ValueError: if there is no such process, schedule or kind of levels, the shift is not
+            positive, or the history's noise is no level.
 
     References: Hoogeboom et al., "simple diffusion" (2023), section 3.1; Esser et al., "Scaling
-    rectified flow transformers for high-resolution image synthesis" (2024), equation 23.
+    rectified flow transformers for high-resolution image synthesis" (2024), equation 23; Chen et
+    al., "Diffusion forcing: next-token prediction meets full-sequence diffusion" (2024).
     """
 
     process: Literal["flow", "gaussian"] = "flow"
@@ -49,12 +57,17 @@ class DiffusionConfig(DenoisingConfig):
     shift: float | Literal["resolution"] | None = dataclasses.field(
         default=None, metadata=ADDED_LATER
     )
+    frame_levels: Literal["shared", "independent"] = dataclasses.field(
+        default="shared", metadata=ADDED_LATER
+    )
+    history_noise: float = dataclasses.field(default=0.1, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, allowed in {
             "process": ("flow", "gaussian"),
             "noise": ("cosine", "linear", "shifted"),
+            "frame_levels": ("shared", "independent"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
@@ -63,6 +76,8 @@ class DiffusionConfig(DenoisingConfig):
                 raise ValueError(f"shift must be a number or 'resolution', got {self.shift!r}")
         elif self.shift is not None and self.shift <= 0:
             raise ValueError(f"shift must be above 0, got {self.shift}")
+        if not 0.0 <= self.history_noise <= 1.0:
+            raise ValueError(f"history_noise must lie in [0, 1], got {self.history_noise}")
 
 
 def process_of(config: DiffusionConfig, task: Task) -> Process:
@@ -75,6 +90,22 @@ def process_of(config: DiffusionConfig, task: Task) -> Process:
     if gaussian:
         return Gaussian(config.noise, config.timesteps, shift=shift)
     return Flow(config.time_mean, config.time_std, shift=shift)
+
+
+def forcing_of(config: DiffusionConfig) -> Forcing | None:
+    """How the levels of a clip's frames are drawn in training; None where they are shared.
+
+    Raises:
+        ValueError: if the network cannot be told a level of each frame.
+    """
+    if config.frame_levels == "shared":
+        return None
+    if config.network == "dit" and config.dit.temporal_patch > 1:
+        raise ValueError(
+            f"frame_levels=independent: tokens of {config.dit.temporal_patch} frames have one "
+            "level of noise; choose dit.temporal_patch=1"
+        )
+    return Forcing(history_noise=config.history_noise)
 
 
 @jax.tree_util.register_dataclass
@@ -98,9 +129,18 @@ class DiffusionSampler:
         opening_guidance_high: as `guidance_high`, for openings.
         curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
             noise. Traced.
+        history: of a rollout by ``independent`` levels of frames, how many of the last frames a
+            window knows; None for half of a clip, and at least as many as begin one. Static.
+        history_noise: level of the noise that they are shown with, None for none, up to the
+            config's: with a little, what a draw got wrong is less believed by the next. Traced;
+            that it is None is static.
+        lag: steps by which every frame follows the one before it, in rollouts and in clips of the
+            task's length, which adds `lag` network passes a frame after the first that is drawn:
+            0 draws them at once, `steps` one by one. Static.
 
     Raises:
-        ValueError: if there is no step, or guidance would end below its beginning.
+        ValueError: if there is no step, guidance would end below its beginning, the history has no
+            frame, its noise is no level, or the lag is negative.
 
     References: guidance: Ho & Salimans (2022); its interval: Kynkäänniemi et al. (2024); what walks
     the path: `vidgen.generators.diffusion.solvers.walk`.
@@ -117,10 +157,20 @@ class DiffusionSampler:
     opening_guidance_low: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     opening_guidance_high: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     curve: Any = 2.0
+    history: int | None = dataclasses.field(default=None, metadata={"static": True, **ADDED_LATER})
+    history_noise: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    lag: int = dataclasses.field(default=0, metadata={"static": True, **ADDED_LATER})
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.history is not None and self.history < 1:
+            raise ValueError(f"history must be at least 1, got {self.history}")
+        if self.lag < 0:
+            raise ValueError(f"lag must not be negative, got {self.lag}")
+        match self.history_noise:
+            case int() | float() as level if not 0.0 <= level <= 1.0:
+                raise ValueError(f"history_noise must lie in [0, 1], got {level}")
         for name in ("guidance", "opening_guidance"):
             match getattr(self, f"{name}_low"), getattr(self, f"{name}_high"):
                 case (int() | float() as low, int() | float() as high) if low > high:

@@ -12,6 +12,7 @@ from vidgen.contract import Key
 from vidgen.denoising import Process, wide
 from vidgen.generators.diffusion.config import DiffusionSampler, Interval
 from vidgen.generators.diffusion.solvers import Velocity, walk
+from vidgen.generators.diffusion.window import Known, begin
 from vidgen.types import Condition, Video
 
 
@@ -42,7 +43,7 @@ def guided(
     hidden = condition.keep(text=False)
     predict = told(condition.beside(hidden))
 
-    def pushed(x: Video, t: Float[Array, "B"], weight: Float[Array, "..."]) -> Video:
+    def pushed(x: Video, t: Float[Array, "B *each"], weight: Float[Array, "..."]) -> Video:
         twice = predict(jnp.concatenate([x, x]), jnp.concatenate([t, t]))
         asked, unasked = jnp.split(twice, 2)
         return unasked + weight * (asked - unasked)
@@ -51,7 +52,7 @@ def guided(
         return lambda x, t: pushed(x, t, weight)
     (low, high), asked = interval, told(condition)
 
-    def limited(x: Video, t: Float[Array, "B"]) -> Video:
+    def limited(x: Video, t: Float[Array, "B *each"]) -> Video:
         inside = (low <= t) & (t <= high)
         return jax.lax.cond(
             inside.any(),
@@ -69,6 +70,7 @@ def draw(
     condition: Condition,
     keys: Key,
     sampler: DiffusionSampler,
+    known: Known | None = None,
 ) -> Video:
     """One clip for each row of the condition, given frames included.
 
@@ -79,6 +81,8 @@ def draw(
         condition: B prompts.
         keys: [B] PRNG keys.
         sampler: method, steps, guidance.
+        known: the history of every clip, for a network that is told a level of each frame; it is
+            returned as it came. None for one that is told a level of all.
 
     Raises:
         ValueError: if the method cannot walk this path.
@@ -98,7 +102,11 @@ def draw(
         return jax.vmap(draw_one)(keys)
 
     start = noise(jnp.zeros((), jnp.int32))
+    if known is not None:
+        start, levels = begin(known, process, start, levels, sampler.lag)
     x = jnp.clip(walk(velocity, process, start, levels, method, noise), -1.0, 1.0)
+    if known is not None:
+        x = jnp.concatenate([known.frames, x[:, known.frames.shape[1] :]], axis=1)
     K = condition.context.shape[1]
     given = condition.context_mask[:, :, None, None, None]
     return jnp.concatenate([jnp.where(given, condition.context, x[:, :K]), x[:, K:]], axis=1)

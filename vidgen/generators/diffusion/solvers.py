@@ -8,18 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vidgen.denoising import Process
+from vidgen.denoising import Process, wide
 from vidgen.types import Video
 
-Velocity = Callable[[Video, Float[Array, "B"]], Video]
-"""The network's velocity at clips and times."""
+Velocity = Callable[[Video, Float[Array, "B *each"]], Video]
+"""The network's velocity at clips and their times, or [B T] those of their frames."""
 
 
 def walk(
     velocity: Velocity,
     process: Process,
     start: Video,
-    levels: Float[Array, "levels"],
+    levels: Float[Array, "levels *each"],
     method: str,
     noise: Callable[[Array], Video],
 ) -> Video:
@@ -29,7 +29,8 @@ def walk(
         velocity: of the path, as the network knows it.
         process: the path.
         start: clips at the first level.
-        levels: times that fall to 0, one more than steps.
+        levels: times that fall to 0, one more than steps; [S + 1, T] where each frame has some of
+            its own, which a step that does not lower its level leaves as it is.
         method: one of the process's.
         noise: of a step by its number from 1 on, what DDPM adds.
 
@@ -38,20 +39,24 @@ def walk(
     "DPM-Solver++: fast solver for guided sampling of diffusion probabilistic models" (2022),
     algorithm 2, from the clips that the network predicts, kept in range as a known one is.
     """
+    each = levels.ndim == 2
 
-    def times(level: Array) -> Float[Array, "B"]:
-        return jnp.broadcast_to(level, (len(start),))
+    def times(level: Array) -> Float[Array, "B *each"]:
+        return jnp.broadcast_to(level, (len(start), *level.shape))
+
+    def beside(level: Array) -> Array:
+        return wide(level[None]) if each else level
 
     def advance(carry: tuple[Video, Video | None], step: Array) -> tuple[tuple, None]:
         x, before = carry
-        earlier, now, then = (levels[n] for n in (jnp.maximum(step - 1, 0), step, step + 1))
-        v = velocity(x, times(now))
+        earlier, now, then = (beside(levels[n]) for n in (jnp.maximum(step - 1, 0), step, step + 1))
+        v = velocity(x, times(levels[step]))
         match method:
             case "euler":
                 y = x + (then - now) * v
             case "heun":
                 y = x + (then - now) * v
-                after = velocity(y, times(then))
+                after = velocity(y, times(levels[step + 1]))
                 y = jnp.where(then <= 0.0, y, x + (then - now) * 0.5 * (v + after))
             case "ddim":
                 clip, eps = process.split(x, v, now)
@@ -64,7 +69,7 @@ def walk(
                 before = clip
             case _:
                 y = _ancestral(process, x, v, now, then, noise(step + 1))
-        return (y, before), None
+        return (jnp.where(then < now, y, x) if each else y, before), None
 
     before = jnp.zeros_like(start) if method == "dpmpp_2m" else None
     (x, _), _ = jax.lax.scan(advance, (start, before), jnp.arange(len(levels) - 1))
