@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vidgen.contract import RollsOut
-from vidgen.denoising import DiTConfig, Flow, Forcing, Gaussian
+from vidgen.denoising import DiTConfig, Flow, Forcing, Gaussian, unopened
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.generators.diffusion.sampling import draw
 from vidgen.generators.diffusion.solvers import walk
@@ -202,6 +202,47 @@ def test_a_rollout_begins_with_the_sample_and_goes_on_from_its_opening(task, ran
         np.testing.assert_array_equal(moved[1 - reached], 0.0)
 
 
+@pytest.mark.parametrize("told_on", [True, False])
+def test_windows_are_told_the_sentence_or_see_alone(task, random_weights, monkeypatch, told_on):
+    seen = []
+
+    def drawing(told, process, shape, condition, keys, sampler, known=None):
+        history = None if known is None else (known.frames.shape[1], known.level)
+        seen.append((bool(np.asarray(condition.text_mask).all()), sampler.guidance, history))
+        return jnp.zeros((len(keys), *shape))
+
+    monkeypatch.setattr("vidgen.generators.diffusion.draw", drawing)
+    generator = Diffusion(FORCED, task)
+    sampler = DiffusionSampler(
+        guidance=3.0, opening_guidance=4.0, history_noise=0.05, rollout_text=told_on
+    )
+    keys = jax.random.split(jax.random.key(0), 2)
+    video = generator.rollout(random_weights(generator), prompts(task, 2), keys, 9, sampler)
+    assert video.shape == (2, 9, *task.video_shape[1:])
+    # The opening, the clip, and the one window that is traced for all the others.
+    window = (told_on, 3.0 if told_on else None, (2, 0.05))
+    assert seen == [(True, 4.0, None), (True, 3.0, (1, None)), window]
+
+
+@pytest.mark.parametrize("network", ["unet", "dit"])
+def test_other_networks_learn_from_stills_too_and_roll_out(task, network):
+    """Traced and not compiled: shapes are what could go wrong."""
+    one = dataclasses.replace(FORCED.dit, temporal_patch=1)
+    config = dataclasses.replace(FORCED, network=network, joint_images=True, dit=one)
+    generator = Diffusion(config, dataclasses.replace(task, images=2))
+    motion, opening, clips = generator.phases()
+    networks = {"motion": motion.network, "opening": opening._network, "denoiser": clips._network}
+    key = jax.random.key(0)
+    params = {name: jax.eval_shape(net.init, key) for name, net in networks.items()}
+    told, still = prompts(task, 2), jnp.zeros((2, 1, *task.video_shape[1:]))
+    loss = lambda weights: clips._loss(weights, still, unopened(told), None, key)  # noqa: E731
+    assert jax.eval_shape(loss, params["denoiser"]).shape == ()
+    sampler = DiffusionSampler(guidance=None, opening_guidance=None)
+    roll = lambda params, keys: generator.rollout(params, told, keys, 7, sampler)  # noqa: E731
+    longer = jax.eval_shape(roll, params, jax.random.split(key, 2))
+    assert longer.shape == (2, 7, *task.video_shape[1:])
+
+
 def test_who_rolls_out_and_what_cannot_be_asked_for(task):
     shared, generator = Diffusion(DiffusionConfig.tiny(), task), Diffusion(FORCED, task)
     assert isinstance(generator, RollsOut)
@@ -209,7 +250,7 @@ def test_who_rolls_out_and_what_cannot_be_asked_for(task):
     told, keys = prompts(task, 2), jax.random.split(jax.random.key(1), 2)
     with pytest.raises(ValueError, match="a window of 4 frames knows 1 to 3 of them, got 4"):
         generator.rollout({}, told, keys, 7, DiffusionSampler(history=4))
-    for asked in ({"lag": 1}, {"history": 2}, {"history_noise": 0.0}):
+    for asked in ({"lag": 1}, {"history": 2}, {"history_noise": 0.0}, {"rollout_text": False}):
         with pytest.raises(ValueError, match="need frame_levels=independent"):
             shared.sample({}, told, keys, DiffusionSampler(**asked))
     spans = dataclasses.replace(FORCED, network="dit", dit=DiTConfig(temporal_patch=2))

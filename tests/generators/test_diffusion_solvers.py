@@ -174,7 +174,8 @@ def test_openings_have_an_interval_of_their_own(task, random_weights, monkeypatc
 def test_what_was_recorded_before_these_options_still_says_the_same():
     for kind in (DiffusionConfig, DiffusionSampler):
         recorded = records.encode(kind())
-        new = {"loss", "min_snr", "shift", "frame_levels", "history", "history_noise", "lag"}
+        new = {"loss", "min_snr", "shift", "frame_levels"}
+        new |= {"history", "history_noise", "rollout_text", "lag"}
         new |= {
             f"{name}_{end}" for name in ("guidance", "opening_guidance") for end in ("low", "high")
         }
@@ -187,9 +188,14 @@ def test_what_was_recorded_before_these_options_still_says_the_same():
 
 
 def test_options_can_be_set_by_hand(task):
-    changes = {"method": "dpmpp_2m", "guidance_low": "0.2", "history": "3"}
+    changes = {"method": "dpmpp_2m", "guidance_low": "0.2", "history": "3", "rollout_text": "false"}
     found = overrides.sampler_changes(Diffusion(DiffusionConfig.tiny(), task), changes)
-    assert found == {"method": "dpmpp_2m", "guidance_low": 0.2, "history": 3}
+    assert found == {
+        "method": "dpmpp_2m",
+        "guidance_low": 0.2,
+        "history": 3,
+        "rollout_text": False,
+    }
     config = DiffusionConfig.tiny()
     small = Experiment(
         name="small", task=task, generators={"diffusion": config}, budget=Budget(1, "steps")

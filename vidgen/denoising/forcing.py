@@ -27,7 +27,7 @@ class Forcing:
 
     References: Chen et al., "Diffusion forcing: next-token prediction meets full-sequence
     diffusion" (2024), algorithm 1; histories of any length: Song et al., "History-guided video
-    diffusion" (2025), section 3.
+    diffusion" (2025).
     """
 
     history_noise: float

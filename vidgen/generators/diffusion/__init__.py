@@ -89,9 +89,11 @@ class Diffusion:
             ValueError: if the sampler asks for what needs levels of frames, and they are shared.
         """
         sampler, opening = sampler or DiffusionSampler(), self._cascade.opening
-        asked = sampler.lag or None, sampler.history, sampler.history_noise
-        if self._forcing is None and any(value is not None for value in asked):
-            raise ValueError("lag, history and history_noise need frame_levels=independent")
+        asked = sampler.history is not None, sampler.history_noise is not None, sampler.lag > 0
+        if self._forcing is None and (any(asked) or not sampler.rollout_text):
+            raise ValueError(
+                "history, history_noise, rollout_text and lag need frame_levels=independent"
+            )
         for_opening = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         beginner = self._opening.bind(params[opening.name])
         drawn = draw(
@@ -129,12 +131,15 @@ class Diffusion:
         history = max(T // 2, K) if sampler.history is None else sampler.history
         if not K <= history < T:
             raise ValueError(f"a window of {T} frames knows {K} to {T - 1} of them, got {history}")
+        clip, later = self.sample(params, condition, keys, sampler), sampler
+        if not sampler.rollout_text:
+            condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 
         def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
             known = Known(last, sampler.history_noise)
-            return self._clip(params, begun(condition, last[:, :K]), keys, sampler, known)
+            return self._clip(params, begun(condition, last[:, :K]), keys, later, known)
 
-        return slide(self.sample(params, condition, keys, sampler), keys, frames, history, go_on)
+        return slide(clip, keys, frames, history, go_on)
 
     def _clip(
         self,

@@ -37,8 +37,9 @@ class DiffusionConfig(DenoisingConfig):
             ``resolution``.
         frame_levels: ``shared``, one level of noise for all frames of a clip, or ``independent``,
             one for each: diffusion forcing, by which the generator has a rollout of its own, to
-            clips of any length, see `vidgen.generators.diffusion.window`. The levels of openings
-            are always shared. Tokens of a ``dit`` must not span frames.
+            clips of any length, see `vidgen.generators.diffusion.window`, which says how it
+            compares with chaining: at the size of `quick` it is worse. The levels of openings are
+            always shared. Tokens of a ``dit`` must not span frames.
         history_noise: with ``independent`` levels, the highest at which training shows the first
             frames that a clip goes on from, see `vidgen.denoising.Forcing`.
 
@@ -134,6 +135,9 @@ class DiffusionSampler:
         history_noise: level of the noise that they are shown with, None for none, up to the
             config's: with a little, what a draw got wrong is less believed by the next. Traced;
             that it is None is static.
+        rollout_text: whether windows of such a rollout after the first are told the sentence, which
+            says how a clip begins and not what became of it since. Without it they go on from
+            what they see, and have no guidance. Static.
         lag: steps by which every frame follows the one before it, in rollouts and in clips of the
             task's length, which adds `lag` network passes a frame after the first that is drawn:
             0 draws them at once, `steps` one by one. Static.
@@ -159,6 +163,7 @@ class DiffusionSampler:
     curve: Any = 2.0
     history: int | None = dataclasses.field(default=None, metadata={"static": True, **ADDED_LATER})
     history_noise: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    rollout_text: bool = dataclasses.field(default=True, metadata={"static": True, **ADDED_LATER})
     lag: int = dataclasses.field(default=0, metadata={"static": True, **ADDED_LATER})
 
     def __post_init__(self) -> None:

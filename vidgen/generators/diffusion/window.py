@@ -3,6 +3,26 @@
 A network that is told a level of noise for every frame is shown the last frames that were made,
 with little noise or none, beside noise where the next ones will be. Unlike chained sampling, which
 hands on no more frames than a prompt may give, it sees how things were moving.
+
+At the size of `quick` it is no gain. Rollouts to 32 frames by a denoiser of clips after 540 steps
+(seed 0, 64 prompts, 95% intervals over them), by ``vidgen compare quick --generators diffusion
+--budget 1200steps --set horizon=4 prompts=64 metrics=oracle,pixel,temporal``, without and with
+``diffusion.frame_levels=independent``, and of the latter with settings of ``diffusion.sampler``:
+
+- share of frames with the right identity, slope a frame: chained -0.022 [-0.026, -0.018]; its own
+  rollout with 4 frames of history -0.024 [-0.028, -0.021], with history_noise=0.1 -0.024 [-0.027,
+  -0.021], with history=1 -0.023 [-0.026, -0.019], with rollout_text=false and guidance=none -0.020
+  [-0.023, -0.018];
+- with one object, likewise: -0.016 [-0.021, -0.012]; -0.032 [-0.035, -0.029], -0.032 [-0.036,
+  -0.029], -0.012 [-0.016, -0.008], -0.011 [-0.014, -0.007];
+- clips with one object in 7 of the last 8 frames: 0.38 [0.27, 0.50]; 0.00 [0.00, 0.06], 0.03 [0.01,
+  0.11], 0.47 [0.35, 0.59], 0.36 [0.25, 0.48].
+
+Real clips have slopes of 0 and a share of 1. Clips of the task's length succeed in 0.45 [0.34,
+0.57] with shared levels and in 0.39 [0.28, 0.51] with independent ones. With the sentence most
+digits fade: one that has turned at the border is told, by the sentence and by the motion
+compensation that follows it, to move as at first, while the history shows otherwise. Training,
+whose windows all begin where the sentence is true, has no such clips.
 """
 
 from __future__ import annotations
