@@ -7,7 +7,8 @@ hands on no more frames than a prompt may give, it sees how things were moving.
 At the size of `quick` it is no gain. Rollouts to 32 frames by a denoiser of clips after 540 steps
 (seed 0, 64 prompts, 95% intervals over them), by ``vidgen compare quick --generators diffusion
 --budget 1200steps --set horizon=4 prompts=64 metrics=oracle,pixel,temporal``, without and with
-``diffusion.frame_levels=independent``, and of the latter with settings of ``diffusion.sampler``:
+``diffusion.frame_levels=independent``; the latter's weights were also rolled out by other settings
+of the sampler:
 
 - share of frames with the right identity, slope a frame: chained -0.022 [-0.026, -0.018]; its own
   rollout with 4 frames of history -0.024 [-0.028, -0.021], with history_noise=0.1 -0.024 [-0.027,
@@ -20,9 +21,9 @@ At the size of `quick` it is no gain. Rollouts to 32 frames by a denoiser of cli
 
 Real clips have slopes of 0 and a share of 1. Clips of the task's length succeed in 0.45 [0.34,
 0.57] with shared levels and in 0.39 [0.28, 0.51] with independent ones. With the sentence most
-digits fade: one that has turned at the border is told, by the sentence and by the motion
-compensation that follows it, to move as at first, while the history shows otherwise. Training,
-whose windows all begin where the sentence is true, has no such clips.
+digits fade. A likely cause, not isolated: of one that has turned at the border, the sentence and the
+motion compensation that follows it tell that it moves as at first, while the history shows
+otherwise, and training, whose windows all begin where the sentence is true, has no such clips.
 """
 
 from __future__ import annotations
