@@ -1,6 +1,7 @@
-"""The search space of a generator's config: which fields `vidgen tune` may turn, and how far.
+"""What of a generator's config may be varied: its search space, and its widths.
 
-A config declares its own, since nobody else knows what matters in it::
+A config declares both itself, since nobody else knows what matters in it. The search space is what
+`vidgen tune` may turn, and how far::
 
     @classmethod
     def search_space(cls) -> Space:
@@ -8,6 +9,11 @@ A config declares its own, since nobody else knows what matters in it::
 
 Only what decides training belongs here. What can be turned at sampling time costs no training, and
 is chosen by an experiment's ``sweeps``.
+
+Widths are what makes its networks larger or smaller, for comparisons at equal parameters::
+
+    def widths(self) -> Widths:
+        return {"prior.width": Width(2 * self.prior.heads), "tokenizer.widths": Width(8)}
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 Scalar = float | int | str | bool | None
 
@@ -86,3 +92,71 @@ class Searchable(Protocol):
     def search_space(cls) -> Space:
         """Every point of it, whatever the other fields, must be a config that can be built."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Width:
+    """Which whole numbers a width may be.
+
+    Attributes:
+        step: it is a multiple of this: of its attention heads, say.
+        least: it is no smaller, unless the config that is scaled has it smaller.
+
+    Raises:
+        ValueError: if the step is below 1.
+    """
+
+    step: int
+    least: int = 1
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ValueError(f"the step of a width is at least 1, got {self.step}")
+
+    def scaled(self, width: int, factor: float) -> int:
+        """The width that is nearest to so many times another."""
+        least = max(min(self.least, width), self.step)
+        return max(math.ceil(least / self.step), round(factor * width / self.step)) * self.step
+
+
+Widths = Mapping[str, Width]
+"""Widths by the dotted path of a config's field, which holds one number or a tuple of them."""
+
+
+@runtime_checkable
+class Sizable(Protocol):
+    """A config that says what makes its generator larger or smaller."""
+
+    def widths(self) -> Widths:
+        """The fields that are scaled together, by one factor.
+
+        With every width at or above its `Width.least`, and a multiple of its step, the config can
+        be built and sampled from, and more parameters come of larger widths. Of players that are
+        trained against each other, the widths of all belong here, so that they stay even.
+        """
+        ...
+
+
+def scaled(config: Sizable, factor: float) -> Any:
+    """A config with every width as near as it may be to so many times what it is.
+
+    Args:
+        config: of a generator.
+        factor: above 0.
+    """
+    found: Any = config
+    for path, width in config.widths().items():
+        found = _resized(found, path.split("."), width, factor)
+    return found
+
+
+def _resized(config: Any, path: list[str], width: Width, factor: float) -> Any:
+    field, *rest = path
+    now = getattr(config, field)
+    if rest:
+        new = _resized(now, rest, width, factor)
+    elif isinstance(now, tuple):
+        new = tuple(width.scaled(one, factor) for one in now)
+    else:
+        new = width.scaled(now, factor)
+    return dataclasses.replace(config, **{field: new})

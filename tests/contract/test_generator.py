@@ -15,7 +15,7 @@ from vidgen import registry
 from vidgen.comparison import overrides, proposals
 from vidgen.comparison.experiment import Experiment
 from vidgen.contract import Generator, Phase, TrainState
-from vidgen.space import Range, Searchable
+from vidgen.space import Range, Searchable, Sizable, scaled
 from vidgen.training import Budget
 from vidgen.types import Condition, Images
 
@@ -212,6 +212,8 @@ def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(nam
     if not learns:
         return
     for start in (config(), config.tiny()):
+        if isinstance(start, Sizable):
+            assert scaled(start, 1.0) == start, "a width that it may not have"
         space = proposals.declared(name, start)
     small = Experiment(
         name="small", task=task, generators={name: config.tiny()}, budget=Budget(1, "steps")

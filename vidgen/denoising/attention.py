@@ -6,9 +6,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vidgen import nn
+from vidgen.denoising.network_config import AXES
 from vidgen.types import Condition
-
-_AXES = {"time": 1, "space": 2, "factorised": 2, "full": 3}
 
 
 class ConditionedAttention(nnx.Module):
@@ -71,7 +70,7 @@ def check_heads(settings: str, width: int, heads: int, kind: str) -> None:
     """
     if kind == "none":
         return
-    least = 2 * _AXES[kind]
+    least = 2 * AXES[kind]
     if width % heads or width // heads % 2 or width // heads < least:
         raise ValueError(
             f"{heads} heads of {kind} attention need a width of {heads} times an even number from "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeVar, get_args
 
-from vidgen.denoising.network_config import DiTConfig, NetworkKind, UNetConfig
+from vidgen.denoising.network_config import AXES, DiTConfig, NetworkKind, UNetConfig
 from vidgen.denoising.objective import QUANTITIES, Quantity
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer, Schedule
-from vidgen.space import Range, Space
+from vidgen.space import Range, Space, Width, Widths
 from vidgen.types import ADDED_LATER
 
 Config = TypeVar("Config", bound="DenoisingConfig")
@@ -150,3 +150,14 @@ class DenoisingConfig:
             "opening_share": Range(0.2, 0.6),
             "time_mean": Range(0.0, 2.4),
         }
+
+    def widths(self) -> Widths:
+        """Of the network that is trained, and of motion compensation."""
+        motion = {"motion.width": Width(4), "motion.features": Width(4)}
+        if self.network == "hybrid":
+            least = 2 * AXES[self.attention] * self.heads
+            middle = Width(2 * self.heads, least=least)
+            return {"width": Width(8), "middle_width": middle, **motion}
+        sizes = self.unet if self.network == "unet" else self.dit
+        inside = {f"{self.network}.{path}": width for path, width in sizes.widths().items()}
+        return {**inside, **motion}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
+
+from vidgen.space import Width, Widths
 
 NetworkKind = Literal["hybrid", "unet", "dit"]
 
 LevelAttention = Literal["none", "time", "space", "factorised", "full"]
 """What a cell of a level looks at; see `nn.SpaceTimeAttention`."""
+
+AXES = {"none": 0, "time": 1, "space": 2, "factorised": 2, "full": 3}
+"""On how many axes a head tells positions, which takes it two features each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,12 @@ class UNetConfig:
             raise ValueError("a U-Net needs a multiplier for each of its levels, got none")
         if min(self.patch, self.width, self.blocks, self.heads, *self.multipliers) < 1:
             raise ValueError(f"sizes of a U-Net must be at least 1: {self}")
+
+    def widths(self) -> Widths:
+        """Of the finest level; the others are multiples of it."""
+        levels = zip(self.multipliers, self.attention, strict=True)
+        a_head = max(math.ceil(2 * AXES[kind] / multiplier) for multiplier, kind in levels)
+        return {"width": Width(2 * self.heads, least=a_head * self.heads)}
 
     @classmethod
     def tiny(cls) -> UNetConfig:
@@ -80,6 +92,11 @@ class DiTConfig:
     def __post_init__(self) -> None:
         if min(self.patch, self.temporal_patch, self.width, self.depth, self.heads) < 1:
             raise ValueError(f"sizes of a DiT must be at least 1: {self}")
+
+    def widths(self) -> Widths:
+        """Of a token, which is told its place by sinusoids of rows and columns, in pairs too."""
+        least = 2 * AXES[self.attention] * self.heads
+        return {"width": Width(math.lcm(4, 2 * self.heads), least=least)}
 
     @classmethod
     def tiny(cls) -> DiTConfig:

@@ -10,7 +10,7 @@ from vidgen.contract import (
     TrainState,
 )
 from vidgen.registry import register
-from vidgen.space import Choice, Range, Space
+from vidgen.space import Choice, Range, Space, Width, Widths
 
 __all__ = [
     "Card",
@@ -23,5 +23,7 @@ __all__ = [
     "RollsOut",
     "Space",
     "TrainState",
+    "Width",
+    "Widths",
     "register",
 ]

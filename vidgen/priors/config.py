@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from vidgen.motion import MotionConfig
 from vidgen.optim import Optimizer
-from vidgen.space import Range, Space
+from vidgen.space import Range, Space, Width, Widths
 from vidgen.tokenizers import TokenizerConfig
 
 C = TypeVar("C", bound="PriorConfig")
@@ -121,4 +121,19 @@ class CodesConfig:
             "prior.optimizer.learning_rate": Range(1.2e-3, 1.2e-2, log=True),
             "tokenizer_share": Range(0.1, 0.4),
             "motion_share": Range(0.05, 0.25),
+        }
+
+    def widths(self) -> Widths:
+        """Of tokenizer, prior and motion compensation; the codes themselves stay as they are.
+
+        A head of the prior turns its features in pairs, on three axes.
+        """
+        heads = self.prior.heads
+        return {
+            "tokenizer.widths": Width(8),
+            "prior.width": Width(2 * heads, least=6 * heads),
+            "prior.code_width": Width(4),
+            "prior.digit_width": Width(4),
+            "motion.width": Width(4),
+            "motion.features": Width(4),
         }

@@ -10,7 +10,7 @@ from vidgen.generators.gan.augment import AUGMENTS, AugmentKind
 from vidgen.motion import HEADS, MOTION_PATHS, MotionPath
 from vidgen.nn import LOSSES, LossKind
 from vidgen.optim import Optimizer, Schedule
-from vidgen.space import Range, Space
+from vidgen.space import Range, Space, Width, Widths
 from vidgen.types import ADDED_LATER
 
 _PLAYER = Optimizer(
@@ -144,6 +144,15 @@ class GanConfig:
             "discriminator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
             "gamma": Range(1.0, 100.0, log=True),
             "matching": Range(0.25, 4.0, log=True),
+        }
+
+    def widths(self) -> Widths:
+        """Of both players: a generator that outgrew its judges would be another game."""
+        return {
+            "content_width": Width(2),
+            "feature_width": Width(2),
+            "motion_width": Width(2 * HEADS),
+            "discriminator_width": Width(2),
         }
 
 
