@@ -19,7 +19,7 @@ from rich.console import Console
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
-from vidgen.comparison.price import Stopwatch, latency, parameters
+from vidgen.comparison.price import Stopwatch, latency, parameters, read_by_sampling
 from vidgen.comparison.rows import RECONSTRUCTION, Row, as_json, rows_of
 from vidgen.comparison.selection import Tried, all_tried, chosen, select
 from vidgen.comparison.setting import Setting
@@ -202,7 +202,8 @@ def sample_answers(
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         answers.save(path)
         # Last, since it says what was asked of the answers.
-        price = parameters(params) | single | watch.rate()
+        size = parameters(params, read_by_sampling(generator, experiment.task, params))
+        price = {"parameters": size, **single, **watch.rate()}
         write_json(run.price, {"asked": asked, "device": devices_here(), **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():

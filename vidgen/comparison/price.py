@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidgen.contract import stream
+from vidgen.contract import Generator, stream
 from vidgen.training import flops
 from vidgen.training.timing import time_calls
 from vidgen.types import Condition, Params, Task
@@ -67,13 +67,7 @@ def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | 
         task: the shapes to sample.
         repeats: timed calls, after three warm-ups.
     """
-    condition = Condition.of(
-        jnp.ones((1, task.text_length, task.text_width)),
-        jnp.ones((1, task.text_length), bool),
-        jnp.zeros((1, *task.context_shape)),
-        jnp.zeros((1, task.context_frames), bool),
-    )
-    keys = jax.random.split(stream(0, "latency"), 1)
+    condition, keys = _for_one(task), jax.random.split(stream(0, "latency"), 1)
     timing = time_calls(lambda: watch.untimed(condition, keys), repetitions=repeats)
     return {
         "sampling_p50": timing.median,
@@ -82,6 +76,44 @@ def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | 
     }
 
 
-def parameters(params: Mapping[str, Params]) -> dict[str, int]:
-    """Numbers that sampling reads, all phases together."""
-    return {"parameters": sum(int(np.size(leaf)) for leaf in jax.tree.leaves(dict(params)))}
+def read_by_sampling(generator: Generator, task: Task, params: Mapping[str, Params]) -> list[bool]:
+    """Which of the exports are looked at when clips are drawn; computes nothing.
+
+    What a phase leaves for later phases alone is not. A tokenizer and motion compensation are,
+    where clips are drawn through them.
+
+    Args:
+        generator: whose they are.
+        task: the one that it was built for.
+        params: what each phase exported, or its shapes.
+
+    Returns:
+        One a leaf, in the order of `jax.tree.leaves`.
+    """
+    asked = dict(params), _for_one(task), jax.random.split(stream(0, "latency"), 1)
+    traced = jax.make_jaxpr(lambda *asked: generator.sample(*asked))(*asked)
+    read = {id(v) for eqn in traced.jaxpr.eqns for v in eqn.invars}
+    read |= {id(v) for v in traced.jaxpr.outvars}
+    leaves = len(jax.tree.leaves(dict(params)))
+    return [id(v) in read for v in traced.jaxpr.invars[:leaves]]
+
+
+def parameters(params: Mapping[str, Params], read: Sequence[bool]) -> int:
+    """Numbers that sampling reads, all phases together.
+
+    Args:
+        params: what each phase exported, or its shapes.
+        read: which of them, see `read_by_sampling`.
+    """
+    leaves = jax.tree.leaves(dict(params))
+    return sum(int(np.size(leaf)) for leaf, counts in zip(leaves, read, strict=True) if counts)
+
+
+def _for_one(task: Task) -> Condition:
+    """What one clip is asked by."""
+    return Condition.of(
+        jnp.ones((1, task.text_length, task.text_width)),
+        jnp.ones((1, task.text_length), bool),
+        jnp.zeros((1, *task.context_shape)),
+        jnp.zeros((1, task.context_frames), bool),
+    )
