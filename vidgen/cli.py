@@ -66,8 +66,11 @@ class _Question(_Changed):
     profile: bool = False
     """Trace a few steps of each phase that trains into its run's profile folder."""
 
-    def resolve(self, experiment: str, generators: Sequence[str] | None) -> Experiment:
-        further = {"training.profile": True} if self.profile else {}
+    def resolve(
+        self, experiment: str, generators: Sequence[str] | None, **further: Any
+    ) -> Experiment:
+        if self.profile:
+            further["training.profile"] = True
         return self.changed(experiment, generators, seeds=self.seeds, further=further)
 
 
@@ -82,24 +85,31 @@ class Compare(_Question):
     """A name (see `vidgen list experiments`) or a path to a Python file."""
     generators: tuple[str, ...] | None = None
     """Who takes part, instead of the experiment's own list."""
+    equal_flops: float | None = None
+    """Also train everybody once more on as many training FLOPs, such as 1e13, and compare them."""
+    equal_parameters: int | None = None
+    """Also size everybody to as many parameters, such as 2500000, train and compare them so."""
     estimate: float | None = None
     """Print what each step takes, and each phase at so many FLOP/s, such as 1e14, and stop."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison import presets
         from vidgen.comparison.comparison import carry_out
+        from vidgen.comparison.further import further
         from vidgen.comparison.question import prepare
         from vidgen.comparison.terminal import resumable, say_cost, say_estimate
 
-        experiment = self.resolve(self.experiment, self.generators)
+        prices = {"equal_flops": self.equal_flops, "equal_parameters": self.equal_parameters}
+        asked = {name: price for name, price in prices.items() if price is not None}
+        experiment = self.resolve(self.experiment, self.generators, **asked)
         if self.estimate is not None:
-            say_estimate(experiment, self.estimate, console)
+            say_estimate([experiment, *further(experiment).values()], self.estimate, console)
             return 0
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)
         settings = prepare(experiment, self.out)  # a slip is named at once
-        say_cost(experiment, console)
+        say_cost([setting.experiment for setting in settings], console)
         with resumable(console):
             comparison = carry_out(settings, console=console)
         console.print(f"\n{comparison.verdict.headline}", style="bold", markup=False)
@@ -136,7 +146,7 @@ class Train(_Question):
         folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
         setting = Setting(experiment, folder)
         write_record(setting)
-        say_cost(experiment, console)
+        say_cost([experiment], console)
         with resumable(console):
             for job in jobs_of(experiment):
                 run_job(job, setting, console)

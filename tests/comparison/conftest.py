@@ -246,7 +246,7 @@ def _moving_squares():
     return moving_squares
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_comparison():
     """`synthetic`, for tests that want a folder of their own."""
     return synthetic

@@ -28,6 +28,7 @@ def test_the_page_needs_nothing_from_outside(page):
 
 def test_the_page_says_the_verdict_and_shows_everybody(page):
     assert "<h1>Diffusion is ahead of all others" in page
+    assert "Nothing but the budget, 100s, was equal here" in page
     for who in ("gan", "autoregressive", "diffusion", "copy-first-frame", "held-out-real"):
         assert who in page
     # The real clip and three answers to each of 4 + 4 prompts drawn, and of the two worst of two
@@ -132,7 +133,7 @@ def test_figures_and_tables_lie_beside_the_page(comparison, page):
     assert set(figures) == {
         "success-text",
         "success-text-image",
-        "quality-training-flops",
+        "quality-total-flops",
         "quality-training-seconds",
         "quality-parameters",
         "quality-sampling-p50",

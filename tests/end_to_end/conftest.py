@@ -13,7 +13,7 @@ from vidgen.comparison import setting, terminal
 from vidgen.contract import Card, TrainState
 from vidgen.evaluation import Judge
 from vidgen.registry import register
-from vidgen.space import Range
+from vidgen.space import Range, Width, Widths
 
 EXPERIMENT = '''"""Toys on real handwriting.
 
@@ -140,6 +140,48 @@ class BareToy(Toy):
         return super().sample({"mean": {"mean": jnp.zeros(self.task.video_shape)}}, condition, keys)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WideConfig(ToyConfig):
+    """The same, and how many clips are summed."""
+
+    width: int = 2
+
+    def widths(self) -> Widths:
+        return {"width": Width(1)}
+
+
+class WidePhase(MeanPhase):
+    """Learns the mean clip as the sum of some."""
+
+    def init(self, key, earlier):
+        state = super().init(key, earlier)
+        start = jax.random.normal(key, (self.config.width, *self.task.video_shape))
+        return state.replace(params={"mean": 0.1 * start})
+
+    def step(self, state, batch, key, progress):
+        def loss_of(params):
+            features = jnp.ones((len(batch.video), self.config.width))
+            made = jnp.tensordot(features, params["mean"], axes=1)
+            return jnp.mean((made - batch.video) ** 2)
+
+        loss, slope = jax.value_and_grad(loss_of)(state.params)
+        params = jax.tree.map(lambda x, s: x - s, state.params, slope)
+        return state.replace(step=state.step + 1, params=params), {"loss": loss}
+
+
+class WideToy(Toy):
+    """The mean clip as a product, so that steps have FLOPs and the config widths."""
+
+    card = dataclasses.replace(Toy.card, name="toy-wide")
+
+    def phases(self):
+        return [WidePhase(self.config, self.task)]
+
+    def sample(self, params, condition, keys, sampler=None):
+        mean = params["mean"]["mean"].sum(axis=0)
+        return super().sample({"mean": {"mean": mean}}, condition, keys)
+
+
 class BrokenToy(Toy):
     """Fails when it is to draw."""
 
@@ -176,6 +218,7 @@ def _toys(_compiled_once):
     before = dict(registry._entries)
     for toy in (Toy, BrightToy, BareToy, BrokenToy):
         register(toy.card.name, ToyConfig)(toy)
+    register(WideToy.card.name, WideConfig)(WideToy)
     yield
     registry._entries.clear()
     registry._entries.update(before)

@@ -27,7 +27,7 @@ from vidgen.comparison.pairs import PRIMARY_METRICS
 from vidgen.comparison.question import prepare, resolve, setting_of
 from vidgen.comparison.results import Results, agreement, collect
 from vidgen.comparison.rollouts import judge_rollout_again, roll_anchors_out, roll_job_out
-from vidgen.comparison.rows import as_json
+from vidgen.comparison.rows import FURTHER, as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
 from vidgen.training import Budget, keep_freed_memory
@@ -125,16 +125,17 @@ def carry_out(
         except FolderError:
             raise
         except Exception as error:  # one family's fault must not cost the others their numbers
-            name = str(job) if setting is settings[0] else f"{job} (compositional)"
+            name = str(job) if setting is settings[0] else f"{job} ({setting.folder.path.name})"
             failed[name] = f"{type(error).__name__}: {error}"
             write_json(failure, {"error": failed[name]})
             console.print(f"{name} failed: {failed[name]}", style="bold red", markup=False)
 
     for setting in settings:
         setting.console = console
-        run_anchors(setting)
-        ask_anchors_again(setting)
-        roll_anchors_out(setting)
+        if setting.folder.court == setting.folder:
+            run_anchors(setting)
+            ask_anchors_again(setting)
+            roll_anchors_out(setting)
         executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
     return dataclasses.replace(report(settings[0].folder.path), failed=failed)
 
@@ -186,7 +187,8 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
 def evaluate(folder: ComparisonFolder) -> None:
     """Judge every saved answer of a comparison again."""
     setting = setting_of(folder)
-    judge_the_oracle(setting)
+    if folder.court == folder:
+        judge_the_oracle(setting)
     for run in [*folder.anchors(), *folder.runs()]:
         if run.scores.exists():
             judge_again(run, setting)
@@ -194,5 +196,6 @@ def evaluate(folder: ComparisonFolder) -> None:
             judge_answers_again(run, setting)
         if run.rollout.exists():
             judge_rollout_again(run, setting)
-    if folder.compositional.experiment.exists():
-        evaluate(folder.compositional)
+    for question in FURTHER:
+        if folder.further(question).experiment.exists():
+            evaluate(folder.further(question))

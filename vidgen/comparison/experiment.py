@@ -59,6 +59,12 @@ class Experiment:
         compositional: whether every generator is also trained without some combinations of
             identity and motion, and asked for those (see `held_out`). It costs one more training
             a generator and seed.
+        equal_flops: of training, models and optimisers together, on which everybody who learns is
+            also trained, so that all are compared at the same; None for no such trainings. It costs
+            one more training a generator and seed.
+        equal_parameters: numbers that sampling reads, to which everybody who learns is sized (see
+            `vidgen.comparison.sizing`) and trained so on the same budget; None for no such
+            trainings. It costs one more training a generator and seed.
         sweeps: by generator, sampler settings to try, e.g. ``{"diffusion": {"guidance": (1, 2,
             3)}}``; all combinations are tried on validation prompts, and the best one answers.
         candidates: states of each generator's last phase, over the second half of its budget, that
@@ -106,6 +112,8 @@ class Experiment:
     precision: Precision = dataclasses.field(default="float32", metadata=ADDED_LATER)
     augment: Augment = dataclasses.field(default=Augment(), metadata=ADDED_LATER)
     compositional: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
+    equal_flops: float | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    equal_parameters: int | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     sweeps: Mapping[str, Mapping[str, tuple[Any, ...]]] | None = dataclasses.field(
         default=None, metadata=ADDED_LATER
     )
@@ -130,6 +138,10 @@ class Experiment:
         for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.equal_flops is not None:
+            Budget(self.equal_flops, "flops")  # refuses what is no amount
+        if self.equal_parameters is not None and self.equal_parameters < 1:
+            raise ValueError(f"equal_parameters must be at least 1, got {self.equal_parameters}")
         for group in self.metrics:
             if group not in GROUPS:
                 raise registry.suggest(group, GROUPS, "group of metrics")
@@ -202,12 +214,24 @@ class Experiment:
         and motion are in neither, while every identity and every motion is (`vidgen.data.splits`).
         """
         return dataclasses.replace(
-            self,
-            name=f"{self.name}-compositional",
+            self.alone("compositional"),
             train_split=f"compositional-{self.train_split}",
             validation_split=f"compositional-{self.validation_split}",
             test_split=f"compositional-{self.test_split}",
+        )
+
+    def alone(self, what: str) -> Experiment:
+        """The same without the further trainings and answers that it may ask for.
+
+        Args:
+            what: names it, after this one.
+        """
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-{what}",
             compositional=False,
+            equal_flops=None,
+            equal_parameters=None,
             curve=(),
             horizon=1,
             answers=1,
@@ -238,7 +262,8 @@ class Experiment:
     def smoke(self) -> Experiment:
         """The same in seconds, to see that it runs: tiny presets, a few steps and prompts, one
         seed, no metric that rests on a large network, and moving shapes in place of recordings,
-        which need not be here. No number of it is a result, as its name and expectation say.
+        which need not be here. No number of it is a result, as its name and expectation say. Equal
+        prices are left out, since those of real presets do not fit tiny ones.
         """
         taken = f" Clips of moving shapes stand in for {self.source}." * recorded(self.source)
         return dataclasses.replace(
@@ -253,6 +278,8 @@ class Experiment:
             samplers={},
             budget=Budget(8, "steps"),
             curve=(),
+            equal_flops=None,
+            equal_parameters=None,
             prompts=8,
             sweep_prompts=4,
             answer_batch=4,
@@ -344,4 +371,5 @@ def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
     free += ("sweeps", "sweep_prompts", "candidates", "horizon", "answers")
+    free += ("equal_flops", "equal_parameters")
     return {key: value for key, value in decisive(data).items() if key not in free}

@@ -17,6 +17,8 @@
                                       profile/<phase>/  where --profile was given
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       compositional/                  the same for trainings without the combinations asked for
+      equal-flops/  equal-parameters/ experiment.json and runs at an equal price, where asked for;
+                                      prompts, judge and anchors are those of the folder around it
       results.json                    tidy rows, pairs with their tests, trust in the metrics
       report.html                     one self-contained page
       figures/*.svg  tables/*.csv|.tex         its figures and tables as files
@@ -41,6 +43,7 @@ from typing import Any
 from etils import epath
 
 from vidgen.atomic import replacing
+from vidgen.comparison.rows import EQUAL_PRICES
 from vidgen.training import devices_here
 
 FOLDER_SCHEMA = 2
@@ -155,19 +158,27 @@ class ComparisonFolder:
         """The oracle's own error."""
         return self.path / "oracle.json"
 
+    def further(self, question: str) -> ComparisonFolder:
+        """The comparison that answers a further question of this one, see `rows.FURTHER`."""
+        return ComparisonFolder(self.path / question)
+
     @property
-    def compositional(self) -> ComparisonFolder:
-        """The comparison of trainings without some combinations, which were then asked for."""
-        return ComparisonFolder(self.path / "compositional")
+    def court(self) -> ComparisonFolder:
+        """Where prompts, judge and anchors lie: at an equal price they are those of the comparison
+        around this one, which asks the same.
+        """
+        around = ComparisonFolder(self.path.parent)
+        shared = self.path.name in EQUAL_PRICES and around.experiment.exists()
+        return around if shared else self
 
     @property
     def judge(self) -> epath.Path:
         """Networks and features that the judge keeps."""
-        return self.path / "judge"
+        return self.court.path / "judge"
 
     def prompts(self, protocol: str) -> epath.Path:
         """The real clips that are asked for."""
-        return self.path / PROMPTS / f"{protocol}.npz"
+        return self.court.path / PROMPTS / f"{protocol}.npz"
 
     def run(self, generator: str, seed: int, share: float = 1.0) -> RunFolder:
         """Where one generator lies, trained with a seed on a share of the budget."""

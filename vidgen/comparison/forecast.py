@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from vidgen import registry
 from vidgen.comparison.experiment import Experiment
@@ -23,11 +24,12 @@ CLIP_SECONDS = 0.04
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What one generator will cost, all its seeds and shares of the budget together.
+    """What one generator will cost, all its seeds, shares of the budget and questions together.
 
     Attributes:
         generator: its name.
-        phases: the estimate of each phase at the whole budget; none for a baseline.
+        phases: the estimate of each phase at the whole budget of the first question; none for a
+            baseline.
         trainings: how many there are.
         seconds: of all of them, compiling, sampling and judging included, and clips beyond the one
             answer a prompt; about.
@@ -72,33 +74,43 @@ def asked_several_times(experiment: Experiment) -> int:
     return math.floor(experiment.prompts * experiment.context_rate * given + 1e-9)
 
 
-def forecast(experiment: Experiment, *, peak: float | None = None) -> list[Forecast]:
-    """What each generator of an experiment will cost. Computes nothing; FLOPs are counted where the
-    budget is not in seconds.
+def forecast(experiments: Sequence[Experiment], *, peak: float | None = None) -> list[Forecast]:
+    """What each generator will cost, all questions together. Computes nothing; FLOPs are counted
+    where a budget is not in seconds.
 
     Args:
-        experiment: resolved.
+        experiments: resolved: the one that is asked, and its further questions.
         peak: measured FLOP/s of this machine, by which a budget that is not in seconds becomes
             time; without it that time is left out.
 
     Raises:
-        ValueError: if the budget does not pay for one step of a phase.
+        ValueError: if a budget does not pay for one step of a phase.
     """
-    found = []
-    for name, config in experiment.generators.items():
-        generator = registry.entry(name).build(experiment.task, config)
-        count = experiment.budget.unit != "seconds"
-        phases = tuple(estimate(generator, experiment.task, experiment.budget, count=count))
-        # Once more where some combinations are left out of training.
-        shares = (1.0, *experiment.curve, *((1.0,) if experiment.compositional else ()))
-        trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)
-        cast = Forecast(generator=name, phases=phases, trainings=trainings, seconds=0.0)
-        if phases:
-            alone = sum(phase.seconds or 0.0 for phase in phases)
-            if peak and cast.flops:
-                alone = cast.flops / (peak * UTILISATION)
-            once = alone * sum(shares) + OVERHEAD_SECONDS * len(shares)
-            once += CLIP_SECONDS * further_clips(experiment)
-            cast = dataclasses.replace(cast, seconds=once * len(experiment.seeds))
-        found.append(cast)
-    return found
+    found: dict[str, Forecast] = {}
+    for experiment in experiments:
+        for name in experiment.generators:
+            more = _of_one(name, experiment, peak)
+            before = found.setdefault(name, dataclasses.replace(more, trainings=0, seconds=0.0))
+            found[name] = dataclasses.replace(
+                before,
+                trainings=before.trainings + more.trainings,
+                seconds=before.seconds + more.seconds,
+            )
+    return list(found.values())
+
+
+def _of_one(name: str, experiment: Experiment, peak: float | None) -> Forecast:
+    generator = registry.entry(name).build(experiment.task, experiment.generators[name])
+    count = experiment.budget.unit != "seconds"
+    phases = tuple(estimate(generator, experiment.task, experiment.budget, count=count))
+    shares = (1.0, *experiment.curve)
+    trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)
+    cast = Forecast(generator=name, phases=phases, trainings=trainings, seconds=0.0)
+    if not phases:
+        return cast
+    alone = sum(phase.seconds or 0.0 for phase in phases)
+    if peak and cast.flops:
+        alone = cast.flops / (peak * UTILISATION)
+    once = alone * sum(shares) + OVERHEAD_SECONDS * len(shares)
+    once += CLIP_SECONDS * further_clips(experiment)
+    return dataclasses.replace(cast, seconds=once * len(experiment.seeds))

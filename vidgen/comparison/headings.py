@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vidgen.comparison.rows import EQUAL_FLOPS, EQUAL_PARAMETERS
 from vidgen.comparison.wording import capital
 
 MAIN: tuple[tuple[str, str], ...] = (
@@ -86,6 +87,12 @@ _ALONG_TIME = "Along time"
 PROMPTS = {"all": "all prompts", "text": "text", "text+image": "text + frame"}
 """How the prompts are named in the head of a column."""
 
+AT_EQUAL = {
+    EQUAL_FLOPS: "at equal training FLOPs",
+    EQUAL_PARAMETERS: "at equal parameters",
+}
+"""What is said of a comparison at an equal price, by protocol."""
+
 COSTS = {
     "parameters": "Parameters",
     "trained_parameters": "Trained parameters",
@@ -101,7 +108,8 @@ COSTS = {
 }
 
 COST_DEFINITIONS = {
-    "parameters": "numbers that sampling reads",
+    "parameters": "numbers that sampling reads: tokenizers and motion compensation count, "
+    "discriminators and weights of which an average samples do not",
     "trained_parameters": "numbers that training moved, tokenizers and discriminators included",
     "training_seconds": "the training clock alone, on the device named; compiling, validation and "
     "checkpoints have clocks of their own",
@@ -109,6 +117,8 @@ COST_DEFINITIONS = {
     "clips_seen": "training clips, counted as often as they were seen",
     "training_flops": "analytic FLOPs of the models over the whole training",
     "optimizer_flops": "analytic FLOPs of the optimisers over the whole training",
+    "total_flops": "analytic FLOPs of models and optimisers over the whole training, by which a "
+    "budget in FLOPs is counted",
     "sampling_p50": "median seconds of a call for one clip, compiled and warmed up before",
     "sampling_p95": "95th percentile of the seconds of a call for one clip",
     "sampling_rate": "clips a second where many are drawn at once",

@@ -11,14 +11,23 @@ from typing import Any
 from vidgen.comparison import drawing, panels
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.curves import Curves, frame_curves, observations
+from vidgen.comparison.equal_price import equal_table
 from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
-from vidgen.comparison.headings import COST_DEFINITIONS, title
+from vidgen.comparison.headings import AT_EQUAL, COST_DEFINITIONS, title
 from vidgen.comparison.panels import Panels
 from vidgen.comparison.results import Results, agreement
 from vidgen.comparison.rollouts import observed_rollouts
-from vidgen.comparison.rows import COMPOSITIONAL, RECONSTRUCTION, ROLLOUT
+from vidgen.comparison.rows import (
+    COMPOSITIONAL,
+    EQUAL_FLOPS,
+    EQUAL_PARAMETERS,
+    EQUAL_PRICES,
+    RECONSTRUCTION,
+    ROLLOUT,
+    TEST,
+)
 from vidgen.comparison.table import Table
 from vidgen.comparison.tables import (
     cost_table,
@@ -30,6 +39,7 @@ from vidgen.comparison.tables import (
     rollout_table,
 )
 from vidgen.comparison.verdict import Verdict
+from vidgen.comparison.wording import amount
 from vidgen.evaluation import METHODS, METRICS
 from vidgen.evaluation.observations import Observations
 from vidgen.training import Budget, Cost
@@ -108,6 +118,7 @@ def compose(
         look=look,
         figures=figures,
         tables=tables,
+        at_equal=AT_EQUAL,
         metric_tables=metrics,
         marked=any(cell.best for _, cells in tables["main"].lines for cell in cells),
         walls=walls(
@@ -257,13 +268,28 @@ def _tables(
         "compositional": main_table(results, who.contestants, who.framing, COMPOSITIONAL)
         if results.pick("oracle_success", protocol=COMPOSITIONAL)
         else None,
+        "equal": equal_table(results, who.contestants, _equal(experiment)),
     }
+    for name in EQUAL_PRICES:
+        pairs = pair_table(results, name)
+        further[pairs.name] = pairs if pairs.lines else None
     return {
         "main": main_table(results, who.contestants, who.framing),
         "pairs": pair_table(results),
         "price": cost_table(results, who.everybody, who.contestants),
         "oracle": own_error_table(oracle["own_error"] if oracle else {}),
     } | {name: table for name, table in further.items() if table is not None}
+
+
+def _equal(experiment: Mapping[str, Any]) -> dict[str, str]:
+    """What was equal in which question, in words."""
+    budget = Budget(**experiment["budget"])
+    return {
+        TEST: f"Equal budget: {budget} each",
+        EQUAL_FLOPS: f"Equal training FLOPs: {amount(experiment.get('equal_flops') or 0)} each",
+        EQUAL_PARAMETERS: "Equal parameters: "
+        f"{amount(experiment.get('equal_parameters') or 0)} each, trained for {budget}",
+    }
 
 
 def _seeds(planned: Sequence[int], results: Results) -> str:

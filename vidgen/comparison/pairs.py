@@ -2,7 +2,8 @@
 
 The primary metrics were chosen before anything was run, and each is a family of its own: its pairs,
 on all prompts of the test list, share Holm's correction. Every other test (other metrics, one kind
-of prompts, the compositional list) is exploratory and shares one Benjamini-Hochberg correction.
+of prompts, the compositional list, equal prices) is exploratory and shares one Benjamini-Hochberg
+correction.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Panels = Mapping[str, str]
 """SVG by the name of its file."""
 
 TRAINING = {
-    "training_flops": "training FLOPs (model)",
+    "total_flops": "training FLOPs",
     "training_seconds": "device-seconds of training",
     "parameters": "parameters",
 }
@@ -217,7 +217,7 @@ def _series(
 
 
 def _along_budgets(price: str) -> bool:
-    return price.startswith("training")
+    return price in ("total_flops", "training_seconds")
 
 
 def _crossings(series: Mapping[str, Sequence[Point]], quality: str) -> list[Crossing]:

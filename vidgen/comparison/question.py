@@ -19,10 +19,12 @@ from vidgen.comparison.folder import (
     surroundings,
     write_json,
 )
+from vidgen.comparison.further import further
+from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_PARAMETERS
 from vidgen.comparison.setting import Setting
 from vidgen.training import Budget
 
-_ONE_A_FOLDER = ("horizon", "answers")
+_ONE_A_FOLDER = ("horizon", "answers", "equal_flops", "equal_parameters")
 """What may be added to a finished comparison, and then stays as it is."""
 
 
@@ -47,21 +49,22 @@ def prepare(experiment: Experiment, out: epath.PathLike | None = None) -> list[S
         out: the run folder; ``runs/<experiment>`` by default.
 
     Returns:
-        The setting of each of its questions: of the experiment's, and of the compositional one
-        where that is asked.
+        The setting of each of its questions: of the experiment's own, and of the further ones that
+        it asks.
 
     Raises:
         FolderError: see `write_record`.
         ValueError: see `write_record`; nothing is written.
     """
     folder = ComparisonFolder.at(out or f"runs/{experiment.name}")
-    settings = [Setting(experiment, folder)]
-    if experiment.compositional:
-        settings.append(Setting(experiment.held_out(), folder.compositional))
-        settings[-1].check()  # before anything is written for the first question
-    for setting in settings:
+    asked = further(experiment, _sizes(experiment, folder))
+    settings = {name: Setting(one, folder.further(name)) for name, one in asked.items()}
+    for name, setting in settings.items():  # before anything is written for the first question
+        setting.check() if name == COMPOSITIONAL else setting.check_training()
+    found = [Setting(experiment, folder), *settings.values()]
+    for setting in found:
         write_record(setting)
-    return settings
+    return found
 
 
 def write_record(setting: Setting) -> None:
@@ -120,8 +123,24 @@ def setting_of(folder: ComparisonFolder) -> Setting:
     return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
 
 
+def _sizes(experiment: Experiment, folder: ComparisonFolder) -> dict[str, Any]:
+    """Configs of equal parameters that the folder holds, of generators that are as they were."""
+    record = folder.further(EQUAL_PARAMETERS).experiment
+    if not record.exists():
+        return {}
+    before, now = read_json(folder.experiment)["experiment"], experiments.to_json(experiment)
+    if before.get("equal_parameters") != experiment.equal_parameters:
+        return {}
+    return {
+        name: records.decode(registry.entry(name).config, config)
+        for name, config in read_json(record)["experiment"]["generators"].items()
+        if name in now["generators"]
+        and records.same(before["generators"][name], now["generators"][name])
+    }
+
+
 def _asked_otherwise(before: records.Json, now: records.Json) -> list[str]:
-    """How two horizons, or two numbers of answers, differ where both times more than one was asked
+    """How two horizons, numbers of answers or equal prices differ where both times one was asked
     for: one folder has one.
     """
     both = [key for key in _ONE_A_FOLDER if key in before and key in now]

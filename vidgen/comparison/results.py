@@ -19,7 +19,7 @@ from vidgen.comparison.folder import (
 from vidgen.comparison.pairs import ClipKey, Pair, pairs_of, supported_best
 from vidgen.comparison.rollouts import rollouts_of
 from vidgen.comparison.rows import (
-    COMPOSITIONAL,
+    FURTHER,
     PRICES,
     RECONSTRUCTION,
     TEST,
@@ -124,9 +124,10 @@ def collect(folder: ComparisonFolder) -> Results:
     rows, clips = _read(folder, TEST)
     for more, more_clips in (answers_of(folder), rollouts_of(folder)):
         rows, clips = rows + more, clips | more_clips
-    if folder.compositional.experiment.exists():
-        more, more_clips = _read(folder.compositional, COMPOSITIONAL)
-        rows, clips = rows + more, clips | more_clips
+    for question in FURTHER:
+        if folder.further(question).experiment.exists():
+            more, more_clips = _read(folder.further(question), question)
+            rows, clips = rows + more, clips | more_clips
     order = {name: i for i, name in enumerate(record["order"])}
     rows.sort(
         key=lambda r: (r.kind == "anchor", order.get(r.generator, len(order)), r.share != 1.0)
@@ -251,6 +252,7 @@ def _price_rows(run: RunFolder) -> list[Row]:
             "compile_seconds": (cost.seconds("compile"), ""),
             "training_flops": (cost.model_flops, unknown or "not counted"),
             "optimizer_flops": (cost.optimizer_flops, unknown or "not counted"),
+            "total_flops": (cost.flops, unknown or "not counted"),
             "clips_seen": (cost.clips, ""),
         }
     return [

@@ -20,6 +20,17 @@ TEST = "test"
 COMPOSITIONAL = "compositional"
 """Rows of combinations that no training showed, answered by generators trained without them."""
 
+EQUAL_FLOPS = "equal-flops"
+"""Rows of generators that were all trained on the same FLOPs, which answer the test list."""
+
+EQUAL_PARAMETERS = "equal-parameters"
+"""Rows of generators that were all sized to the same number of parameters, likewise."""
+
+EQUAL_PRICES = (EQUAL_FLOPS, EQUAL_PARAMETERS)
+
+FURTHER = (COMPOSITIONAL, *EQUAL_PRICES)
+"""Of these the rows come from comparisons of their own, inside the folder of the one that asks."""
+
 ROLLOUT = "rollout"
 """Rows of clips longer than any in training, which answer the prompts of the test list."""
 
@@ -36,6 +47,7 @@ PRICES = (
     "compile_seconds",
     "training_flops",
     "optimizer_flops",
+    "total_flops",
     "clips_seen",
     "sampling_p50",
     "sampling_p95",
@@ -65,7 +77,7 @@ class Row:
         n: clips, or seeds, that it rests on.
         better: which way is good.
         note: how the interval was made, or why there is no value.
-        protocol: `TEST`, `COMPOSITIONAL`, `ROLLOUT` or `RECONSTRUCTION`.
+        protocol: `TEST`, one of `FURTHER`, `ROLLOUT` or `RECONSTRUCTION`.
         method: how clips longer than training's were made, "own" or "chained" (see
             `vidgen.evaluation.METHODS`); empty where there are none.
     """

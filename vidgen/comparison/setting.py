@@ -135,7 +135,8 @@ class Setting:
             ValueError: if the test split cannot give that many prompts.
         """
         self.check_training()
-        if not self.folder.prompts(self.experiment.protocol).exists():
+        own = self.folder.court == self.folder
+        if own and not self.folder.prompts(self.experiment.protocol).exists():
             _ = self._drawn
 
     def check_training(self) -> None:

@@ -6,7 +6,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidgen.comparison.headings import COST_DEFINITIONS, COSTS, MAIN, PROMPTS, grouped, title
+from vidgen.comparison.headings import (
+    AT_EQUAL,
+    COST_DEFINITIONS,
+    COSTS,
+    MAIN,
+    PROMPTS,
+    grouped,
+    title,
+)
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
 from vidgen.comparison.rows import RECONSTRUCTION, ROLLOUT, TEST, Row
@@ -35,13 +43,13 @@ def main_table(
         for metric, prompts in MAIN
         if results.pick(metric, prompts=prompts, protocol=protocol)
     ]
-    heads = tuple(_metric_head(metric, prompts) for metric, prompts in columns)
+    heads = tuple(metric_head(metric, prompts) for metric, prompts in columns)
 
     def lines(names: Sequence[str]) -> tuple[tuple[Head, tuple[Cell, ...]], ...]:
         return tuple(
             (
-                _who_head(name, quiet=name in framing),
-                tuple(_cell(results, name, m, p, protocol) for m, p in columns),
+                who_head(name, quiet=name in framing),
+                tuple(score_cell(results, name, m, p, protocol) for m, p in columns),
             )
             for name in names
         )
@@ -82,7 +90,7 @@ def metric_tables(
     measured = [name for name in METRICS if any(row.metric == name for row in rows)]
     everybody = [*contestants, *framing]
     columns = (
-        *(_who_head(name, quiet=name in framing) for name in everybody),
+        *(who_head(name, quiet=name in framing) for name in everybody),
         Head(key="trust", text="Orders its anchors?", quiet=True),
     )
     tables = []
@@ -92,13 +100,13 @@ def metric_tables(
             strata = METRICS[metric].strata
             measured_on = [p for p in strata if _has_values(results, metric, p)]
             for prompts in measured_on or strata[:1]:
-                head = _metric_head(metric, prompts)
+                head = metric_head(metric, prompts)
                 if METRICS[metric].several:
                     head = dataclasses.replace(head, under=f"{head.under}, K = {answers}")
                 if not measured_on:
                     why = next(row.note for row in rows if row.metric == metric)
                     head = dataclasses.replace(head, under=f"not computed: {why}")
-                cells = [_cell(results, name, metric, prompts) for name in everybody]
+                cells = [score_cell(results, name, metric, prompts) for name in everybody]
                 cells.append(_trust_cell(results, metric, prompts))
                 lines.append((head, tuple(cells)))
         name = "metrics-" + "-".join(heading.lower().split())
@@ -135,12 +143,12 @@ def rollout_table(
     for metric in METRICS.values():
         for prompts in metric.strata:
             if (metric.name, prompts) in asked:
-                cells = [_cell(results, n, metric.name, prompts, ROLLOUT) for n in everybody]
+                cells = [score_cell(results, n, metric.name, prompts, ROLLOUT) for n in everybody]
                 cells.append(_trust_cell(results, metric.name, prompts, ROLLOUT))
-                lines.append((_metric_head(metric.name, prompts, primary=False), tuple(cells)))
+                lines.append((metric_head(metric.name, prompts, primary=False), tuple(cells)))
     heads = [
         dataclasses.replace(
-            _who_head(name, quiet=name in framing),
+            who_head(name, quiet=name in framing),
             under=METHODS[made[name]] if made[name] else "",
         )
         for name in everybody
@@ -166,8 +174,8 @@ def reconstruction_table(results: Results) -> Table | None:
     measured = {row.metric for row in rows}
     lines = [
         (
-            dataclasses.replace(_metric_head(name, "all", primary=False), under="all clips"),
-            tuple(_cell(results, who, name, "all", RECONSTRUCTION) for who in names),
+            dataclasses.replace(metric_head(name, "all", primary=False), under="all clips"),
+            tuple(score_cell(results, who, name, "all", RECONSTRUCTION) for who in names),
         )
         for name in METRICS
         if name in measured
@@ -177,7 +185,7 @@ def reconstruction_table(results: Results) -> Table | None:
         caption="Real clips through each tokenizer and back against the clips themselves, every "
         "frame, with 95% intervals",
         corner="Metric",
-        columns=tuple(_who_head(name, quiet=True) for name in names),
+        columns=tuple(who_head(name, quiet=True) for name in names),
         groups=(("", tuple(lines)),),
     )
 
@@ -186,18 +194,8 @@ def cost_table(results: Results, names: Sequence[str], contestants: Sequence[str
     """What each generator cost to train and costs to sample, means over seeds."""
     lines = []
     for name in names:
-        cells = []
-        for metric in COSTS:
-            row = results.one(name, metric)
-            known = row is not None and row.value is not None
-            text = _amount(metric, row.value) if row is not None and row.value is not None else "-"
-            note = "" if row is None else row.note
-            if known and row is not None and row.n > 1:
-                note = f"mean over {row.n} seeds"
-            cells.append(
-                Cell(text=text, value=row.value if row else None, note=note, metric=metric)
-            )
-        lines.append((_who_head(name, quiet=name not in contestants), tuple(cells)))
+        cells = [price_cell(results, name, metric) for metric in COSTS]
+        lines.append((who_head(name, quiet=name not in contestants), tuple(cells)))
     return Table(
         name="price",
         caption="Price: means over seeds",
@@ -210,9 +208,16 @@ def cost_table(results: Results, names: Sequence[str], contestants: Sequence[str
     )
 
 
-def pair_table(results: Results) -> Table:
-    """Who differs from whom on the preregistered metrics, with the test where there is one."""
-    found = [pair for metric in PRIMARY_METRICS for pair in results.pairs_on(metric)]
+def pair_table(results: Results, protocol: str = TEST) -> Table:
+    """Who differs from whom on the preregistered metrics, with the test where there is one.
+
+    Args:
+        results: of the comparison.
+        protocol: of which question, see `Row.protocol`.
+    """
+    found = [
+        pair for metric in PRIMARY_METRICS for pair in results.pairs_on(metric, protocol=protocol)
+    ]
     tested = any(pair.p is not None for pair in found)
     heads = [Head(key="difference", text="Difference"), Head(key="n", text="n")]
     if tested:
@@ -232,8 +237,9 @@ def pair_table(results: Results) -> Table:
         )
         lines.append((head, tuple(cells)))
     return Table(
-        name="pairs",
-        caption="Differences on the preregistered metrics, all prompts, with 95% intervals",
+        name="pairs" if protocol == TEST else f"pairs-{protocol}",
+        caption="Differences on the preregistered metrics, all prompts, with 95% intervals"
+        + ("" if protocol == TEST else f", {AT_EQUAL[protocol]}: exploratory"),
         corner="Pair",
         columns=tuple(heads),
         groups=(("", tuple(lines)),),
@@ -290,7 +296,8 @@ def _has_values(results: Results, metric: str, prompts: str) -> bool:
     return any(row.value is not None for row in results.pick(metric, prompts=prompts))
 
 
-def _metric_head(metric: str, prompts: str, *, primary: bool = True) -> Head:
+def metric_head(metric: str, prompts: str, *, primary: bool = True) -> Head:
+    """The head of a metric on one kind of prompts; `primary` marks the preregistered ones."""
     return Head(
         key=f"{metric}:{prompts}",
         text=title(metric),
@@ -301,16 +308,29 @@ def _metric_head(metric: str, prompts: str, *, primary: bool = True) -> Head:
     )
 
 
-def _who_head(name: str, *, quiet: bool) -> Head:
+def who_head(name: str, *, quiet: bool) -> Head:
+    """The head of a generator or anchor; `quiet` where it frames the others."""
     return Head(key=name, text=name, note=DESCRIPTIONS.get(name.partition(" ")[0], ""), quiet=quiet)
 
 
-def _cell(results: Results, name: str, metric: str, prompts: str, protocol: str = TEST) -> Cell:
+def score_cell(
+    results: Results, name: str, metric: str, prompts: str, protocol: str = TEST
+) -> Cell:
+    """What somebody came to on a metric, marked where the tests support that nobody is better."""
     row = results.one(name, metric, prompts=prompts, protocol=protocol)
     if row is None:
         return Cell(text="-", note="not measured", metric=metric)
     best = name == results.best(metric, prompts=prompts, protocol=protocol)
     return dataclasses.replace(value_cell(row), best=best)
+
+
+def price_cell(results: Results, name: str, metric: str, protocol: str = TEST) -> Cell:
+    """What somebody cost, a mean over seeds."""
+    row = results.one(name, metric, protocol=protocol)
+    if row is None or row.value is None:
+        return Cell(text="-", note="" if row is None else row.note, metric=metric)
+    note = f"mean over {row.n} seeds" if row.n > 1 else row.note
+    return Cell(text=_amount(metric, row.value), value=row.value, note=note, metric=metric)
 
 
 def _difference(pair: Pair) -> Cell:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 import jax
@@ -29,10 +30,16 @@ _SHOWN = 5
 """Of the best trials of a search, beside its start."""
 
 
-def say_cost(experiment: Experiment, console: Console) -> None:
-    """Print what an experiment will cost, before it starts."""
-    unit_is_time = experiment.budget.unit == "seconds"
-    casts = forecast(experiment, peak=None if unit_is_time else matmul_peak())
+def say_cost(experiments: Sequence[Experiment], console: Console) -> None:
+    """Print what an experiment will cost, before it starts.
+
+    Args:
+        experiments: the one that is asked, and then its further questions.
+        console: where it is printed.
+    """
+    experiment, *others = experiments
+    units = {one.budget.unit for one in experiments}
+    casts = forecast(experiments, peak=None if units == {"seconds"} else matmul_peak())
     table = Table(title=f"{experiment.name}: what it will cost", title_justify="left")
     for column in ("generator", "trained parameters", "trainings", "budget each", "about"):
         table.add_column(column, justify="left" if column == "generator" else "right")
@@ -52,19 +59,20 @@ def say_cost(experiment: Experiment, console: Console) -> None:
         if experiment.answers > 1
         else ""
     )
+    also = "".join(f"once more as {one.name}, {one.budget} each; " for one in others)
     console.print(
-        f"{experiment.prompts} prompts each{several}; on {len(jax.devices())} x "
+        f"{experiment.prompts} prompts each{several}; {also}on {len(jax.devices())} x "
         f"{jax.devices()[0].device_kind}; "
         f"about {_minutes(total)} in all, compiling and judging included",
         highlight=False,
     )
 
 
-def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
+def say_estimate(experiments: Sequence[Experiment], rate: float, console: Console) -> None:
     """Print what each phase of each generator takes, computed from its traced step.
 
     Args:
-        experiment: resolved.
+        experiments: resolved: the one that is asked, and then its further questions.
         rate: FLOP/s that a device is taken to achieve.
         console: where it is printed.
 
@@ -73,6 +81,19 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
     """
     if not rate > 0:
         raise ValueError(f"the rate must be a positive number of FLOP/s, got {rate:g}")
+    seconds = 0.0
+    for experiment in experiments:
+        table, once = _estimated(experiment, rate)
+        console.print(table)
+        seconds += once * len(experiment.seeds) * sum((1.0, *experiment.curve))
+    hours = "?" if math.isnan(seconds) else f"{seconds / 3600:,.2f}"
+    console.print(
+        f"All trainings, of every seed, budget and question: {hours} hours", highlight=False
+    )
+
+
+def _estimated(experiment: Experiment, rate: float) -> tuple[Table, float]:
+    """The table of one question, and the seconds of training everybody once; NaN if not known."""
     table = Table(
         title=f"{experiment.name}: computed, not measured; at {rate:.3g} FLOP/s",
         title_justify="left",
@@ -84,6 +105,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
     table.add_column("phase")
     for column in ("params", "clips", "TFLOP", "GiB", "work", "ms", "steps", "hours"):
         table.add_column(column, justify="right", no_wrap=True)
+    taken = 0.0
     for name, config in experiment.generators.items():
         generator = registry.entry(name).build(experiment.task, config)
         phases = estimate(generator, experiment.task, experiment.budget)
@@ -97,6 +119,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
                 seconds = steps * a_step
             if steps is None and a_step and seconds is not None:
                 steps = round(seconds / a_step)
+            taken += math.nan if seconds is None else seconds
             table.add_row(
                 f"  {phase.phase}",
                 amount(phase.parameters),
@@ -108,7 +131,7 @@ def say_estimate(experiment: Experiment, rate: float, console: Console) -> None:
                 _known(steps, 1.0, "{:,.0f}"),
                 _known(seconds, 1 / 3600, "{:.2f}"),
             )
-    console.print(table)
+    return table, taken
 
 
 def _known(value: float | int | None, scale: float, form: str) -> str:
@@ -130,9 +153,8 @@ def say_search_cost(search: Search, trials: int, console: Console) -> None:
         name=f"{search.experiment.name}, {left} trials of {len(search.space)} values",
         seeds=seeds,
         prompts=search.experiment.sweep_prompts,
-        compositional=False,
     )
-    say_cost(as_seeds, console)
+    say_cost([as_seeds], console)
 
 
 def say_search(search: Search, console: Console) -> None:

@@ -90,7 +90,12 @@ class Search:
             )
         proposals.load_optuna()
         self.experiment = dataclasses.replace(
-            experiment.select(generators=[generator], seeds=[seed]), curve=(), horizon=1, answers=1
+            experiment.select(generators=[generator], seeds=[seed]),
+            curve=(),
+            horizon=1,
+            answers=1,
+            equal_flops=None,
+            equal_parameters=None,
         )
         self.generator, self.seed, self._folder = generator, seed, folder
         self._start = self.experiment.generators[generator]

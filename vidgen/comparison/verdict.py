@@ -6,16 +6,26 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from vidgen.comparison.headings import prose, title
+from vidgen.comparison.headings import AT_EQUAL, prose, title
 from vidgen.comparison.limits import limits_of, seeds_of
 from vidgen.comparison.pairs import PRIMARY_METRICS, Pair
 from vidgen.comparison.results import Results
-from vidgen.comparison.rows import COMPOSITIONAL, ROLLOUT, TEST, Row
+from vidgen.comparison.rows import (
+    COMPOSITIONAL,
+    EQUAL_FLOPS,
+    EQUAL_PARAMETERS,
+    ROLLOUT,
+    TEST,
+    Row,
+)
 from vidgen.comparison.trust import CHANCE
-from vidgen.comparison.wording import capital, interval, number, seconds
+from vidgen.comparison.wording import amount, capital, interval, number, seconds
 from vidgen.evaluation import METHODS
 from vidgen.evaluation.power import in_digits
 from vidgen.evaluation.statistics import apart
+
+_EVEN = 1.1
+"""How many times the fewest parameters the most may be where they are called equal."""
 
 STRATA = (("text", "from a sentence alone"), ("text+image", "from a sentence and a first frame"))
 
@@ -59,6 +69,7 @@ def verdict(results: Results, *, baselines: Sequence[str] = ()) -> Verdict:
     findings += _paired(results)
     findings += _new_combinations(results, contestants)
     findings += _beyond_training(results, contestants)
+    findings += _at_equal_prices(results, contestants)
     findings += _prices(results, contestants)
     headline = (
         _tested_headline(results, _metrics_of(tested)[0])
@@ -108,7 +119,7 @@ def _tested_headline(results: Results, metric: str) -> str:
     )
 
 
-def _tests(metric: str, pairs: Sequence[Pair]) -> str:
+def _tests(metric: str, pairs: Sequence[Pair], where: str = "") -> str:
     """What the tests of one preregistered metric say, pair by pair."""
     told = []
     for pair in pairs:
@@ -126,7 +137,7 @@ def _tests(metric: str, pairs: Sequence[Pair]) -> str:
                 f"{pair.winner} is better than {loser} ({size}, p = {in_digits(pair.p_adjusted)})"
             )
     family = next(pair.family for pair in pairs if pair.p_adjusted is not None)
-    return f"{title(metric)}, tested over seeds ({family}): {'; '.join(told)}."
+    return f"{title(metric)}{where}, tested over seeds ({family}): {'; '.join(told)}."
 
 
 def _size(pair: Pair) -> str:
@@ -140,9 +151,10 @@ def _size(pair: Pair) -> str:
     return f"{value} [{number(low, pair.metric)}, {number(high, pair.metric)}]"
 
 
-def _paired(results: Results) -> list[str]:
+def _paired(results: Results, protocol: str = TEST, where: str = "") -> list[str]:
     """One seed against another, on the prompts that both answered."""
-    pairs = [pair for pair in results.pairs_on("oracle_success") if pair.paired]
+    found = results.pairs_on("oracle_success", protocol=protocol)
+    pairs = [pair for pair in found if pair.paired]
     if not pairs:
         return []
     told = []
@@ -154,7 +166,7 @@ def _paired(results: Results) -> list[str]:
             else f"{pair.ahead} succeeds more often than {behind} by {_size(pair)}"
         )
     return [
-        f"On the same {pairs[0].n} prompts, within one seed (paired, clustered by prompt): "
+        f"On the same {pairs[0].n} prompts{where}, within one seed (paired, clustered by prompt): "
         f"{'; '.join(told)}. This describes these trained models and not another training."
     ]
 
@@ -193,6 +205,30 @@ def _beyond_training(results: Results, contestants: Sequence[str]) -> list[str]:
         f"the right identity has lasted in a share of {', '.join(told)}; a frame changes the share "
         "that is right in it by what stands in brackets."
     ]
+
+
+def _at_equal_prices(results: Results, contestants: Sequence[str]) -> list[str]:
+    """Who is better where all were trained on equal FLOPs, or have equal parameters."""
+    told = []
+    for protocol, price in ((EQUAL_FLOPS, "total_flops"), (EQUAL_PARAMETERS, "parameters")):
+        rows = _rows(results, "oracle_success", "all", contestants, protocol=protocol)
+        found = results.pick(price, protocol=protocol)
+        spent = sorted(row.value for row in found if row.value and row.generator in contestants)
+        if not (rows and spent):
+            continue
+        ends = " to ".join(dict.fromkeys(amount(end) for end in (spent[0], spent[-1])))
+        where = f" {AT_EQUAL[protocol]}"
+        told.append(_ranking(rows, f"Trained{where} ({ends})"))
+        if protocol == EQUAL_PARAMETERS and spent[-1] > _EVEN * spent[0]:
+            told.append(
+                "Their parameters are not equal: whoever's config declares no widths keeps its "
+                "size, and others come as near as their widths allow."
+            )
+        pairs = results.pairs_on("oracle_success", protocol=protocol)
+        if any(pair.p_adjusted is not None for pair in pairs):
+            told.append(_tests("oracle_success", pairs, where))
+        told += _paired(results, protocol, where)
+    return told
 
 
 def _headline(leads: Sequence[str | None], contestants: Sequence[str], seeds: int) -> str:

@@ -8,7 +8,7 @@ from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import CheckpointError
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost, PhaseCost, devices_here
-from vidgen.training.estimate import Estimate, estimate
+from vidgen.training.estimate import Estimate, estimate, exports
 from vidgen.training.fingerprint import FingerprintError
 from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
@@ -41,6 +41,7 @@ __all__ = [
     "count",
     "devices_here",
     "estimate",
+    "exports",
     "keep_freed_memory",
     "read_metrics",
     "release_freed_memory",

@@ -102,6 +102,12 @@ class Cost:
         """FLOPs of the optimisers in all phases; None if a phase could not be counted."""
         return self._total("optimizer_flops")
 
+    @property
+    def flops(self) -> int | None:
+        """Of models and optimisers, as a budget in FLOPs counts them; None likewise."""
+        model, optimizer = self.model_flops, self.optimizer_flops
+        return None if model is None or optimizer is None else model + optimizer
+
     def _total(self, field: str) -> int | None:
         counts = [(getattr(phase, field), phase.steps) for phase in self.phases.values()]
         if any(count is None for count, _ in counts):

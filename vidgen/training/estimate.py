@@ -110,6 +110,14 @@ def estimate(
     return estimates
 
 
+def exports(generator: Generator) -> dict[str, Params]:
+    """What each phase will export, as shapes. Computes nothing."""
+    found: dict[str, Params] = {}
+    for phase in generator.phases():
+        found[phase.name] = export_shapes(phase, found)
+    return found
+
+
 def _batch(task: Task, size: int) -> HostBatch:
     def shape(*axes: int, dtype: type[np.generic]) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((size, *axes), dtype)
