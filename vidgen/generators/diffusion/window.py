@@ -21,8 +21,8 @@ of the sampler:
 
 Real clips have slopes of 0 and a share of 1. Clips of the task's length succeed in 0.45 [0.34,
 0.57] with shared levels and in 0.39 [0.28, 0.51] with independent ones. With the sentence most
-digits fade. A likely cause, not isolated: of one that has turned at the border, the sentence and the
-motion compensation that follows it tell that it moves as at first, while the history shows
+digits fade. A likely cause, not isolated: of one that has turned at the border, the sentence and
+the motion compensation that follows it tell that it moves as at first, while the history shows
 otherwise, and training, whose windows all begin where the sentence is true, has no such clips.
 """
 
