@@ -3,6 +3,7 @@
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
 from vidgen.denoising.forcing import Forcing
+from vidgen.denoising.latents import Latents
 from vidgen.denoising.network_config import DiTConfig, UNetConfig
 from vidgen.denoising.objective import Quantity, convert, min_snr_weight, wide
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
@@ -18,6 +19,7 @@ __all__ = [
     "Flow",
     "Forcing",
     "Gaussian",
+    "Latents",
     "Process",
     "Quantity",
     "Stage",

@@ -30,14 +30,14 @@ class StagePhase:
     def __init__(self, stage: Stage, network: nn.Network[Denoiser]) -> None:
         self.name, self.share, self.batch_size = stage.name, stage.share, stage.batch_size
         self._network, self._config = network, stage.config
-        self._view, self._motion = stage.view, stage.motion
+        self._view, self._stage = stage.view, stage
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """First weights, whose average starts there; the motion is carried along, frozen."""
+        """First weights, whose average starts there; the motion, and the tokenizer of latents, are
+        carried along, frozen.
+        """
         params = self._first_weights(key, earlier)
-        rest = {}
-        if self._motion is not None:
-            rest["motion"] = jax.tree.map(jnp.copy, earlier[self._motion.name])
+        rest = {name: jax.tree.map(jnp.copy, earlier[name]) for name in self._stage.frozen}
         return TrainState.create(params, self._config.optimizer.init(params), rest=rest)
 
     def export(self, state: TrainState) -> Params:
@@ -50,10 +50,8 @@ class StagePhase:
         return self._network.init(key)
 
     def _moved(self, state: TrainState, condition: Condition) -> Video | None:
-        """The context, and what becomes of it as the sentence asks, where there is a context."""
-        if self._motion is None:
-            return None
-        return self._motion.network.bind(state.rest["motion"])(condition.context, condition)
+        """As `Stage.moved`."""
+        return self._stage.moved(state.rest, condition)
 
     def _updated(
         self, state: TrainState, loss: Array, grads: Params, progress: Float[Array, ""]
@@ -101,6 +99,7 @@ class DenoisingPhase(StagePhase):
         clip, condition = self._view(batch)
         condition = condition.drop(for_drop, text=self._config.drop_text)
         moved = self._moved(state, condition)
+        clip, condition = self._encoded(state, clip, condition)
 
         def objective(params: Params) -> Float[Array, ""]:
             loss = self._loss(params, clip, condition, moved, for_noise)
@@ -108,6 +107,7 @@ class DenoisingPhase(StagePhase):
                 return loss
             (video, told), (still_drop, still_noise) = stills, for_stills
             told = told.drop(still_drop, text=self._config.drop_text)
+            video, told = self._encoded(state, video, told)
             beside = self._loss(params, video, told, None, still_noise)
             # A frame that is predicted counts the same wherever it stands.
             frames = clip.shape[0] * (clip.shape[1] - condition.context.shape[1])
@@ -115,6 +115,16 @@ class DenoisingPhase(StagePhase):
 
         loss, grads = jax.value_and_grad(objective)(state.params)
         return self._updated(state, loss, grads, progress)
+
+    def _encoded(
+        self, state: TrainState, clip: Video, condition: Condition
+    ) -> tuple[Float[Array, "B t h w D"], Condition]:
+        """A clip where it is drawn, and the condition with what its context decides there."""
+        latents = self._stage.latents
+        if latents is None:
+            return clip, condition
+        clip = latents.encode(state.rest, clip)
+        return clip, latents.decided(condition, clip)
 
     def _loss(
         self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key

@@ -20,9 +20,10 @@ from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
 from vidgen.denoising.dit import DiT
 from vidgen.denoising.hybrid import Hybrid
+from vidgen.denoising.latents import Latents
 from vidgen.denoising.unet import UNet
 from vidgen.motion import MotionPhase
-from vidgen.types import Batch, Condition, Task, Video
+from vidgen.types import Batch, Condition, Params, Task, Video
 
 _NETWORKS: Mapping[str, Callable[..., Denoiser]] = {"hybrid": Hybrid, "unet": UNet, "dit": DiT}
 
@@ -39,6 +40,7 @@ class Stage:
         batch_size: clips a step.
         motion: motion compensation of the context, trained by an earlier phase; None where there is
             no context.
+        latents: the space in which the clip is drawn; None for pixels.
     """
 
     name: str
@@ -47,16 +49,41 @@ class Stage:
     share: float
     batch_size: int
     motion: MotionPhase | None = None
+    latents: Latents | None = None
+
+    @property
+    def drawn(self) -> Task:
+        """The task in the space in which the clip is drawn, as the denoiser sees it."""
+        return self.task if self.latents is None else self.latents.task(self.task)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Phases whose weights its training carries along."""
+        parts = (self.motion, None if self.latents is None else self.latents.phase)
+        return tuple(part.name for part in parts if part is not None)
 
     def network(self, *, interval: bool = False) -> nn.Network[Denoiser]:
         """A denoiser; `interval` as in `Hybrid`."""
         build = _NETWORKS[self.config.network]
-        return nn.Network(lambda rngs: build(self.config, self.task, interval=interval, rngs=rngs))
+        return nn.Network(lambda rngs: build(self.config, self.drawn, interval=interval, rngs=rngs))
 
     def view(self, batch: Batch) -> tuple[Video, Condition]:
         """What is learned of a batch: what is to be drawn, and its condition."""
         clip = batch.video[:, : self.task.frames]
         return clip, begun(batch.condition, clip[:, : self.task.context_frames])
+
+    def moved(self, params: Mapping[str, Params], condition: Condition) -> Video | None:
+        """The context, and what becomes of it as the sentence asks, in the space in which the clip
+        is drawn; None where there is no context.
+
+        Args:
+            params: of the `frozen` phases, by name.
+            condition: in pixels.
+        """
+        if self.motion is None:
+            return None
+        moved = self.motion.network.bind(params[self.motion.name])(condition.context, condition)
+        return moved if self.latents is None else self.latents.encode(params, moved)
 
     def stills(self, batch: Batch) -> tuple[Video, Condition] | None:
         """The single frames that are learned beside clips, as clips of one frame with a sentence
@@ -81,6 +108,7 @@ class Cascade:
     Args:
         config: of both.
         task: what the generator is asked for.
+        latents: the space in which both draw; None for pixels.
 
     Attributes:
         motion: the phase of motion compensation.
@@ -93,14 +121,21 @@ class Cascade:
     References: a clip that begins from a picture of its own: Girdhar et al., "Emu Video" (2023).
     """
 
-    def __init__(self, config: DenoisingConfig, task: Task) -> None:
+    def __init__(self, config: DenoisingConfig, task: Task, latents: Latents | None = None) -> None:
+        left = 1.0
+        if latents is not None:
+            config, left = latents.config(config), 1.0 - latents.phase.share
         if config.joint_images:
             _check_joint(config, task)
         frames = task.opening_frames
         task = dataclasses.replace(task, context_frames=frames)
         self.motion = MotionPhase(
-            config.motion, task, share=config.motion_share, drop_text=config.drop_text
+            config.motion, task, share=left * config.motion_share, drop_text=config.drop_text
         )
+        # Latents of an opening may hold frames beyond it.
+        held = frames if latents is None else min(latents.held(frames), task.frames)
+        opening = dataclasses.replace(task, frames=held, context_frames=0)
+        steps = held if latents is None else latents.task(opening).frames
         self.opening = Stage(
             name="opening",
             # All frames of an opening become one in the middle of a hybrid, and as many as can be
@@ -109,22 +144,24 @@ class Cascade:
                 config,
                 merge=(0, *config.merge[1:]),
                 dit=dataclasses.replace(
-                    config.dit, temporal_patch=math.gcd(config.dit.temporal_patch, frames)
+                    config.dit, temporal_patch=math.gcd(config.dit.temporal_patch, steps)
                 ),
                 joint_images=False,
                 time_mean=config.opening_time_mean,
             ),
-            task=dataclasses.replace(task, frames=frames, context_frames=0),
-            share=config.opening_share,
+            task=opening,
+            share=left * config.opening_share,
             batch_size=config.opening_batch_size,
+            latents=latents,
         )
         self.clips = Stage(
             name="denoiser",
             config=config,
             task=task,
-            share=1.0 - config.motion_share - config.opening_share,
+            share=left * (1.0 - config.motion_share - config.opening_share),
             batch_size=config.batch_size,
             motion=self.motion,
+            latents=latents,
         )
 
     @property

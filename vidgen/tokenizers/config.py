@@ -83,14 +83,13 @@ class AdversarialLoss:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenizerConfig:
-    """A causal convolutional tokenizer of video.
+class AutoencoderConfig:
+    """A causal convolutional encoder and decoder of video, whatever lies between them.
 
     A clip is cut into patches, which convolutions refine in stages; each stage after the first
-    halves height and width. One code stands for `code_patch` pixels.
+    halves height and width. One cell between encoder and decoder stands for `code_patch` pixels.
 
     Attributes:
-        quantizer: `FSQ`, `LFQ` or `VQ`.
         patch: (frames, height, width) in pixels of what the first stage sees as one cell.
         widths: channels of each stage, finest first.
         blocks: residual blocks of each stage, in the encoder and in the decoder each.
@@ -110,7 +109,6 @@ class TokenizerConfig:
         ValueError: if a size is below 1 or there is no stage.
     """
 
-    quantizer: FSQ | LFQ | VQ = dataclasses.field(default=FSQ(levels=(5,) * 8))
     patch: tuple[int, int, int] = (2, 4, 4)
     widths: tuple[int, ...] = (48, 128)
     blocks: tuple[int, ...] = (1, 1)
@@ -135,11 +133,94 @@ class TokenizerConfig:
 
     @property
     def code_patch(self) -> tuple[int, int, int]:
-        """(frames, height, width) in pixels that one code stands for."""
+        """(frames, height, width) in pixels that one cell stands for."""
         merged = 2 ** (len(self.widths) - 1)
         return (self.patch[0], self.patch[1] * merged, self.patch[2] * merged)
+
+    @property
+    def encoded_width(self) -> int:
+        """Features of a cell that the encoder gives."""
+        raise NotImplementedError
+
+    @property
+    def decoded_width(self) -> int:
+        """D, features of a cell that the decoder takes."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokenizerConfig(AutoencoderConfig):
+    """A tokenizer whose cells are codes.
+
+    Attributes:
+        quantizer: `FSQ`, `LFQ` or `VQ`.
+    """
+
+    quantizer: FSQ | LFQ | VQ = dataclasses.field(default=FSQ(levels=(5,) * 8))
+
+    @property
+    def encoded_width(self) -> int:
+        """Features of the vectors that are quantised."""
+        return self.quantizer.width
+
+    @property
+    def decoded_width(self) -> int:
+        """Features of the quantised vectors."""
+        return self.quantizer.width
 
     @classmethod
     def tiny(cls) -> TokenizerConfig:
         """A network for tests."""
         return cls(quantizer=FSQ(levels=(4, 3)), patch=(2, 2, 2), widths=(8, 16), batch_size=2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentTokenizerConfig(AutoencoderConfig):
+    """A tokenizer whose cells are continuous: latents, as a diffusion model walks among them.
+
+    Its cells are finer than codes are: a denoiser draws many small ones at once, where a prior
+    draws each in turn.
+
+    Attributes:
+        features: D of a latent.
+        divergence: weight of the Kullback-Leibler divergence of a clip's latents from the standard
+            normal distribution, in nats a pixel, beside the mean squared error. Of a decoder whose
+            error is Gaussian with deviation s it is 2 s^2 in the evidence bound: 1e-4 stands for
+            0.007, which is what rounding to one of 256 levels costs, and far less than 1, so that
+            latents keep nearly all that they can hold; their scale is measured afterwards, see
+            `LatentTokenizer`.
+
+    Raises:
+        ValueError: as `AutoencoderConfig`; if there is no feature, or the weight is negative.
+
+    References: Rombach et al., "High-resolution image synthesis with latent diffusion models"
+    (2022), section 3.1 (KL-reg., there of weight 1e-6 beside LPIPS and a discriminator); Kingma &
+    Welling, "Auto-encoding variational Bayes" (2014).
+    """
+
+    features: int = 6
+    divergence: float = 1e-4
+    widths: tuple[int, ...] = (64,)
+    blocks: tuple[int, ...] = (2,)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.features < 1:
+            raise ValueError(f"features must be at least 1, got {self.features}")
+        if self.divergence < 0.0:
+            raise ValueError(f"divergence must not be negative, got {self.divergence}")
+
+    @property
+    def encoded_width(self) -> int:
+        """A mean and the logarithm of a variance for each feature."""
+        return 2 * self.features
+
+    @property
+    def decoded_width(self) -> int:
+        """Features of a latent."""
+        return self.features
+
+    @classmethod
+    def tiny(cls) -> LatentTokenizerConfig:
+        """A network for tests."""
+        return cls(features=2, patch=(2, 4, 4), widths=(8,), blocks=(1,), batch_size=2)

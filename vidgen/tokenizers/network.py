@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from vidgen.nn import Conv
 from vidgen.nn.patches import patchify, unpatchify
-from vidgen.tokenizers.config import TokenizerConfig
+from vidgen.tokenizers.config import AutoencoderConfig
 from vidgen.types import Task
 
 
@@ -33,7 +33,7 @@ class ResidualBlock(nnx.Module):
 
 
 class TokenizerNetwork(nnx.Module):
-    """Encoder and decoder around a quantizer, causal in time both ways.
+    """Encoder and decoder around a quantizer or latents, causal in time both ways.
 
     The first frame has codes of its own: before it the clip is continued into the past by copies of
     it, as many as make it the last frame of a patch. So a given first frame has exact codes, which
@@ -48,7 +48,7 @@ class TokenizerNetwork(nnx.Module):
         rngs: source of the initial weights.
     """
 
-    def __init__(self, config: TokenizerConfig, task: Task, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: AutoencoderConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         widths, blocks = config.widths, config.blocks
         pixels = config.patch[0] * config.patch[1] * config.patch[2] * task.channels
         self.patch, self.shape = config.patch, task.video_shape
@@ -64,16 +64,16 @@ class TokenizerNetwork(nnx.Module):
         self.down = nnx.List([nnx.List(blocks) for blocks in stages(config.encoder_taps)])
         self.merge = nnx.List([nnx.Linear(4 * a, b, rngs=rngs) for a, b in steps])
         self.code_norm = nnx.RMSNorm(widths[-1], rngs=rngs)
-        self.code_head = nnx.Linear(widths[-1], config.quantizer.width, rngs=rngs)
+        self.code_head = nnx.Linear(widths[-1], config.encoded_width, rngs=rngs)
 
-        self.code_stem = nnx.Linear(config.quantizer.width, widths[-1], rngs=rngs)
+        self.code_stem = nnx.Linear(config.decoded_width, widths[-1], rngs=rngs)
         self.up = nnx.List([nnx.List(blocks) for blocks in stages(config.decoder_taps)])
         self.split = nnx.List([nnx.Linear(b, 4 * a, rngs=rngs) for a, b in steps])
         self.pixel_norm = nnx.RMSNorm(widths[0], rngs=rngs)
         self.pixel_head = nnx.Linear(widths[0], pixels, rngs=rngs)
 
-    def encode(self, video: Float[Array, "B T H W C"]) -> Float[Array, "B t h w D"]:
-        """Vectors to be quantised, one for each code."""
+    def encode(self, video: Float[Array, "B T H W C"]) -> Float[Array, "B t h w E"]:
+        """Vectors to be quantised, one for each code; of latents their means and variances."""
         past = jnp.repeat(video[:, :1], self.patch[0] - 1, axis=1)
         video = jnp.concatenate([past, video], axis=1)
         # Padding to the coarsest patch lets every stage halve its grid.
@@ -89,7 +89,7 @@ class TokenizerNetwork(nnx.Module):
         return self.code_head(self.code_norm(x))
 
     def decode(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B T H W C"]:
-        """The clip that quantised vectors stand for."""
+        """The clip that quantised vectors, or latents, stand for."""
         return self.shown(self.paint(values))
 
     def shown(self, painted: Float[Array, "B t_px h_px w_px C"]) -> Float[Array, "B T H W C"]:

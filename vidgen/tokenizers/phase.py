@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ from jaxtyping import Array, Float
 
 from vidgen import optim
 from vidgen.contract import Key, TrainState
-from vidgen.nn import Codebook
 from vidgen.nn.network import Weights
 from vidgen.tokenizers.adversary import Adversary
-from vidgen.tokenizers.config import TokenizerConfig
+from vidgen.tokenizers.autoencoder import Autoencoder
+from vidgen.tokenizers.config import AutoencoderConfig, TokenizerConfig
 from vidgen.tokenizers.perceptual import Perceptual
 from vidgen.tokenizers.tokenizer import Tokenizer
 from vidgen.tokenizers.usage import Usage
@@ -24,21 +25,20 @@ _LAST = "pixel_head.kernel"
 """The weights by whose gradients the adaptive weight is found."""
 
 
-class TokenizerPhase:
-    """Trains a tokenizer to reconstruct clips; exports what `Tokenizer.encode` and `decode` take.
+class AutoencoderPhase(abc.ABC):
+    """Trains encoder and decoder to reconstruct clips; who inherits says what lies between them.
 
     With a discriminator, parameters and optimiser states are dictionaries over ``tokenizer`` and
     ``discriminator``; the average is the tokenizer's.
 
     Metrics: ``loss`` (all but what a discriminator asks for), ``reconstruction`` (mean squared
-    error), ``psnr`` (dB), over the last hundred steps or so ``digit_perplexity`` and
-    ``digit_usage`` of a digit of a code in the mean, and ``perplexity`` and ``usage`` of whole
-    codes where there are at most 65,536; and the optimiser's. With LPIPS ``perceptual``, its
-    distance; with a discriminator ``adversarial`` (the tokenizer's loss by it),
-    ``adversarial_weight``, and those of `Adversary.learn`.
+    error), ``psnr`` (dB), and the optimiser's. With LPIPS ``perceptual``, its distance; with a
+    discriminator ``adversarial`` (the tokenizer's loss by it), ``adversarial_weight``, and those of
+    `Adversary.learn`.
 
     Args:
         config: sizes and losses.
+        tokenizer: what is trained.
         task: shape of the clips.
         name: of the phase.
         share: fraction of the generator's budget.
@@ -48,34 +48,34 @@ class TokenizerPhase:
     """
 
     def __init__(
-        self, config: TokenizerConfig, task: Task, name: str = "tokenizer", share: float = 0.25
+        self,
+        config: AutoencoderConfig,
+        tokenizer: Autoencoder,
+        task: Task,
+        name: str,
+        share: float,
     ) -> None:
-        self.config = config
         self.name = name
         self.share = share
         self.batch_size = config.batch_size
-        self.tokenizer = Tokenizer(config, task)
-        self._usage = Usage(config.quantizer.levels)
+        self._config, self._network = config, tokenizer.network
+        self._init = tokenizer.init
         looks, rival = config.perceptual, config.adversarial
         self._perceptual = None if looks is None else Perceptual(looks, task)
         self._adversary = None if rival is None else Adversary(rival, task.channels)
 
     def init(self, key: Key, earlier: Mapping[str, Params]) -> TrainState:
-        """Fresh networks and codebook; earlier phases are not looked at.
+        """Fresh networks and memory; earlier phases are not looked at.
 
         Raises:
             MissingWeightsError: without the weights of the perceptual loss.
         """
         del earlier
-        weights_key, codebook_key = jax.random.split(key)
-        params = self.tokenizer.init(weights_key)
-        rest: dict[str, Any] = {
-            "codebook": self.config.quantizer.init(codebook_key),
-            "shares": self._usage.even(),
-        }
+        weights_key, memory_key = jax.random.split(key)
+        params, rest = self._init(weights_key), self._memory(memory_key)
         if self._perceptual is not None:
             rest["perceptual"] = self._perceptual.weights()
-        state = TrainState.create(params, self.config.optimizer.init(params), rest=rest)
+        state = TrainState.create(params, self._config.optimizer.init(params), rest=rest)
         if self._adversary is None:
             return state
         rival = self._adversary.network.init(jax.random.fold_in(key, 2))
@@ -88,23 +88,22 @@ class TokenizerPhase:
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
-        """One step on the squared and absolute error, the quantizer's own charge, and what LPIPS
-        and a discriminator ask for; and one of the discriminator.
+        """One step on the squared and absolute error, the charge of what lies between encoder and
+        decoder, and what LPIPS and a discriminator ask for; and one of the discriminator.
         """
-        codebook: Codebook = state.rest["codebook"]
-        quantizer, playing = self.config.quantizer, self._adversary is not None
+        playing = self._adversary is not None
         weights = state.params["tokenizer"] if playing else state.params
         opt_state = state.opt_state["tokenizer"] if playing else state.opt_state
 
         def rebuild(weights: Weights) -> tuple[tuple[Video, Array], tuple[Array, Array, Array]]:
-            network = self.tokenizer.network.bind(weights)
+            network = self._network.bind(weights)
             z = network.encode(batch.video)
-            quantized = quantizer.quantize(codebook, z)
-            cells = network.cells(quantized.values)
+            values, charge, seen = self._between(state.rest, z, key)
+            cells = network.cells(values)
             video = network.shown(network.render(cells))
-            return (video, quantized.loss), (cells, z, quantized.codes)
+            return (video, charge), (cells, z, seen)
 
-        (rebuilt, charge), pull_back, (cells, z, codes) = jax.vjp(rebuild, weights, has_aux=True)
+        (rebuilt, charge), pull_back, (cells, z, seen) = jax.vjp(rebuild, weights, has_aux=True)
         (loss, report), pull = jax.value_and_grad(self._error, has_aux=True)(
             rebuilt, batch.video, state.rest, key
         )
@@ -116,12 +115,11 @@ class TokenizerPhase:
             )
             pull, report = pull + push, {**report, **played}
         (grads,) = pull_back((pull, jnp.ones_like(charge)))
-        weights, opt_state, metrics = self.config.optimizer.update(
+        weights, opt_state, metrics = self._config.optimizer.update(
             grads, opt_state, weights, progress
         )
-        shares = self._usage.after(state.rest["shares"], codes)
-        codebook = quantizer.update(codebook, z, codes, key)
-        average = optim.ema(state.ema, weights, state.step, self.config.ema)
+        memory, told = self._remembered(state, z, seen, key)
+        average = optim.ema(state.ema, weights, state.step, self._config.ema)
         if playing:
             weights = {"tokenizer": weights, "discriminator": rival["params"]}
             opt_state = {"tokenizer": opt_state, "discriminator": rival["opt_state"]}
@@ -130,17 +128,31 @@ class TokenizerPhase:
             params=weights,
             opt_state=opt_state,
             ema=average,
-            rest=state.rest | {"codebook": codebook, "shares": shares},
+            rest=state.rest | memory,
         )
-        return state, {
-            **report,
-            **self._usage.metrics(shares),
-            **metrics,
-        }
+        return state, {**report, **told, **metrics}
 
+    @abc.abstractmethod
     def export(self, state: TrainState) -> Params:
-        """Averaged weights and the codebook."""
-        return self.tokenizer.pack(state.ema, state.rest["codebook"])
+        """Averaged weights, and what of the memory encoding and decoding need."""
+
+    @abc.abstractmethod
+    def _memory(self, key: Key) -> dict[str, Any]:
+        """What is carried from step to step beside weights, at step 0."""
+
+    @abc.abstractmethod
+    def _between(
+        self, memory: Mapping[str, Any], z: Float[Array, "B t h w E"], key: Key
+    ) -> tuple[Float[Array, "B t h w D"], Array, Array]:
+        """From what the encoder gives: what the decoder takes, the encoder's charge for it, and
+        what `_remembered` is to know.
+        """
+
+    @abc.abstractmethod
+    def _remembered(
+        self, state: TrainState, z: Float[Array, "B t h w E"], seen: Array, key: Key
+    ) -> tuple[dict[str, Any], Metrics]:
+        """The memory after a step, and what it says."""
 
     def _error(
         self, rebuilt: Video, real: Video, rest: Mapping[str, Any], key: Key
@@ -148,7 +160,7 @@ class TokenizerPhase:
         """The errors of rebuilt clips, weighed and summed, and each by itself."""
         apart = rebuilt - real
         squared = jnp.mean(apart**2)
-        loss = squared + self.config.l1 * jnp.mean(jnp.abs(apart))
+        loss = squared + self._config.l1 * jnp.mean(jnp.abs(apart))
         # The range of pixels is 2, from -1 to 1.
         report = {"reconstruction": squared, "psnr": 10.0 * jnp.log10(4.0 / squared)}
         if self._perceptual is None:
@@ -204,8 +216,55 @@ class TokenizerPhase:
         """
 
         def shown(kernel: Array) -> Video:
-            network = self.tokenizer.network.bind(weights | {_LAST: kernel})
+            network = self._network.bind(weights | {_LAST: kernel})
             return network.shown(network.render(cells))
 
         (grad,) = jax.vjp(shown, weights[_LAST])[1](pull)
         return grad
+
+
+class TokenizerPhase(AutoencoderPhase):
+    """Trains a tokenizer of codes; exports what `Tokenizer.encode` and `decode` take.
+
+    Metrics: those of any, and over the last hundred steps or so ``digit_perplexity`` and
+    ``digit_usage`` of a digit of a code in the mean, and ``perplexity`` and ``usage`` of whole
+    codes where there are at most 65,536.
+
+    Args:
+        config: sizes and losses.
+        task: shape of the clips.
+        name: of the phase.
+        share: fraction of the generator's budget.
+
+    Raises:
+        ValueError: for frames too small for the network of the perceptual loss.
+    """
+
+    def __init__(
+        self, config: TokenizerConfig, task: Task, name: str = "tokenizer", share: float = 0.25
+    ) -> None:
+        self.config, self.tokenizer = config, Tokenizer(config, task)
+        self._usage = Usage(config.quantizer.levels)
+        super().__init__(config, self.tokenizer, task, name, share)
+
+    def export(self, state: TrainState) -> Params:
+        """Averaged weights and the codebook."""
+        return self.tokenizer.pack(state.ema, state.rest["codebook"])
+
+    def _memory(self, key: Key) -> dict[str, Any]:
+        """The codebook, and how often codes are chosen."""
+        return {"codebook": self.config.quantizer.init(key), "shares": self._usage.even()}
+
+    def _between(
+        self, memory: Mapping[str, Any], z: Float[Array, "B t h w D"], key: Key
+    ) -> tuple[Float[Array, "B t h w D"], Array, Array]:
+        del key
+        quantized = self.config.quantizer.quantize(memory["codebook"], z)
+        return quantized.values, quantized.loss, quantized.codes
+
+    def _remembered(
+        self, state: TrainState, z: Float[Array, "B t h w D"], seen: Array, key: Key
+    ) -> tuple[dict[str, Any], Metrics]:
+        shares = self._usage.after(state.rest["shares"], seen)
+        codebook = self.config.quantizer.update(state.rest["codebook"], z, seen, key)
+        return {"codebook": codebook, "shares": shares}, self._usage.metrics(shares)

@@ -12,8 +12,8 @@ from jaxtyping import Array, Int
 from vidgen.nn import digits_of, histogram, perplexity, usage
 from vidgen.types import Metrics
 
-_MEMORY = 0.99
-"""Decay of the shares: about a hundred steps are remembered."""
+MEMORY = 0.99
+"""Decay of what is remembered of codes or latents: about a hundred steps."""
 
 _COUNTED = 2**16
 """The most codes whose shares are kept. A hundred steps read a few times as many; of more codes
@@ -49,7 +49,7 @@ class Usage:
         new = {"digits": len(self.levels) * histogram(digits, sum(self.levels))}
         if "codes" in shares:
             new["codes"] = histogram(codes, self.size)
-        return {name: _MEMORY * old + (1.0 - _MEMORY) * new[name] for name, old in shares.items()}
+        return {name: MEMORY * old + (1.0 - MEMORY) * new[name] for name, old in shares.items()}
 
     def metrics(self, shares: Shares) -> Metrics:
         """``digit_perplexity`` and ``digit_usage``, means over digits; and ``perplexity`` and

@@ -1,9 +1,10 @@
-"""Diffusion over pixels: flow matching by default, discrete Gaussian diffusion as an option."""
+"""Diffusion over pixels or latents: flow matching, or discrete Gaussian diffusion as an option."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import jax
@@ -14,6 +15,8 @@ from vidgen.denoising import (
     Cascade,
     Denoiser,
     DenoisingPhase,
+    Latents,
+    Stage,
     begun,
     convert,
     opened,
@@ -30,6 +33,7 @@ from vidgen.generators.diffusion.sampling import draw
 from vidgen.generators.diffusion.solvers import Velocity
 from vidgen.generators.diffusion.window import Known, slide
 from vidgen.registry import register
+from vidgen.tokenizers import LatentTokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
 
 __all__ = ["Diffusion", "DiffusionConfig", "DiffusionSampler"]
@@ -39,8 +43,10 @@ __all__ = ["Diffusion", "DiffusionConfig", "DiffusionSampler"]
 class Diffusion:
     """Denoisers with space-time attention, trained by flow matching or Gaussian diffusion.
 
-    A clip is drawn in two stages, see `vidgen.denoising.Cascade`. With a level of noise for each
-    frame (`DiffusionConfig.frame_levels`) it also has a rollout of its own, to clips of any length.
+    A clip is drawn in two stages, see `vidgen.denoising.Cascade`; in pixels, or in the latents of a
+    tokenizer, see `vidgen.denoising.Latents`, which is then a ceiling that `reconstruct` tells.
+    With a level of noise for each frame (`DiffusionConfig.frame_levels`) it also has a rollout of
+    its own, to clips of any length.
     """
 
     card: ClassVar[Card] = Card(
@@ -57,24 +63,30 @@ class Diffusion:
     )
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
-        self._config, self._forcing = config, forcing_of(config)
+        self._config, self._forcing, self._latents = config, forcing_of(config), None
         if self._forcing is not None:
             # Having the method says that it can (`vidgen.contract.RollsOut`).
             self.rollout = self._rollout
-        self._process = process_of(config, task)
+        if config.space == "latents":
+            phase = LatentTokenizerPhase(config.tokenizer, task, share=config.tokenizer_share)
+            self._latents = Latents(phase)
+            self.reconstruct = self._latents.reconstruct  # pixels have no ceiling
+        self._cascade = Cascade(config, task, self._latents)
+        drawn = self._cascade.clips.drawn
+        self._process = process_of(config, drawn)
         self._begin = process_of(
-            dataclasses.replace(config, time_mean=config.opening_time_mean), task
+            dataclasses.replace(config, time_mean=config.opening_time_mean), drawn
         )
-        self._cascade = Cascade(config, task)
         self._opening = self._cascade.opening.network()
         self._network = self._cascade.clips.network()
 
     def phases(self) -> Sequence[Phase]:
-        """Motion compensation, the denoiser of openings, and that of clips."""
+        """The tokenizer of latents, motion compensation, the denoisers of openings and of clips."""
         cascade = self._cascade
         opening = DenoisingPhase(cascade.opening, self._opening, self._begin)
         clips = DenoisingPhase(cascade.clips, self._network, self._process, self._forcing)
-        return [cascade.motion, opening, clips]
+        first = [] if self._latents is None else [self._latents.phase]
+        return [*first, cascade.motion, opening, clips]
 
     def sample(
         self,
@@ -88,7 +100,8 @@ class Diffusion:
         Raises:
             ValueError: if the sampler asks for what needs levels of frames, and they are shared.
         """
-        sampler, opening = sampler or DiffusionSampler(), self._cascade.opening
+        sampler = sampler or DiffusionSampler()
+        opening, clips = self._cascade.stages
         asked = sampler.history is not None, sampler.history_noise is not None, sampler.lag > 0
         if self._forcing is None and (any(asked) or not sampler.rollout_text):
             raise ValueError(
@@ -96,10 +109,10 @@ class Diffusion:
             )
         for_opening = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         beginner = self._opening.bind(params[opening.name])
-        drawn = draw(
+        drawn = self._drawn(
+            opening,
+            params,
             lambda condition: self._velocity(beginner, condition, None),
-            self._process,
-            opening.task.video_shape,
             unopened(condition),
             for_opening,
             dataclasses.replace(
@@ -109,7 +122,7 @@ class Diffusion:
                 guidance_high=sampler.opening_guidance_high,
             ),
         )
-        condition = opened(condition, drawn)
+        condition = opened(condition, drawn[:, : clips.task.context_frames])
         known = None if self._forcing is None else Known(condition.context)
         return self._clip(params, condition, keys, sampler, known)
 
@@ -150,14 +163,33 @@ class Diffusion:
         known: Known | None,
     ) -> Video:
         """Clips that go on from their opening, or from all that is known of them."""
-        clips, compensate = self._cascade.clips, self._cascade.motion
+        clips = self._cascade.clips
         denoiser = self._network.bind(params[clips.name])
-        motion = compensate.network.bind(params[compensate.name])
 
         def told(condition: Condition) -> Velocity:
-            return self._velocity(denoiser, condition, motion(condition.context, condition))
+            return self._velocity(denoiser, condition, clips.moved(params, condition))
 
-        return draw(told, self._process, clips.task.video_shape, condition, keys, sampler, known)
+        return self._drawn(clips, params, told, condition, keys, sampler, known)
+
+    def _drawn(
+        self,
+        stage: Stage,
+        params: Mapping[str, Params],
+        told: Callable[[Condition], Velocity],
+        condition: Condition,
+        keys: Key,
+        sampler: DiffusionSampler,
+        known: Known | None = None,
+    ) -> Video:
+        """What a stage draws, in pixels."""
+        shape, latents = stage.drawn.video_shape, self._latents
+        if latents is None:
+            return draw(told, self._process, shape, condition, keys, sampler, known)
+        given = latents.given(params, condition)
+        drawn = draw(
+            told, self._process, shape, condition, keys, sampler, given=given, bound=math.inf
+        )
+        return opened(condition, latents.decode(params, drawn)).context
 
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
         def velocity(x: Video, t: Float[Array, "B *each"]) -> Video:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jax
 
 from vidgen.denoising import DenoisingConfig, Flow, Forcing, Gaussian, Process
+from vidgen.tokenizers import LatentTokenizerConfig
 from vidgen.types import ADDED_LATER, Task
 
 Interval = tuple[Any, Any]
@@ -34,22 +35,30 @@ class DiffusionConfig(DenoisingConfig):
             them need more noise to hide a clip. The log signal-to-noise ratio of a Gaussian process
             is then shifted by 2 log(64 / side); flow times move as `vidgen.denoising.Flow.shifted`
             says, in training and in sampling. None is 1, but for ``shifted``, where it is
-            ``resolution``.
+            ``resolution``. Of latents the sides are those of their own grid.
         frame_levels: ``shared``, one level of noise for all frames of a clip, or ``independent``,
             one for each: diffusion forcing, by which the generator has a rollout of its own, to
             clips of any length, see `vidgen.generators.diffusion.window`, which says how it
             compares with chaining: at the size of `quick` it is worse. The levels of openings are
-            always shared. Tokens of a ``dit`` must not span frames.
+            always shared. Tokens of a ``dit`` must not span frames. In pixels alone.
         history_noise: with ``independent`` levels, the highest at which training shows the first
             frames that a clip goes on from, see `vidgen.denoising.Forcing`.
+        space: what noise is added to, ``pixels`` or the ``latents`` of a tokenizer that a first
+            phase trains. There the sizes of patches, and the frames of `merge`, are of as many
+            latents as make up those pixels and frames: rounded down, one at least.
+        tokenizer: of ``latents``.
+        tokenizer_share: fraction of the budget for the tokenizer of ``latents``; the other shares
+            are of what it leaves.
 
     Raises:
-        ValueError: if there is no such process, schedule or kind of levels, the shift is not
-            positive, or the history's noise is no level.
+        ValueError: if there is no such process, schedule, kind of levels or space, the shift is not
+            positive, the history's noise is no level, the tokenizer's share is not between 0 and 1,
+            or latents are to have levels of their own.
 
-    References: Hoogeboom et al., "simple diffusion" (2023), section 3.1; Esser et al., "Scaling
-    rectified flow transformers for high-resolution image synthesis" (2024), equation 23; Chen et
-    al., "Diffusion forcing: next-token prediction meets full-sequence diffusion" (2024).
+    References: shift: Hoogeboom et al., "simple diffusion" (2023), section 3.1; Esser et al.,
+    "Scaling rectified flow transformers for high-resolution image synthesis" (2024), equation 23;
+    levels of frames: Chen et al., "Diffusion forcing: next-token prediction meets full-sequence
+    diffusion" (2024); latents: see `vidgen.denoising.Latents`.
     """
 
     process: Literal["flow", "gaussian"] = "flow"
@@ -62,6 +71,11 @@ class DiffusionConfig(DenoisingConfig):
         default="shared", metadata=ADDED_LATER
     )
     history_noise: float = dataclasses.field(default=0.1, metadata=ADDED_LATER)
+    space: Literal["pixels", "latents"] = dataclasses.field(default="pixels", metadata=ADDED_LATER)
+    tokenizer: LatentTokenizerConfig = dataclasses.field(
+        default=LatentTokenizerConfig(), metadata=ADDED_LATER
+    )
+    tokenizer_share: float = dataclasses.field(default=0.2, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +83,7 @@ class DiffusionConfig(DenoisingConfig):
             "process": ("flow", "gaussian"),
             "noise": ("cosine", "linear", "shifted"),
             "frame_levels": ("shared", "independent"),
+            "space": ("pixels", "latents"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
@@ -79,10 +94,25 @@ class DiffusionConfig(DenoisingConfig):
             raise ValueError(f"shift must be above 0, got {self.shift}")
         if not 0.0 <= self.history_noise <= 1.0:
             raise ValueError(f"history_noise must lie in [0, 1], got {self.history_noise}")
+        if not 0.0 < self.tokenizer_share < 1.0:
+            raise ValueError(
+                f"tokenizer_share must lie between 0 and 1, got {self.tokenizer_share}; "
+                "space=pixels trains no tokenizer"
+            )
+        if self.space == "latents" and self.frame_levels == "independent":
+            raise ValueError(
+                "frame_levels=independent: a latent is of several frames, which have one level "
+                "then; leave levels shared, or set space=pixels"
+            )
+
+    @classmethod
+    def tiny(cls) -> DiffusionConfig:
+        """The same code in milliseconds."""
+        return dataclasses.replace(super().tiny(), tokenizer=LatentTokenizerConfig.tiny())
 
 
 def process_of(config: DiffusionConfig, task: Task) -> Process:
-    """The path that a config asks for, at the resolution of a task."""
+    """The path that a config asks for, at the resolution of what is drawn."""
     shift, gaussian = config.shift, config.process == "gaussian"
     if shift is None:
         shift = "resolution" if gaussian and config.noise == "shifted" else 1.0

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
-from vidgen.denoising import Process, wide
+from vidgen.denoising import Process, opened, wide
 from vidgen.generators.diffusion.config import DiffusionSampler, Interval
 from vidgen.generators.diffusion.solvers import Velocity, walk
 from vidgen.generators.diffusion.window import Known, begin
@@ -71,6 +71,9 @@ def draw(
     keys: Key,
     sampler: DiffusionSampler,
     known: Known | None = None,
+    *,
+    given: Condition | None = None,
+    bound: float = 1.0,
 ) -> Video:
     """One clip for each row of the condition, given frames included.
 
@@ -83,6 +86,9 @@ def draw(
         sampler: method, steps, guidance.
         known: the history of every clip, for a network that is told a level of each frame; it is
             returned as it came. None for one that is told a level of all.
+        given: the prompts in the space that is drawn in, where that is not pixels: its context is
+            what theirs decides there.
+        bound: the largest value in that space; infinite where it has none.
 
     Raises:
         ValueError: if the method cannot walk this path.
@@ -104,9 +110,8 @@ def draw(
     start = noise(jnp.zeros((), jnp.int32))
     if known is not None:
         start, levels = begin(known, process, start, levels, sampler.lag)
-    x = jnp.clip(walk(velocity, process, start, levels, method, noise), -1.0, 1.0)
+    x = walk(velocity, process, start, levels, method, noise, bound)
+    x = jnp.clip(x, -bound, bound)
     if known is not None:
         x = jnp.concatenate([known.frames, x[:, known.frames.shape[1] :]], axis=1)
-    K = condition.context.shape[1]
-    given = condition.context_mask[:, :, None, None, None]
-    return jnp.concatenate([jnp.where(given, condition.context, x[:, :K]), x[:, K:]], axis=1)
+    return opened(condition if given is None else given, x).context

@@ -22,6 +22,7 @@ def walk(
     levels: Float[Array, "levels *each"],
     method: str,
     noise: Callable[[Array], Video],
+    bound: float = 1.0,
 ) -> Video:
     """Where the path through `start` ends.
 
@@ -33,6 +34,7 @@ def walk(
             its own, which a step that does not lower its level leaves as it is.
         method: one of the process's.
         noise: of a step by its number from 1 on, what DDPM adds.
+        bound: the largest value of a known clip; infinite where it has none.
 
     References: Heun: Karras et al., "Elucidating the design space" (2022), algorithm 1; DDIM: Song
     et al. (2021), equation 12; DDPM: Ho et al. (2020), equation 7; DPM-Solver++(2M): Lu et al.,
@@ -61,14 +63,14 @@ def walk(
             case "ddim":
                 clip, eps = process.split(x, v, now)
                 a, b = process.level(then)
-                y = a * jnp.clip(clip, -1.0, 1.0) + b * eps
+                y = a * jnp.clip(clip, -bound, bound) + b * eps
             case "dpmpp_2m":
                 assert before is not None
-                clip = jnp.clip(process.split(x, v, now)[0], -1.0, 1.0)
+                clip = jnp.clip(process.split(x, v, now)[0], -bound, bound)
                 y = _multistep(process, x, clip, before, earlier, now, then)
                 before = clip
             case _:
-                y = _ancestral(process, x, v, now, then, noise(step + 1))
+                y = _ancestral(process, x, v, now, then, noise(step + 1), bound)
         return (jnp.where(then < now, y, x) if each else y, before), None
 
     before = jnp.zeros_like(start) if method == "dpmpp_2m" else None
@@ -108,11 +110,11 @@ def _log_ratio(process: Process, t: Array) -> Array:
 
 
 def _ancestral(
-    process: Process, x: Video, v: Video, now: Array, then: Array, fresh: Video
+    process: Process, x: Video, v: Video, now: Array, then: Array, fresh: Video, bound: float
 ) -> Video:
     """A draw from the posterior q(x_then | x_now, clip)."""
     clip, _ = process.split(x, v, now)
-    clip = jnp.clip(clip, -1.0, 1.0)
+    clip = jnp.clip(clip, -bound, bound)
     (a, b), (a_then, b_then) = process.level(now), process.level(then)
     ratio = a / a_then
     step_variance = jnp.maximum(b**2 - ratio**2 * b_then**2, 0.0)
