@@ -214,9 +214,11 @@ def test_a_frame_is_shown_what_moved_and_told_its_level_and_place_by_itself(fram
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_any_number_of_context_frames(task, random_weights, count):
+def test_clips_go_on_from_any_number_of_frames_given_or_drawn(task, random_weights, count):
     task = dataclasses.replace(task, context_frames=count)
     diffusion = Diffusion(DiffusionConfig.tiny(), task)
+    motion, opening, denoiser = (phase.name for phase in diffusion.phases())
+    assert (motion, opening, denoiser) == ("motion", "opening", "denoiser")
     context = jnp.full((2, *task.context_shape), 0.25)
     given = jnp.broadcast_to(jnp.array([[True], [False]]), (2, count))
     text = jnp.ones((2, task.text_length, task.text_width))
@@ -225,17 +227,21 @@ def test_any_number_of_context_frames(task, random_weights, count):
     params = random_weights(diffusion)
 
     @jax.jit
-    def sample(condition):
+    def sample(condition, scale):
+        scaled = params | {opening: jax.tree.map(lambda leaf: scale * leaf, params[opening])}
         keys = jax.random.split(jax.random.key(1), 2)
-        return diffusion.sample(params, condition, keys, DiffusionSampler(steps=1))
+        return diffusion.sample(scaled, condition, keys, DiffusionSampler(steps=1))
 
-    video = sample(condition)
+    video = sample(condition, 1.0)
     assert video.shape == (2, *task.video_shape)
     np.testing.assert_array_equal(video[0, :count], context[0])
+    # Another opening changes everything, but where the first frames are given.
+    moved = np.abs(sample(condition, 0.5) - video).max(axis=(2, 3, 4)) > 1e-4
+    np.testing.assert_array_equal(moved, [[not count] * task.frames, [True] * task.frames])
     if count:
         # What is asked for hangs on the last given frame, in every later one.
         other = dataclasses.replace(condition, context=condition.context.at[0, -1].set(-0.5))
-        moved = np.abs(sample(other) - video).max(axis=(2, 3, 4)) > 1e-4
+        moved = np.abs(sample(other, 1.0) - video).max(axis=(2, 3, 4)) > 1e-4
         np.testing.assert_array_equal(moved, [[False, True, True, True], [False] * 4])
 
 

@@ -10,20 +10,31 @@ import numpy as np
 import pytest
 
 from vidgen.contract import Reconstructs
-from vidgen.denoising import DenoisingPhase
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.optim import Optimizer
 from vidgen.types import Batch, Condition, Images
 
-TOKENIZER = dataclasses.replace(
-    DiffusionConfig.tiny().tokenizer, optimizer=Optimizer(kind="adamw", learning_rate=2e-2)
+CONFIG = dataclasses.replace(
+    DiffusionConfig.tiny(),
+    space="latents",
+    network="dit",
+    joint_images=True,
+    tokenizer=dataclasses.replace(
+        DiffusionConfig.tiny().tokenizer, optimizer=Optimizer(kind="adamw", learning_rate=2e-2)
+    ),
 )
-CONFIG = dataclasses.replace(DiffusionConfig.tiny(), space="latents", tokenizer=TOKENIZER)
-KEY = jax.eval_shape(jax.random.key, 0)
+GIVEN = 2
+"""Frames of an opening: its latents hold a third one, and decide those of the first alone."""
+
+
+@pytest.fixture(scope="module")
+def joint(task):
+    """The task with two frames of context, and two single frames beside each clip."""
+    return dataclasses.replace(task, context_frames=GIVEN, images=2)
 
 
 def batch_of(task, count: int, seed: int = 0) -> Batch:
-    """Clips of 4 x 4 squares of random grey, with a sentence; the first of them gives its frames."""
+    """Clips of 4 x 4 squares of random grey, with a sentence; the first one gives its frames."""
     rng = np.random.default_rng(seed)
     cells = (task.height // 4, task.width // 4, task.channels)
     grey = rng.uniform(-0.9, 0.9, (count, task.frames + task.images, *cells)).astype(np.float32)
@@ -33,8 +44,8 @@ def batch_of(task, count: int, seed: int = 0) -> Batch:
     given = np.broadcast_to(np.arange(count)[:, None] < 1, (count, task.context_frames))
     images = None
     if task.images:
-        beside = (np.stack([part] * task.images, axis=1) for part in (text, words))
-        images = Images(pixels=jnp.asarray(stills), **dict(zip(("text", "text_mask"), beside)))
+        said, mask = (np.stack([part] * task.images, axis=1) for part in (text, words))
+        images = Images(pixels=jnp.asarray(stills), text=said, text_mask=mask)
     context = video[:, : task.context_frames]
     return Batch(
         video=jnp.asarray(video), condition=Condition.of(text, words, context, given), images=images
@@ -42,34 +53,42 @@ def batch_of(task, count: int, seed: int = 0) -> Batch:
 
 
 @pytest.fixture(scope="module")
-def diffusion(task):
-    return Diffusion(CONFIG, task)
+def diffusion(joint):
+    return Diffusion(CONFIG, joint)
 
 
 @pytest.fixture(scope="module")
-def tokenizer(diffusion, task):
+def tokenizer(diffusion, joint):
     """The tokenizer's phase, what it exports after some steps on ever new clips, and its losses."""
     phase = diffusion.phases()[0]
     state, step = jax.jit(phase.init)(jax.random.key(0), {}), jax.jit(phase.step)
     losses = []
-    for i in range(300):
-        batch = batch_of(task, phase.batch_size, seed=i)
-        state, metrics = step(state, batch, jax.random.key(i), jnp.float32(i / 300))
+    for i in range(200):
+        batch = batch_of(joint, phase.batch_size, seed=i)
+        state, metrics = step(state, batch, jax.random.key(i), jnp.float32(i / 200))
         losses.append(float(metrics["loss"]))
     return phase, phase.export(state), losses
 
 
+@pytest.fixture(scope="module")
+def params(diffusion, tokenizer, random_weights):
+    """Random weights around the tokenizer's, which saturate no pixel."""
+    phase, exported, _ = tokenizer
+    return random_weights(diffusion) | {phase.name: exported}
+
+
 def test_latents_are_standardised_and_rebuild_clips_that_training_did_not_see(
-    diffusion, tokenizer, task
+    diffusion, tokenizer, joint, task
 ):
     phase, exported, losses = tokenizer
     assert np.mean(losses[-20:]) < 0.3 * losses[0]
-    video = batch_of(task, 64, seed=1000).video
-    through = lambda video: (  # noqa: E731
-        phase.tokenizer.encode(exported, video),
-        diffusion.reconstruct({phase.name: exported}, video),
-    )
-    latents, rebuilt = jax.jit(through)(video)
+    video = batch_of(joint, 64, seed=1000).video
+    latents, rebuilt = jax.jit(
+        lambda video: (
+            phase.tokenizer.encode(exported, video),
+            diffusion.reconstruct({phase.name: exported}, video),
+        )
+    )(video)
     # Of 64 clips, by averaged weights, where the last hundred steps told two each, by newer ones.
     np.testing.assert_allclose(latents.mean(axis=(0, 1, 2, 3)), 0.0, atol=0.1)
     np.testing.assert_allclose(latents.std(axis=(0, 1, 2, 3)), 1.0, atol=0.1)
@@ -81,46 +100,47 @@ def test_latents_are_standardised_and_rebuild_clips_that_training_did_not_see(
 
 
 def test_a_stage_learns_latents_after_those_that_its_context_decides(
-    diffusion, tokenizer, task, random_weights, monkeypatch
+    diffusion, tokenizer, params, joint, monkeypatch
 ):
     phase, exported, _ = tokenizer
-    params = random_weights(diffusion) | {phase.name: exported}
-    batch = batch_of(task, 2)
+    batch = batch_of(joint, 2)
+    stills = batch.images.pixels.reshape(4, 1, *joint.video_shape[1:])
     encode = jax.jit(phase.tokenizer.encode)
-    latents = np.asarray(encode(exported, batch.video))
-    for stage in diffusion.phases()[2:]:
-        assert isinstance(stage, DenoisingPhase)
-        seen = []
-        monkeypatch.setattr(stage, "_loss", lambda _, *told: (seen.append(told), jnp.zeros(()))[1])
+    latents, of_stills = encode(exported, batch.video), encode(exported, stills)
+    *_, opening, clips = diffusion.phases()
+    seen = []
+
+    def loss(params, clip, condition, moved, key):
+        seen.append((clip, condition.context, condition.context_mask, moved))
+        return params["w"]
+
+    def told(stage):
+        monkeypatch.setattr(stage, "_loss", loss)
         monkeypatch.setattr(stage, "_updated", lambda state, *_: (state, {}))
-        state = jax.eval_shape(stage.init, KEY, params)
-        state = state.replace(rest={name: params[name] for name in state.rest})
+        monkeypatch.setattr(stage, "_first_weights", lambda *_: {"w": jnp.zeros(())})
+        monkeypatch.setattr(stage, "_config", dataclasses.replace(CONFIG, optimizer=Optimizer()))
+        state = stage.init(jax.random.key(0), params)
+        stage.step(state, batch, jax.random.key(0), jnp.float32(0.5))
+        return [seen.pop(0) for _ in range(len(seen))]
 
-        def step(state, batch, stage=stage, seen=seen):
-            stage.step(state, batch, jax.random.key(0), jnp.float32(0.5))
-            clip, condition, moved, _ = seen.pop()
-            return clip, condition.context, condition.context_mask, moved
-
-        state = state.replace(params={"w": jnp.zeros(())}, opt_state=(), ema={}, step=0)
-        clip, known, mask, moved = jax.jit(step)(state, batch)
-        steps = 1 if stage.name == "opening" else latents.shape[1]
-        np.testing.assert_allclose(clip, latents[:, :steps], atol=1e-5)
-        assert mask.all()
-        if stage.name == "opening":
-            assert moved is None
-            assert known.shape[1] == 0
-        else:
-            np.testing.assert_allclose(known, latents[:, :1], atol=1e-5)
-            # What is shown begins with the same, and goes on as the motion says.
-            np.testing.assert_allclose(moved[:, :1], latents[:, :1], atol=1e-5)
-            assert np.abs(moved - latents)[:, 1:].max() > 0.1
+    ((clip, known, _, moved),) = jax.jit(lambda: told(opening))()
+    # The two steps that hold the two frames, asked for with none.
+    np.testing.assert_allclose(clip, latents[:, :2], atol=1e-5)
+    assert known.shape[1] == 0
+    assert moved is None
+    (clip, known, mask, moved), (still, unknown, _, _) = jax.jit(lambda: told(clips))()
+    np.testing.assert_allclose(clip, latents, atol=1e-5)
+    np.testing.assert_allclose(known, latents[:, :1], atol=1e-5)
+    assert mask.all()
+    # What is shown begins with the same, and goes on as the motion says.
+    np.testing.assert_allclose(moved[:, :1], latents[:, :1], atol=1e-5)
+    assert np.abs(moved - latents)[:, 2:].max() > 0.1
+    np.testing.assert_allclose(still, of_stills, atol=1e-5)
+    assert unknown.shape[1] == 0
 
 
-def test_clips_begin_with_the_frames_that_are_given_and_go_on_from_them(
-    diffusion, task, random_weights
-):
-    params = random_weights(diffusion)
-    condition = batch_of(task, 3).condition
+def test_clips_begin_with_the_frames_that_are_given_and_go_on_from_them(diffusion, params, joint):
+    condition = batch_of(joint, 3).condition
     keys = jax.random.split(jax.random.key(1), 3)
 
     @jax.jit
@@ -128,58 +148,46 @@ def test_clips_begin_with_the_frames_that_are_given_and_go_on_from_them(
         return diffusion.sample(params, condition, keys, DiffusionSampler(steps=2))
 
     video = sample(params, condition, keys)
-    assert video.shape == (3, *task.video_shape)
+    assert video.shape == (3, *joint.video_shape)
     assert np.abs(video).max() <= 1.0
-    np.testing.assert_array_equal(video[0, :1], condition.context[0])
+    np.testing.assert_array_equal(video[0, :GIVEN], condition.context[0])
 
-    def moved(other):
-        return np.abs(other - video).max(axis=(2, 3, 4)) > 1e-4
+    def moved(*other):
+        return np.abs(sample(*other) - video).max(axis=(2, 3, 4)) > 1e-4
 
-    given, every, none = [False, True, True, True], [True] * 4, [False] * 4
-    # A clip hangs on its own key alone, and that of a given frame only after it.
-    other = sample(params, condition, keys.at[:2].set(keys[1:]))
-    np.testing.assert_array_equal(moved(other), [given, every, none])
-    # Another given frame changes all that follows, another opening all that was not given one.
-    frame = dataclasses.replace(condition, context=condition.context.at[0].multiply(-1.0))
-    np.testing.assert_array_equal(moved(sample(params, frame, keys)), [every, none, none])
+    given, every, none = [False] * GIVEN + [True] * 2, [True] * 4, [False] * 4
+    # A clip hangs on its own key alone, and one whose frames are given only after them.
+    other = keys.at[:2].set(keys[1:])
+    np.testing.assert_array_equal(moved(params, condition, other), [given, every, none])
+    # What follows hangs on the last given frame, which decides no latent of its own.
+    frame = dataclasses.replace(condition, context=condition.context.at[0, -1].multiply(-1.0))
+    after = [False] * (GIVEN - 1) + [True] * 3
+    np.testing.assert_array_equal(moved(params, frame, keys), [after, none, none])
+    # A clip whose frames are not given goes on from an opening that is drawn.
     opening = {name: 0.5 * leaf for name, leaf in params["opening"].items()}
-    other = sample(params | {"opening": opening}, condition, keys)
-    np.testing.assert_array_equal(moved(other), [none, every, every])
+    other = moved(params | {"opening": opening}, condition, keys)
+    np.testing.assert_array_equal(other.any(axis=1), [False, True, True])
 
 
-@pytest.mark.parametrize(
-    ("kind", "context", "images"), [("hybrid", 3, 0), ("unet", 2, 2), ("dit", 0, 2)]
-)
-def test_every_network_and_any_context_fit_latents(task, kind, context, images):
-    """Traced and not compiled: shapes are what could go wrong. An opening of two frames has latents
-    that hold a third.
-    """
-    task = dataclasses.replace(task, context_frames=context, images=images)
-    config = dataclasses.replace(CONFIG, network=kind, joint_images=images > 0)
-    diffusion, params = Diffusion(config, task), {}
-    for phase in diffusion.phases():
-        state = jax.eval_shape(phase.init, KEY, params)
-        batch = batch_of(task, phase.batch_size)
-        if phase.name != "motion":
-            after, _ = jax.eval_shape(phase.step, state, batch, KEY, jnp.float32(0.5))
-            assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, after)
-        params[phase.name] = jax.eval_shape(phase.export, state)
-    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
-    video = jax.eval_shape(diffusion.sample, params, batch_of(task, 2).condition, keys)
-    assert video.shape == (2, *task.video_shape)
-
-
-def test_patches_are_stated_in_pixels_and_shares_of_what_the_tokenizer_leaves(task):
-    clips = Diffusion(CONFIG, task)._cascade.clips
+def test_patches_are_stated_in_pixels_and_shares_of_what_the_tokenizer_leaves(diffusion):
+    opening, clips = diffusion._cascade.stages
     assert CONFIG.tokenizer.code_patch == (2, 4, 4)
+    assert opening.drawn.video_shape == (2, 4, 4, 2)
     assert clips.drawn.video_shape == (3, 4, 4, 2)
     sizes = clips.config
     assert (sizes.patch, sizes.merge) == (1, (1, 2, 2))
     assert (sizes.unet.patch, sizes.dit.patch, sizes.dit.temporal_patch) == (1, 1, 1)
-    shares = {phase.name: phase.share for phase in Diffusion(CONFIG, task).phases()}
+    shares = {phase.name: phase.share for phase in diffusion.phases()}
     assert shares["tokenizer"] == CONFIG.tokenizer_share
     assert shares["opening"] == pytest.approx(0.8 * CONFIG.opening_share)
     with pytest.raises(ValueError, match="tokenizer_share"):
         dataclasses.replace(CONFIG, tokenizer_share=1.0)
-    with pytest.raises(ValueError, match="space must be one of"):
-        dataclasses.replace(CONFIG, space="words")
+
+
+def test_other_networks_fit_latents_as_they_are_set(task):
+    """The hybrid of the usual size too, whose clips have 5 steps of 8 x 8 latents."""
+    usual = dataclasses.replace(task, frames=8, height=32, width=32)
+    hybrid = Diffusion(DiffusionConfig(space="latents"), usual)
+    assert hybrid._cascade.clips.drawn.video_shape == (5, 8, 8, 6)
+    unet = dataclasses.replace(CONFIG, network="unet", joint_images=False)
+    assert Diffusion(unet, task)._cascade.clips.drawn.video_shape == (3, 4, 4, 2)

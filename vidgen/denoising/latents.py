@@ -67,7 +67,8 @@ class Latents:
         """A config whose patches, stated in frames and pixels, are of as many latents: rounded down
         to whole ones, and one at least.
         """
-        frames, side, _ = self.phase.config.code_patch
+        frames, *sides = self.phase.config.code_patch
+        side = max(sides)
         merge = config.merge
         return dataclasses.replace(
             config,

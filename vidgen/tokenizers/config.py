@@ -186,9 +186,8 @@ class LatentTokenizerConfig(AutoencoderConfig):
         divergence: weight of the Kullback-Leibler divergence of a clip's latents from the standard
             normal distribution, in nats a pixel, beside the mean squared error. Of a decoder whose
             error is Gaussian with deviation s it is 2 s^2 in the evidence bound: 1e-4 stands for
-            0.007, which is what rounding to one of 256 levels costs, and far less than 1, so that
-            latents keep nearly all that they can hold; their scale is measured afterwards, see
-            `LatentTokenizer`.
+            0.007, about the step between two of 256 levels. It keeps latents from spreading without
+            bound and leaves them another scale than 1, which is measured, see `LatentTokenizer`.
 
     Raises:
         ValueError: as `AutoencoderConfig`; if there is no feature, or the weight is negative.

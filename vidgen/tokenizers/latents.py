@@ -29,7 +29,9 @@ class LatentTokenizer(Autoencoder):
     The encoder gives each feature of a latent a mean and a variance. In training the decoder takes
     draws from these normal distributions, afterwards the means, less their mean over training clips
     and divided by their deviation, feature by feature: what a diffusion model adds unit noise to
-    should have unit variance, which a light divergence does not see to.
+    should have unit variance, which a light divergence does not see to. Both are averages over the
+    last hundred steps or so. After 500 on `quick`'s data (seed 0) features had deviations of 0.6 to
+    2.2; standardised, 0.96 to 1.00 over 128 training clips, and means within 0.01 of 0.
 
     References: Rombach et al., "High-resolution image synthesis with latent diffusion models"
     (2022), appendix G for the scale of latents, there one deviation for all features and from the

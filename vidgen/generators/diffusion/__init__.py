@@ -54,9 +54,10 @@ class Diffusion:
         family="diffusion",
         summary="Flow matching, first of a picture, then of the clip that it begins; a U over "
         "patches, convolutions that mix frames around space-time attention, or a 3-D U-Net, or a "
-        "transformer.",
+        "transformer; in pixels, or in a tokenizer's latents.",
         paper="Lipman et al., Flow matching for generative modeling (2023); Ho et al., Video "
-        "diffusion models (2022); Girdhar et al., Emu Video (2023)",
+        "diffusion models (2022); Girdhar et al., Emu Video (2023); Rombach et al., "
+        "High-resolution image synthesis with latent diffusion models (2022)",
         matches_reference="no: the objective and the samplers are the papers'; the denoiser is our "
         "own and small, unless a U-Net or a DiT is asked for; it is shown the first frames moved "
         "by a learned flow",
