@@ -60,7 +60,7 @@ class World:
             jnp.array([[1], [0], [1]]),
         )
         self.keys = jax.random.split(jax.random.key(9), B)
-        self.codes = self.encode(self.video)
+        self.codes = jax.jit(self.encode)(self.video)
         self.given = (self.codes, decided(self.tokenizer, self.condition))
         self.sample = jax.jit(self.generator.sample)
         self.logits = jax.jit(self._logits)
@@ -225,7 +225,7 @@ def test_greedy_samples_are_the_likeliest_digit_by_digit(world):
     codes = codes_of(digits, world.levels)
     np.testing.assert_array_equal(codes[::2, :known], first[::2, :known])
     assert (np.asarray(codes[1, :known]) != np.asarray(first[1, :known])).any()
-    expected = world.tokenizer.decode(
+    expected = jax.jit(world.tokenizer.decode)(
         world.params["tokenizer"], codes.reshape(B, *world.tokenizer.grid)
     )
     expected = jnp.clip(expected, -1.0, 1.0)
@@ -471,9 +471,9 @@ def test_any_number_of_context_frames(context_frames):
     )
     keys = jax.random.split(jax.random.key(1), 1)
     # Drawn by shape: to compile the initialisation would take longer than the sampler.
-    shapes = jax.eval_shape(lambda: weights_of(generator))
+    shapes, lots = jax.eval_shape(lambda: weights_of(generator)), np.random.default_rng(0)
     weights = jax.tree.map(
-        lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), shapes
+        lambda x: jnp.asarray(lots.normal(scale=0.1, size=x.shape), jnp.float32), shapes
     )
     video = jax.jit(generator.sample)(weights, condition, keys)
     assert video.shape == (1, *task.video_shape)
