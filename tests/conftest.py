@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from fractions import Fraction
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -28,7 +31,25 @@ def _compile_faster() -> None:
         os.environ["XLA_FLAGS"] = flags
 
 
+def _compile_once() -> None:
+    """Large programs are kept on disk for this run alone, for both workers and for child processes.
+
+    Families share phases, and tests of a trainer train the same toy again and again. A program is
+    found by a hash of its operations and of all that governs how they are compiled, so that one
+    that has changed is compiled anew; tracing comes before and is never spared. Small ones are not
+    kept: to write one takes a tenth of what compiling it does, and few are met twice.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="vidgen-programs-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
 _compile_faster()
+_compile_once()
 # No test depends on the weights that whoever runs it has brought.
 os.environ["VIDGEN_WEIGHTS"] = os.devnull
 

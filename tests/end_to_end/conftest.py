@@ -197,19 +197,13 @@ def _figures(figures_drawn_once):
 
 
 @pytest.fixture(scope="session")
-def _compiled_once(tmp_path_factory):
-    """Programs are kept on disk, since these tests build the same ones again and again."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": 0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
+def _compiled_once():
+    """Small programs are kept too, since these tests build the same ones again and again."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0.0)
     yield
-    for name, value in before.items():
-        jax.config.update(name, value)
+    jax.config.update(name, before)
 
 
 @pytest.fixture(scope="session")
