@@ -49,22 +49,24 @@ def test_broken_pairs_fail(oracle, shapes):
     assert {kind: s.value for kind, s in scores.items() if s.value * 12 > 1} == {}
 
 
-def test_each_object_must_have_its_own_motion(oracle, shapes):
+def test_each_object_must_have_its_own_motion(oracle, shapes, verdicts):
     """The same two shapes with their motions exchanged."""
     truth = shapes.truth
     differ = np.array([a != b for a, b in truth.motion]) & ~shapes.context_mask
-    some = shapes[differ]
+    chosen = np.flatnonzero(differ)[:16]
+    some = shapes[chosen]
     exchanged = some.replace(
         truth=some.truth.__class__(
             **vars(some.truth) | {"motion": tuple((b, a) for a, b in some.truth.motion)}
         )
     )
-    assert oracle.examine(some, some).success.mean() >= 0.9
+    # Asked as they are, `verdicts` has them.
+    assert verdicts.success[chosen].mean() >= 0.9
     assert not oracle.examine(exchanged, exchanged).success.any()
 
 
 def test_each_object_must_have_its_own_identity(oracle, shapes):
-    some = shapes[~shapes.context_mask]
+    some = shapes[np.flatnonzero(~shapes.context_mask)[:16]]
     alike = some.truth.__class__(
         **vars(some.truth) | {"identity": tuple((a, a) for a, _ in some.truth.identity)}
     )
@@ -92,7 +94,8 @@ def test_pairs_are_judged_clip_by_clip(oracle, shapes, verdicts):
 
 
 def test_the_judge_scores_pairs(shapes):
-    found = Judge(source("shapes", **SHAPES)).judge(shapes, shapes)
+    few = shapes[:24]
+    found = Judge(source("shapes", **SHAPES)).judge(few, few)
     assert found["oracle_success", "all"].value >= 0.98
     assert found["extra_rate", "all"].value <= 0.02
     assert found["bounce_error_frames", "all"].value is None
