@@ -124,12 +124,29 @@ class Phase(Protocol):
                 because under a budget in seconds nobody knows the number of steps.
 
         Returns:
-            The next state and scalars to log, ``loss`` among them.
+            The next state and scalars to log, ``loss`` among them. Where one of them or a new
+            parameter is not finite, the step is skipped; so log the gradients' norm, as
+            `vidgen.optim.Optimizer` does: it tells of gradients that are finite, and whose squares
+            in an optimiser's state would no longer be.
         """
         ...
 
     def export(self, state: TrainState) -> Params:
         """What sampling and later phases need: EMA weights, codebooks, statistics."""
+        ...
+
+
+@runtime_checkable
+class Collapses(Protocol):
+    """A phase that can collapse and has metrics that tell, such as a GAN's diversity.
+
+    Where one stays below its floor, row after row, the harness raises an alarm in the log and in
+    the report (`vidgen.training.alarms`); training goes on.
+    """
+
+    @property
+    def collapse(self) -> Mapping[str, float]:
+        """By the name of a metric of `Phase.step`, the value below which it means a collapse."""
         ...
 
 

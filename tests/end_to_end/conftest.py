@@ -14,6 +14,7 @@ from vidgen.contract import Card, TrainState
 from vidgen.evaluation import Judge
 from vidgen.registry import register
 from vidgen.space import Range, Width, Widths
+from vidgen.training import alarms
 
 EXPERIMENT = '''"""Toys on real handwriting.
 
@@ -87,6 +88,16 @@ class MeanPhase:
         return state.params
 
 
+class FadingPhase(MeanPhase):
+    """Learns the same, and says that there is ever less to tell apart."""
+
+    collapse: ClassVar = {"variety": 0.7}
+
+    def step(self, state, batch, key, progress):
+        state, metrics = super().step(state, batch, key, progress)
+        return state, {**metrics, "variety": 1 - progress}
+
+
 class Toy:
     """The mean clip with noise, and the given frame in front."""
 
@@ -115,6 +126,9 @@ class BrightToy(Toy):
 
     card = dataclasses.replace(Toy.card, name="toy-bright")
     shift = 0.3
+
+    def phases(self):
+        return [FadingPhase(self.config, self.task)]
 
     def reconstruct(self, params, video):
         return 0.5 * video
@@ -229,6 +243,7 @@ def prepared(_toys):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(setting, "Judge", _judge)
             patch.setattr(terminal, "matmul_peak", lambda: 1e11)
+            patch.setattr(alarms, "COLLAPSE_ROWS", 3)  # of the toys' six
             yield
 
     return context

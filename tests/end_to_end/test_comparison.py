@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -15,7 +16,7 @@ from vidgen.cli import main
 from vidgen.comparison import jobs
 from vidgen.comparison.rows import PRICES
 from vidgen.evaluation import ClipSet, psnr
-from vidgen.training import devices_here
+from vidgen.training import devices_here, read_metrics
 from vidgen.training.progress import Display
 
 RUNS = ("toy/seed-0", "toy-bright/seed-0", "copy-first-frame/seed-0")
@@ -66,6 +67,43 @@ def test_a_finished_comparison_leaves_everything_behind(undisturbed):
     assert all(row["value"] < 0.5 for row in toys)
     told = json.loads((undisturbed / "results.json").read_text())["devices"]
     assert told.keys() == {devices_here()}
+
+
+def test_a_collapse_stands_in_the_log_and_in_the_report(undisturbed, tmp_path):
+    """By the sign that its phase states; `same_numbers` sees to it that a resume changes no row."""
+    rows = read_metrics(undisturbed / "toy-bright/seed-0")
+    (alarm,) = [row for row in rows if row["split"] == "alarm"]
+    # Below 0.7 from the third step on.
+    assert alarm.pop("value") == pytest.approx(1 - 4 / 6)
+    said = {"what": "collapse", "metric": "variety", "limit": 0.7}
+    assert alarm == {"phase": "mean", "step": 5, "split": "alarm"} | said
+    assert not any(r["split"] == "alarm" for r in read_metrics(undisturbed / "toy/seed-0"))
+    page = (undisturbed / "report.html").read_text()
+    (line,) = re.findall(r"toy-bright<small>seed 0</small>(.*?)</tr>", page, re.S)
+    assert re.findall(r"<td.*?>(.*?)</td>", line) == [
+        "mean",
+        "5",
+        "collapse: variety",
+        "0.333",
+        "0.7",
+        "1",
+    ]
+    with (undisturbed / "tables/alarms.csv").open() as file:
+        cells = {c["column"]: c["value"] for c in csv.DictReader(file)}
+    assert (cells["step"], cells["limit"]) == ("5.0", "0.7")
+
+    # Of a log without alarms the page says so, and of an older one that nothing is known.
+    quiet = shutil.copytree(undisturbed, tmp_path / "runs")
+    log = quiet / "toy-bright/seed-0/metrics.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    for left_out, words in (
+        (("alarm",), "None: in 2 phases no step was skipped"),
+        (("alarm", "watch"), "trained before there were alarms: toy-bright, seed 0."),
+    ):
+        log.write_text("".join(x for x in lines if not any(f'"{w}"' in x for w in left_out)))
+        assert main(["report", str(quiet)]) == 0
+        assert words in (quiet / "report.html").read_text()
+        assert not (quiet / "tables/alarms.csv").exists()
 
 
 def test_what_a_tokenizer_leaves_of_real_clips_stands_apart_from_answers(undisturbed, tmp_path):

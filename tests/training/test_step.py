@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import toy
 
-from vidgen.contract import stream
+from vidgen.contract import TrainState, stream
+from vidgen.optim import Optimizer
 from vidgen.training import flops
 from vidgen.training.step import (
     Guarded,
@@ -63,6 +64,29 @@ def test_a_metric_that_is_not_finite_is_enough():
     guarded = initialise(PHASE, stream(0, "init"), {})
     step = guarded_step(Loud(name="only", share=1.0))
     new, _ = step(guarded, BATCH, KEY, np.int32(0), np.float32(0.25))
+    jax.tree.map(np.testing.assert_array_equal, new.state, guarded.state)
+
+
+def test_gradients_whose_squares_overflow_do_not_get_into_the_optimisers_moments():
+    class Steep(toy.Linear):
+        def step(self, state, batch, key, progress):
+            grads = jax.tree.map(lambda w: jnp.full_like(w, 1e25), state.params)
+            params, opt_state, metrics = optimizer.update(
+                grads, state.opt_state, state.params, progress
+            )
+            new = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+            return new, {"loss": progress, "left": 1 - progress, **metrics}
+
+        def init(self, key, earlier):
+            params = {"w": jnp.ones((3,))}
+            return TrainState.create(params, optimizer.init(params))
+
+    optimizer = Optimizer()
+    steep = Steep(name="only", share=1.0)
+    guarded = initialise(steep, stream(0, "init"), {})
+    new, metrics = guarded_step(steep)(guarded, BATCH, KEY, np.int32(0), np.float32(0.25))
+    assert np.isfinite(metrics["update_norm"])  # nothing but the gradients' norm tells
+    assert int(new.skipped) == 1
     jax.tree.map(np.testing.assert_array_equal, new.state, guarded.state)
 
 
@@ -139,7 +163,8 @@ def _changed(change):
             TypeError,
             r"\.rest\['x'\]: absent became float32\[\]",
         ),
-        (lambda new, m: (new, {}), ValueError, "reports no 'loss'"),
+        (lambda new, m: (new, {"left": m["left"]}), ValueError, "reports no 'loss'"),
+        (lambda new, m: (new, {"loss": m["loss"]}), ValueError, "reports no 'left'"),
         (lambda new, m: (new, {**m, "skipped": m["loss"]}), ValueError, "itself logs"),
         (lambda new, m: (new, {**m, "wide": new.params["b"]}), TypeError, "no scalars: .*wide"),
     ],

@@ -30,6 +30,7 @@ from vidgen.training import (
     restore,
     train,
 )
+from vidgen.training.alarms import Alarm, logged
 from vidgen.training.lock import _start_time
 
 ONE = toy.Toy(toy.Linear(name="only", share=1.0))
@@ -49,6 +50,11 @@ def test_the_rows_of_a_run(undisturbed):
         mine = [row for row in rows if row["phase"] == phase]
         assert [r["step"] for r in mine if r["split"] == "train"] == list(range(1, 13))
         assert [r["step"] for r in mine if r["split"] == "validation"] == [6, 12]
+        floors, alarm = mine[0], mine[-2]  # before the validation of the last step
+        assert floors == {"phase": phase, "step": 0, "split": "watch", "left": 0.9}
+        found = Alarm(what="collapse", metric="left", step=12, value=alarm["value"], limit=0.9)
+        assert logged(mine) == {phase: [found]}
+        assert found.value == pytest.approx(1 / 12)
     losses = [r["loss"] for r in rows if r["split"] == "validation"]
     assert losses[1] < losses[0]
     assert trained.cost.clips == 24 * 4
@@ -97,10 +103,19 @@ def test_seconds_do_not_share_the_machine_and_steps_do(tmp_path):
 def test_a_run_that_diverges_stops_with_the_last_good_state(tmp_path):
     bad = toy.Toy(toy.Linear(name="only", share=1.0, poison=(0.25, 2.0)))
     config = TrainingConfig(log_every=1, tensorboard=False, max_skipped=4, validate_every=1.0)
+    console = Console(file=io.StringIO(), width=200)
     with pytest.raises(DivergedError, match="phase 'only': 4 steps in a row"):
-        train(bad, **toy.setting(folder=tmp_path, config=config))
-    rows = [row for row in read_metrics(tmp_path) if row["split"] == "train"]
+        train(bad, **toy.setting(folder=tmp_path, config=config, console=console))
+    log = read_metrics(tmp_path)
+    rows = [row for row in log if row["split"] == "train"]
     assert [row["skipped"] for row in rows[:10]] == [0] * 6 + [1, 2, 3, 4]
+    # One alarm for all that were skipped in a row, right after the row of the first.
+    alarm = Alarm(what="skipped", metric="skipped", step=7, value=1.0, limit=0.0)
+    assert logged(log) == {"only": [alarm]}
+    assert log.index(rows[6]) + 1 == log.index(
+        {"phase": "only", "step": 7, "split": "alarm"} | alarm.row()
+    )
+    assert console.file.getvalue().count(f"alarm in phase 'only' at step 7: {alarm}") == 1
     cost = Cost.read(tmp_path).phases["only"]
     assert cost.skipped == cost.steps - 6
     assert (tmp_path / "checkpoints" / "only" / str(cost.steps) / "manifest.json").exists()

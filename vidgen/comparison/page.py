@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidgen.comparison import drawing, panels
+from vidgen.comparison.alarms import Watched, watched
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.curves import Curves, frame_curves, observations
 from vidgen.comparison.equal_price import equal_table
@@ -103,7 +104,8 @@ def compose(
         trained=experiment["task"]["frames"],
         labels=rolled.labels,
     )
-    tables = _tables(folder, experiment, results, who, oracle)
+    alarms = watched(folder)
+    tables = _tables(folder, experiment, results, who, oracle, alarms)
     answers = experiment.get("answers", 1)
     metrics = metric_tables(results, who.contestants, who.framing, answers=answers)
     measured = {row.metric for row in results.summary}
@@ -134,6 +136,7 @@ def compose(
         rolled=rolled,
         answers=answers if any(METRICS[m].several for m in METRICS if m in measured) else 1,
         devices=list(results.devices) or [record["device"]],
+        alarms=alarms,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),
     )
@@ -258,6 +261,7 @@ def _tables(
     results: Results,
     who: _Cast,
     oracle: Mapping[str, Any] | None,
+    alarms: Watched,
 ) -> dict[str, Table]:
     """The page's tables by the places where they stand, but for those of all metrics."""
     further = {
@@ -265,6 +269,7 @@ def _tables(
         "agreement": agreement_table(agreement(results)),
         "rollout": rollout_table(results, who.contestants, who.framing),
         "reconstruction": reconstruction_table(results),
+        "alarms": alarms.table,
         "compositional": main_table(results, who.contestants, who.framing, COMPOSITIONAL)
         if results.pick("oracle_success", protocol=COMPOSITIONAL)
         else None,

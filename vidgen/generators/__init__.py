@@ -2,6 +2,7 @@
 
 from vidgen.contract import (
     Card,
+    Collapses,
     Generator,
     Likelihood,
     Phase,
@@ -15,6 +16,7 @@ from vidgen.space import Choice, Range, Space, Width, Widths
 __all__ = [
     "Card",
     "Choice",
+    "Collapses",
     "Generator",
     "Likelihood",
     "Phase",

@@ -16,6 +16,7 @@ from rich.console import Console
 from vidgen.contract import Phase, stream
 from vidgen.training import fingerprint as fingerprints
 from vidgen.training import profiler
+from vidgen.training.alarms import ALARM, WATCH, Watch, floors_of
 from vidgen.training.budget import Budget, Plan
 from vidgen.training.candidates import Candidates
 from vidgen.training.checkpoint import Checkpoints, Record
@@ -34,7 +35,7 @@ from vidgen.training.step import (
     compile_programs,
     export_shapes,
 )
-from vidgen.training.writers import MetricsLog, TensorBoard
+from vidgen.training.writers import MetricsLog, TensorBoard, plain, read_metrics
 from vidgen.types import HostBatch, Params
 
 MakeData = Callable[[int, int], Any]
@@ -224,13 +225,30 @@ class _PhaseJob:
         if job.config.tensorboard and TensorBoard.installed():
             board = TensorBoard(job.folder, phase, self.cost.steps)
             self.stack.callback(board.close)
+        watch, said = self._watch(log), set[tuple[str, str]]()
 
         def write(step: int, split: str, values: Mapping[str, Any]) -> None:
             log.write(phase, step, split, values)
             if board is not None:
                 board.write(step, split, values)
+            for alarm in watch.see(step, split, plain(values)):
+                log.note(phase, step, ALARM, alarm.row())
+                if (alarm.what, alarm.metric) not in said:
+                    said.add((alarm.what, alarm.metric))
+                    job.say(f"alarm in phase {phase!r} at step {step}: {alarm}")
 
         return write
+
+    def _watch(self, log: MetricsLog) -> Watch:
+        """What raises alarms, when it has seen what the log holds of this phase."""
+        phase, floors = self.phase.name, floors_of(self.phase)
+        rows = [row for row in read_metrics(self.job.folder) if row["phase"] == phase]
+        if not any(row["split"] == WATCH for row in rows):
+            log.note(phase, self.cost.steps, WATCH, floors)
+        watch = Watch(floors)
+        for row in rows:
+            watch.see(row["step"], row["split"], row)
+        return watch
 
     def _saver(
         self, programs: Programs, iterator: Any, log: MetricsLog

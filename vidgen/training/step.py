@@ -16,6 +16,7 @@ from jax import Array
 from vidgen.contract import Phase, TrainState
 from vidgen.nn import RUN_ONCE
 from vidgen.training import flops
+from vidgen.training.alarms import floors_of
 from vidgen.training.memory import peak_bytes
 from vidgen.types import HostBatch, Metrics, Params
 
@@ -116,7 +117,8 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
     Raises:
         TypeError: if a step returns a state of another structure, shape or dtype than it got, or a
             metric that is no scalar.
-        ValueError: if there is no metric ``loss``, or one has a name that the harness needs.
+        ValueError: if there is no metric ``loss``, or none of those that the phase calls signs of
+            a collapse, or one has a name that the harness needs.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = abstract(jax.eval_shape(_init(phase), key, earlier))
@@ -125,7 +127,7 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
     arguments = (state.state, batch, key, _INDEX, _PROGRESS)
     new, metrics = jax.eval_shape(step, *arguments)
     _check_state(phase.name, state.state, new)
-    _check_metrics(phase.name, metrics)
+    _check_metrics(phase, metrics)
     try:
         cost, note = flops.count(step, *arguments), ""
     except (flops.UncountedPrimitiveError, flops.UnknownTripCountError) as error:
@@ -269,12 +271,14 @@ def _avals(tree: Any) -> dict[str, str]:
     return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
 
 
-def _check_metrics(phase: str, metrics: Metrics) -> None:
-    if "loss" not in metrics:
-        raise ValueError(f"phase {phase!r} reports no 'loss' among {sorted(metrics)}")
+def _check_metrics(phase: Phase, metrics: Metrics) -> None:
+    name = phase.name
+    absent = sorted({"loss", *floors_of(phase)} - set(metrics))
+    if absent:
+        raise ValueError(f"phase {name!r} reports no {absent[0]!r} among {sorted(metrics)}")
     taken = sorted(set(metrics) & set(RESERVED))
     if taken:
-        raise ValueError(f"phase {phase!r} reports {taken}, names that the harness itself logs")
-    wide = {name: x.shape for name, x in metrics.items() if x.shape}
+        raise ValueError(f"phase {name!r} reports {taken}, names that the harness itself logs")
+    wide = {metric: x.shape for metric, x in metrics.items() if x.shape}
     if wide:
-        raise TypeError(f"phase {phase!r} reports metrics that are no scalars: {wide}")
+        raise TypeError(f"phase {name!r} reports metrics that are no scalars: {wide}")

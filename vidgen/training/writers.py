@@ -20,9 +20,9 @@ class MetricsLog:
     """``metrics.jsonl``: one JSON object a line, in the order of training, with no clock in it.
 
     The first line is ``{"schema_version": 1}``; every other has ``phase``, ``step``, ``split``
-    ("train" or "validation") and the metrics, at full precision; a value that is not finite is
-    null. After a resume the file is cut back to the checkpoint, so that it ends up bit-equal to
-    that of a run that was never interrupted.
+    ("train" or "validation", or one of `vidgen.training.alarms`) and the metrics, at full
+    precision; a value that is not finite is null. After a resume the file is cut back to the
+    checkpoint, so that it ends up bit-equal to that of a run that was never interrupted.
 
     Args:
         folder: the run folder.
@@ -47,7 +47,11 @@ class MetricsLog:
 
     def write(self, phase: str, step: int, split: str, values: Mapping[str, Any]) -> None:
         """Append one row. `values` are scalars."""
-        self._line({"phase": phase, "step": step, "split": split} | plain(values))
+        self.note(phase, step, split, plain(values))
+
+    def note(self, phase: str, step: int, split: str, record: Mapping[str, Any]) -> None:
+        """Append one row of what is plain JSON already, such as an alarm."""
+        self._line({"phase": phase, "step": step, "split": split} | dict(record))
 
     @property
     def offset(self) -> int:

