@@ -1,5 +1,6 @@
 """The command line's manners: help, typos, exit codes, and how little it imports."""
 
+import json
 import subprocess
 import sys
 
@@ -127,14 +128,25 @@ def test_data_preview_writes_a_sheet(capsys, tmp_path):
 
 
 def test_doctor_names_what_a_bug_report_needs(capsys, monkeypatch):
+    from vidgen.comparison import doctor
     from vidgen.training import peak
 
     monkeypatch.setattr(peak, "matmul_peak", lambda: 4.2e11)
+    monkeypatch.setattr(peak, "copy_bandwidth", lambda: 2.5e10)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     for word in ("jax", "device", "processor", "memory", "disk", "420 GFLOP/s", "matplotlib"):
         assert word in said
-    assert "content-debiased FVD needs VideoMAE v2" in said
+    assert "25.0 GB/s" in said
+    assert "-> not computed: content-debiased FVD needs VideoMAE v2" in said
+    assert said.endswith("Nothing needed is missing.\n")
+
+    monkeypatch.setattr(doctor, "_LEAST_DISK", 2**70)
+    assert main(["doctor", "--json"]) == 1
+    found = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert found["copy bandwidth"]["value"] == 2.5e10
+    assert [what for what, finding in found.items() if finding["missing"]] == ["disk here"]
+    assert "--out" in found["disk here"]["advice"]
 
 
 def test_help_and_import_do_not_load_the_heavy_libraries():

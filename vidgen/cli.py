@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -297,17 +298,25 @@ class List:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Doctor:
-    """Show versions, devices, memory, disk, the measured matmul peak and what is installed.
+    """Show versions, devices, memory, disk, measured speeds, packages and weights, and what to do
+    about whatever is amiss; exits with 1 if something needed is missing.
 
     Example: vidgen doctor
     """
 
+    json: bool = False
+    """Print JSON for scripts."""
+
     def run(self, console: Console) -> int:
         from vidgen.comparison.doctor import examine
+        from vidgen.comparison.terminal import say_findings
 
-        for what, finding in examine():
-            console.print(f"{what:<18} {finding}", markup=False, highlight=False, soft_wrap=True)
-        return 0
+        findings = examine()
+        if self.json:
+            print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+        else:
+            say_findings(findings, console)
+        return int(any(finding.missing for finding in findings))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""Timings: how many calls, what is summarised, and the measured matmul peak."""
+"""Timings: how many calls, what is summarised, and the measured speeds of the machine."""
 
 import time
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -52,6 +53,16 @@ def test_matmul_peak_is_a_rate_and_the_best_of_its_sizes(monkeypatch):
     assert 1e7 < peak.matmul_peak(sizes=(64,), seconds=0.0) < 1e16
     monkeypatch.setattr(peak, "_rate", lambda n, dtype, seconds: {8: 1.0, 16: 3.0, 32: 2.0}[n])
     assert peak.matmul_peak(sizes=(8, 16, 32)) == 3.0
+
+
+def test_copies_are_made_in_memory_that_is_there_and_count_twice(monkeypatch):
+    compiled = peak._copy.lower(np.ones(8, np.float32), np.ones(8, np.float32)).compile()
+    memory = compiled.memory_analysis()
+    assert memory.alias_size_in_bytes == memory.output_size_in_bytes == 32
+    monkeypatch.setattr(
+        peak, "time_calls", lambda call, seconds: (call(), call(), SimpleNamespace(median=0.5))[-1]
+    )
+    assert peak.copy_bandwidth(size=64) == 2 * 64 / 0.5
 
 
 def test_the_chain_does_the_products_that_it_is_credited_with():

@@ -287,12 +287,12 @@ def surroundings() -> dict[str, Any]:
         "device": devices_here(),
         "cores": os.cpu_count(),
         "machine": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "revision": revision(),
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """The model of the processor, without which seconds mean nothing."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidgen import registry
+from vidgen.comparison.doctor import Finding
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
@@ -203,6 +204,21 @@ def say_scores(run: RunFolder, console: Console) -> None:
             shown = interval(row) if row.value is not None else row.note
             table.add_row(row.metric, row.prompts, shown, str(row.n))
     console.print(table)
+
+
+def say_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print what the doctor found, each piece of advice below its finding, and what it comes to."""
+    width = max(len(finding.what) for finding in findings)
+
+    def say(line: str, style: str | None = None) -> None:
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    for finding in findings:
+        say(f"{finding.what:<{width}}  {finding.found}")
+        if finding.advice:
+            say(f"{'':<{width}}  -> {finding.advice}", "red" if finding.missing else "yellow")
+    missing = [finding.what for finding in findings if finding.missing]
+    say(f"To be mended first: {', '.join(missing)}" if missing else "Nothing needed is missing.")
 
 
 class Stopped(KeyboardInterrupt):

@@ -1,4 +1,5 @@
-"""The matrix-product rate of this machine: what FLOP utilisation is a fraction of.
+"""What this machine reaches: its rate of matrix products, what FLOP utilisation is a fraction of,
+and its rate of copying memory.
 
 Data sheets promise rates that no program reaches, and say nothing about a shared machine; so the
 peak is measured, on the same device and in the same run as what is compared with it.
@@ -46,6 +47,33 @@ def matmul_peak(
     return max(_rate(n, dtype, seconds) for n in sizes)
 
 
+def copy_bandwidth(*, size: int | None = None, seconds: float = 0.3) -> float:
+    """The measured rate at which the default device copies an array, in bytes/s.
+
+    What is read and what is written both count, as in STREAM's copy. Between two arrays that stay
+    where they are: one made anew would be timed with the system's handing out of its pages.
+
+    Args:
+        size: bytes of the array, a multiple of 4; by default 256 MiB on CPU and 1 GiB on
+            accelerators, beyond what caches hold.
+        seconds: least time to measure.
+
+    References: McCalpin, "Memory bandwidth and machine balance in current high performance
+    computers" (1995).
+    """
+    if size is None:
+        size = 2**28 if jax.default_backend() == "cpu" else 2**30
+    here = jnp.zeros(size // 4, jnp.float32)
+    there = jnp.copy(here)
+
+    def call() -> jax.Array:
+        nonlocal here, there
+        here, there = _copy(here, there), here
+        return here
+
+    return 2 * size / time_calls(call, seconds=seconds).median
+
+
 def peak_dtype() -> jnp.dtype:
     """The dtype in which `matmul_peak` measures by default on this machine."""
     return jnp.dtype(jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16)
@@ -65,3 +93,8 @@ def _chain(x: jax.Array, w: jax.Array) -> jax.Array:
     for _ in range(_CHAIN):
         x = x @ w
     return x
+
+
+@functools.partial(jax.jit, donate_argnums=1, keep_unused=True)
+def _copy(here: jax.Array, there: jax.Array) -> jax.Array:
+    return jnp.copy(here)  # into the memory of `there`, which is given away for it
