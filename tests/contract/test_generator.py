@@ -17,6 +17,7 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.contract import Generator, Phase, TrainState
 from vidgen.space import Range, Searchable, Sizable, scaled
 from vidgen.training import Budget
+from vidgen.training.alarms import floors_of
 from vidgen.types import Condition, Images
 
 
@@ -141,6 +142,11 @@ def test_caption_and_frame_reach_the_sample(run, condition, keys):
         unseen = run.sample(run.params, condition.keep(context=False), keys)
         given = np.asarray(condition.context_mask)[:, 0]
         assert not np.allclose(told[given], unseen[given], atol=1e-6)
+
+
+def test_what_means_a_collapse_is_reported(run):
+    for phase in run.phases:
+        assert floors_of(phase).keys() <= run.metrics[phase.name].keys()
 
 
 def test_loss_falls_when_one_batch_is_repeated(run):
