@@ -63,6 +63,13 @@ def test_a_spread_that_is_not_known_yet_raises_nothing():
     assert _alarms(rows) == []
 
 
+def test_losses_that_are_mostly_the_same_have_no_spread_to_judge_by():
+    rows = [{"loss": 0.0} for _ in range(100)]  # of a hinge
+    for place in (60, 61, 62):
+        rows[place]["loss"] = 1e-3
+    assert _alarms(rows) == []
+
+
 def test_noise_with_a_heavy_tail_is_no_alarm():
     # Log-normal noise of the spread of a denoiser's loss at its random noise levels.
     for seed in range(5):
