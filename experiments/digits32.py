@@ -37,7 +37,7 @@ experiment = Experiment(
     },
     budget=Budget(1200, "seconds"),
     seeds=(0, 1, 2),
-    curve=(0.1, 0.3),
+    curve=(0.25, 0.5),
     prompts=512,
     compositional=True,
     equal_flops=1e14,

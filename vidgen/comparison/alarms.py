@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from vidgen.comparison.folder import ComparisonFolder, RunFolder
+from vidgen.comparison.headings import AT_EQUAL
+from vidgen.comparison.rows import COMPOSITIONAL, FURTHER
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.training import alarms, read_metrics
 
@@ -54,15 +56,15 @@ class Watched:
 
 
 def watched(folder: ComparisonFolder) -> Watched:
-    """What the logs of all trainings hold, finished or not, at every share of the budget, with all
-    combinations and without some.
+    """What the logs of all trainings hold, finished or not, those of further questions too.
 
     Args:
         folder: of the comparison.
     """
     phases, unwatched = 0, list[str]()
     lines: list[tuple[Head, tuple[Cell, ...]]] = []
-    for run in [*folder.runs(), *folder.compositional.runs()]:
+    further = [run for question in FURTHER for run in folder.further(question).runs()]
+    for run in [*folder.runs(), *further]:
         rows, who = read_metrics(os.fspath(run.path)), _who(run, folder)
         found = alarms.logged(rows)
         phases += len(found)
@@ -108,7 +110,9 @@ def _who(run: RunFolder, folder: ComparisonFolder) -> tuple[str, str]:
     for part in above:
         share = part.removeprefix("budget-")
         words.append(
-            f"{float(share):.0%} of the budget" if share != part else "without some combinations"
+            f"{float(share):.0%} of the budget"
+            if share != part
+            else {COMPOSITIONAL: "without some combinations", **AT_EQUAL}[part]
         )
     return generator, ", ".join(words)
 

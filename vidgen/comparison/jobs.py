@@ -202,7 +202,9 @@ def sample_answers(
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         answers.save(path)
         # Last, since it says what was asked of the answers.
-        size = parameters(params, read_by_sampling(generator, experiment.task, params))
+        size = parameters(
+            params, read_by_sampling(generator, experiment.task, params, choice.sampler)
+        )
         price = {"parameters": size, **single, **watch.rate()}
         write_json(run.price, {"asked": asked, "device": devices_here(), **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")

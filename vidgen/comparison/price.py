@@ -76,7 +76,9 @@ def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | 
     }
 
 
-def read_by_sampling(generator: Generator, task: Task, params: Mapping[str, Params]) -> list[bool]:
+def read_by_sampling(
+    generator: Generator, task: Task, params: Mapping[str, Params], sampler: Any = None
+) -> list[bool]:
     """Which of the exports are looked at when clips are drawn; computes nothing.
 
     What a phase leaves for later phases alone is not. A tokenizer and motion compensation are,
@@ -86,12 +88,15 @@ def read_by_sampling(generator: Generator, task: Task, params: Mapping[str, Para
         generator: whose they are.
         task: the one that it was built for.
         params: what each phase exported, or its shapes.
+        sampler: the generator's sampler settings; None for its default.
 
     Returns:
         One a leaf, in the order of `jax.tree.leaves`.
     """
-    asked = dict(params), _for_one(task), jax.random.split(stream(0, "latency"), 1)
-    traced = jax.make_jaxpr(lambda *asked: generator.sample(*asked))(*asked)
+    condition, keys = _for_one(task), jax.random.split(stream(0, "latency"), 1)
+    traced = jax.make_jaxpr(lambda params: generator.sample(params, condition, keys, sampler))(
+        dict(params)
+    )
     read = {id(v) for eqn in traced.jaxpr.eqns for v in eqn.invars}
     read |= {id(v) for v in traced.jaxpr.outvars}
     leaves = len(jax.tree.leaves(dict(params)))

@@ -198,7 +198,8 @@ def _read(
 def _devices(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Which of the generators were trained or sampled on each device."""
     found: dict[str, set[str]] = {}
-    for run in folder.runs():
+    further = [run for question in FURTHER for run in folder.further(question).runs()]
+    for run in [*folder.runs(), *further]:
         _, generator, _, _ = of_run(run.path)
         if generator not in names:
             continue

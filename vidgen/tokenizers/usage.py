@@ -28,10 +28,19 @@ class Usage:
 
     Args:
         levels: how many values each digit of a code takes.
+
+    Attributes:
+        floors: by metric, the value below which it means a collapse, see
+            `vidgen.contract.Collapses`. In 16 trainings, with 12 to 225,000 codes, no logged
+            perplexity was below 2.59, and no usage below 0.045.
     """
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         self.levels, self.size = levels, math.prod(levels)
+        self.floors = {"digit_perplexity": 1.1}
+        if self.size <= _COUNTED:
+            # Of few codes perplexity tells, of many usage.
+            self.floors |= {"perplexity": 1.5, "usage": 0.01}
 
     def even(self) -> Shares:
         """The shares at step 0: all alike."""
