@@ -27,6 +27,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["train", "quick", "gann"], "did you mean 'gan'"),
         (["compare", "quick", "--set", "gan.batchsize=3"], "did you mean 'batch_size'"),
         (["compare", "quick", "--budget", "soon"], "is no budget"),
+        (["compare", "quick", "--smoke", "--equal-flops", "1e12"], "ask for them without it"),
         (["compare", "quick", "--smoke", "--set", "options.moton=mage"], "did you mean 'motion'"),
         (["train", "quick", "gan", "--smoke", "--set", "source=digit"], "did you mean 'digits'"),
         (["compare", "quick", "--set", "gan.batch_size=many"], "cannot be read as int"),

@@ -102,6 +102,11 @@ class Compare(_Question):
 
         prices = {"equal_flops": self.equal_flops, "equal_parameters": self.equal_parameters}
         asked = {name: price for name, price in prices.items() if price is not None}
+        if self.smoke and asked:
+            raise ValueError(
+                "--smoke is over in seconds and leaves equal prices out: ask for them without it, "
+                "with a small --budget"
+            )
         experiment = self.resolve(self.experiment, self.generators, **asked)
         if self.estimate is not None:
             say_estimate([experiment, *further(experiment).values()], self.estimate, console)

@@ -61,7 +61,7 @@ def test_who_is_better_is_told_of_each_price_with_its_own_tests(told):
     assert "Trained at equal parameters (3 M to 9 M), oracle success is autoregressive" in words
     assert "Oracle success at equal parameters, tested over seeds (Benjamini-Hochberg" in words
     assert "autoregressive is better than diffusion" in words
-    assert words.count("parameters are not equal: whoever's config declares no widths") == 1
+    assert words.count("parameters are not equal (gan 3 M, ") == 1
 
 
 def test_the_report_sets_what_was_spent_beside_what_it_came_to(told):

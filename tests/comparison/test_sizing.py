@@ -16,6 +16,7 @@ from vidgen.comparison.setting import Setting
 from vidgen.contract import Card, TrainState
 from vidgen.generators.baselines.copy_first_frame import CopyFirstFrameConfig
 from vidgen.space import Width, scaled
+from vidgen.tokenizers import AdversarialLoss
 from vidgen.training import Budget, exports
 
 LEARNED = ("gan", "autoregressive", "masked", "diffusion", "meanflow")
@@ -172,11 +173,16 @@ def test_a_folder_keeps_the_sizes_that_were_found_and_refuses_other_prices(tmp_p
     search = sizing.sized
     monkeypatch.setattr("vidgen.comparison.further.sized", None)
     assert prepared(equal_flops=2e12, equal_parameters=2_500) == first
+    # A slip binds nobody before something is trained at it.
+    assert prepared(equal_flops=3e12)[1].budget == Budget(3e12, "flops")
+    (tmp_path / EQUAL_FLOPS / "layers/seed-0").mkdir(parents=True)
     with pytest.raises(FolderError, match="equal_flops: "):
-        prepared(equal_flops=3e12)
-    # Of another config the size is looked for; runs that it had would refuse it by themselves.
+        prepared(equal_flops=2e12)
+    # Of another config the size is looked for, also where a call without the price came between;
+    # runs that it had would refuse it by themselves.
     monkeypatch.setattr("vidgen.comparison.further.sized", search)
-    *_, other = prepared(layers=(24, 24), equal_flops=2e12, equal_parameters=2_500)
+    prepared(layers=(24, 24))
+    *_, other = prepared(layers=(24, 24), equal_parameters=2_500)
     assert other.generators["layers"] == LayersConfig(layers=(36, 36))
 
 
@@ -191,6 +197,18 @@ def test_the_width_of_the_network_that_is_trained_is_scaled(network):
     }
     own = {"width", "middle_width"} if network == "hybrid" else {network}
     assert changed == {"motion", *own}
+
+
+@pytest.mark.parametrize("name", ["autoregressive", "diffusion"])
+def test_a_tokenizer_is_scaled_with_what_reads_it_and_with_its_rival(name):
+    start = registry.entry(name).config()
+    if name == "diffusion":
+        assert not any(path.startswith("tokenizer") for path in start.widths())
+        start = dataclasses.replace(start, space="latents")
+    rival = dataclasses.replace(start.tokenizer, adversarial=AdversarialLoss())
+    found = scaled(dataclasses.replace(start, tokenizer=rival), 2.0).tokenizer
+    assert found.widths == tuple(2 * width for width in start.tokenizer.widths)
+    assert found.adversarial.width == 2 * rival.adversarial.width
 
 
 @pytest.mark.slow

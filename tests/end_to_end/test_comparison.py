@@ -97,7 +97,10 @@ def test_a_collapse_stands_in_the_log_and_in_the_report(undisturbed, tmp_path):
     log = quiet / "toy-bright/seed-0/metrics.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     for left_out, words in (
-        (("alarm",), "None: in 2 phases no step was skipped"),
+        (
+            ("alarm",),
+            "no loss spiked, and none of the 1 that state a sign of collapse",
+        ),
         (("alarm", "watch"), "trained before there were alarms: toy-bright, seed 0."),
     ):
         log.write_text("".join(x for x in lines if not any(f'"{w}"' in x for w in left_out)))

@@ -250,12 +250,16 @@ def test_who_rolls_out_and_what_cannot_be_asked_for(task):
     told, keys = prompts(task, 2), jax.random.split(jax.random.key(1), 2)
     with pytest.raises(ValueError, match="a window of 4 frames knows 1 to 3 of them, got 4"):
         generator.rollout({}, told, keys, 7, DiffusionSampler(history=4))
+    with pytest.raises(ValueError, match=r"noise up to 0.1, got 0.5: train with a higher"):
+        generator.rollout({}, told, keys, 7, DiffusionSampler(history_noise=0.5))
     for asked in ({"lag": 1}, {"history": 2}, {"history_noise": 0.0}, {"rollout_text": False}):
         with pytest.raises(ValueError, match="need frame_levels=independent"):
             shared.sample({}, told, keys, DiffusionSampler(**asked))
     spans = dataclasses.replace(FORCED, network="dit", dit=DiTConfig(temporal_patch=2))
     with pytest.raises(ValueError, match=r"tokens of 2 frames .* choose dit.temporal_patch=1"):
         Diffusion(spans, task)
+    with pytest.raises(ValueError, match="a latent is of several frames"):
+        dataclasses.replace(FORCED, space="latents")
     with pytest.raises(Exception, match="frame_levels"):
         DiffusionConfig(frame_levels="own")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"history_noise must lie in \[0, 1\], got 1.5"):

@@ -175,6 +175,7 @@ def test_what_was_recorded_before_these_options_still_says_the_same():
     for kind in (DiffusionConfig, DiffusionSampler):
         recorded = records.encode(kind())
         new = {"loss", "min_snr", "shift", "frame_levels"}
+        new |= {"space", "tokenizer", "tokenizer_share"}
         new |= {"history", "history_noise", "rollout_text", "lag"}
         new |= {
             f"{name}_{end}" for name in ("guidance", "opening_guidance") for end in ("low", "high")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import pytest
 from vidgen.contract import Reconstructs
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.optim import Optimizer
+from vidgen.tokenizers import LatentTokenizerPhase
 from vidgen.types import Batch, Condition, Images
 
 CONFIG = dataclasses.replace(
@@ -50,6 +52,21 @@ def batch_of(task, count: int, seed: int = 0) -> Batch:
     return Batch(
         video=jnp.asarray(video), condition=Condition.of(text, words, context, given), images=images
     )
+
+
+def test_the_divergence_is_that_from_the_standard_normal(task):
+    config = dataclasses.replace(CONFIG.tokenizer, divergence=0.5)
+    phase = LatentTokenizerPhase(config, task, share=0.2)
+    mean, variance = np.array([0.5, -2.0]), np.array([0.25, 3.0])
+    z = np.broadcast_to(np.concatenate([mean, np.log(variance)]), (2, *phase.tokenizer.grid, 4))
+    drawn, charge, told = phase._between({}, jnp.asarray(z, jnp.float32), jax.random.key(0))
+    nats = (mean**2 + variance - 1 - np.log(variance)).sum() / 2
+    expected = nats * math.prod(phase.tokenizer.grid) / math.prod(task.video_shape)
+    np.testing.assert_allclose(told, expected, rtol=1e-5)
+    np.testing.assert_allclose(charge, 0.5 * expected, rtol=1e-5)
+    # The decoder takes draws, not means.
+    apart = (np.asarray(drawn) - mean) / np.sqrt(variance)
+    assert abs(apart.std() - 1) < 4 / np.sqrt(2 * apart.size)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from vidgen.comparison.folder import ComparisonFolder, RunFolder
 from vidgen.comparison.headings import AT_EQUAL
-from vidgen.comparison.rows import COMPOSITIONAL, FURTHER
+from vidgen.comparison.rows import COMPOSITIONAL
 from vidgen.comparison.table import Cell, Head, Table
 from vidgen.training import alarms, read_metrics
 
@@ -45,13 +45,15 @@ class Watched:
 
     Attributes:
         table: a line a training, phase, kind and metric; None where no alarm was raised.
-        phases: how many phases were watched.
+        phases: how many phases were watched from their first step.
+        floored: how many of them state by which metric they tell a collapse.
         unwatched: trainings with phases that were not, since they are older than alarms.
     """
 
     rules: ClassVar[str] = RULES
     table: Table | None
     phases: int
+    floored: int
     unwatched: tuple[str, ...]
 
 
@@ -61,13 +63,14 @@ def watched(folder: ComparisonFolder) -> Watched:
     Args:
         folder: of the comparison.
     """
-    phases, unwatched = 0, list[str]()
+    phases, floored, unwatched = 0, 0, list[str]()
     lines: list[tuple[Head, tuple[Cell, ...]]] = []
-    further = [run for question in FURTHER for run in folder.further(question).runs()]
-    for run in [*folder.runs(), *further]:
+    for run in folder.every_run():
         rows, who = read_metrics(os.fspath(run.path)), _who(run, folder)
         found = alarms.logged(rows)
         phases += len(found)
+        starts = [row for row in rows if row["split"] == alarms.WATCH and row["step"] == 0]
+        floored += sum(bool(row.keys() - {"phase", "step", "split"}) for row in starts)
         if {row["phase"] for row in rows} - found.keys():
             unwatched.append(", ".join(who))
         for phase, raised in found.items():
@@ -79,7 +82,9 @@ def watched(folder: ComparisonFolder) -> Watched:
         columns=_COLUMNS,
         groups=(("", tuple(lines)),),
     )
-    return Watched(table=table if lines else None, phases=phases, unwatched=tuple(unwatched))
+    return Watched(
+        table=table if lines else None, phases=phases, floored=floored, unwatched=tuple(unwatched)
+    )
 
 
 def _lines(

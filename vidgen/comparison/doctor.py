@@ -14,10 +14,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from vidgen.comparison.folder import processor, revision
+from vidgen.comparison.folder import revision
 from vidgen.evaluation.features import BROUGHT, MissingWeightsError
 from vidgen.pretrained.packaged import I3D_KINETICS400, LPIPS_ALEX, LPIPS_VGG, Packaged
 from vidgen.pretrained.weights import digest
+from vidgen.training.cost import processor
 
 EXTRAS = {
     "report": "the page that every comparison ends in",

@@ -31,7 +31,7 @@ def equal_table(
         contestants: the generators that compete.
         headings: what was equal, by protocol: see `Row.protocol`.
     """
-    asked = [name for name in EQUAL_PRICES if results.pick("oracle_success", protocol=name)]
+    asked = [name for name in EQUAL_PRICES if results.pick("parameters", protocol=name)]
     if not asked:
         return None
     return Table(
@@ -62,14 +62,19 @@ def _lines(
         )
         for metric, text in _SPENT.items()
     ]
+    metrics: dict[str, str] = dict.fromkeys(PRIMARY_METRICS, "all")
+    metrics.update([results.quality(contestants, protocol=protocol)])  # where no oracle judges
     scored = [
         (
             dataclasses.replace(
-                metric_head(metric, "all", primary=protocol == TEST), key=f"{protocol}:{metric}"
+                metric_head(metric, prompts, primary=protocol == TEST), key=f"{protocol}:{metric}"
             ),
-            tuple(score_cell(results, name, metric, "all", protocol) for name in contestants),
+            tuple(score_cell(results, name, metric, prompts, protocol) for name in contestants),
         )
-        for metric in PRIMARY_METRICS
-        if any(row.value is not None for row in results.pick(metric, protocol=protocol))
+        for metric, prompts in metrics.items()
+        if any(
+            row.value is not None
+            for row in results.pick(metric, prompts=prompts, protocol=protocol)
+        )
     ]
     return (*spent, *scored)

@@ -43,8 +43,9 @@ from typing import Any
 from etils import epath
 
 from vidgen.atomic import replacing
-from vidgen.comparison.rows import EQUAL_PRICES
+from vidgen.comparison.rows import EQUAL_PRICES, FURTHER
 from vidgen.training import devices_here
+from vidgen.training.cost import processor
 
 FOLDER_SCHEMA = 2
 """Version of the JSON files that are written here. What version 1 lacks is read as its default:
@@ -198,6 +199,10 @@ class ComparisonFolder:
         patterns = ("*/seed-*", "budget-*/*/seed-*") if shares else ("*/seed-*",)
         return self._found(*patterns)
 
+    def every_run(self) -> list[RunFolder]:
+        """`runs`, and those of the further questions."""
+        return [*self.runs(), *(r for question in FURTHER for r in self.further(question).runs())]
+
     def anchors(self) -> list[RunFolder]:
         """Every anchor that is there, in a fixed order."""
         return self._found(f"{ANCHORS}/*")
@@ -290,17 +295,6 @@ def surroundings() -> dict[str, Any]:
         "processor": processor(),
         "revision": revision(),
     }
-
-
-def processor() -> str:
-    """The model of the processor, without which seconds mean nothing."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or "unknown"
 
 
 def revision() -> str | None:

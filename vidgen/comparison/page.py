@@ -291,9 +291,9 @@ def _equal(experiment: Mapping[str, Any]) -> dict[str, str]:
     budget = Budget(**experiment["budget"])
     return {
         TEST: f"Equal budget: {budget} each",
-        EQUAL_FLOPS: f"Equal training FLOPs: {amount(experiment.get('equal_flops') or 0)} each",
+        EQUAL_FLOPS: f"Equal training FLOPs: {amount(experiment.get('equal_flops') or 0)} asked",
         EQUAL_PARAMETERS: "Equal parameters: "
-        f"{amount(experiment.get('equal_parameters') or 0)} each, trained for {budget}",
+        f"{amount(experiment.get('equal_parameters') or 0)} asked, trained for {budget}",
     }
 
 

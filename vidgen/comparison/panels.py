@@ -17,7 +17,7 @@ from vidgen.comparison.curves import (
 from vidgen.comparison.drawing import Look
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.headings import PROMPTS, title
-from vidgen.comparison.results import Results
+from vidgen.comparison.results import QUALITY, Results
 from vidgen.comparison.rows import is_share
 from vidgen.comparison.trust import CEILING, CHANCE
 from vidgen.comparison.verdict import STRATA
@@ -36,9 +36,6 @@ SAMPLING = {
     "sampling_p50": "seconds a clip, batch 1: p50, bar to p95",
     "sampling_rate": "throughput: clips a second in batches",
 }
-
-QUALITY = ("oracle_success", "kvd_in_domain", "psnr")
-"""What is drawn against prices: the first of these that has values."""
 
 _FRAME_UNITS = {
     "identity": "share of clips, right identity",
@@ -161,7 +158,7 @@ def confusions(seen: Mapping[str, Sequence[Observations]], what: str = "identity
 
 def crossed(results: Results, contestants: Sequence[str]) -> Mapping[str, Sequence[Crossing]]:
     """Where the lines of `training` cross, by the price's words; prices without any are absent."""
-    quality = _quality(results, contestants)
+    quality, _ = results.quality(contestants)
     found = {
         label: _crossings(_series(results, price, contestants, quality), quality)
         for price, label in TRAINING.items()
@@ -173,7 +170,7 @@ def crossed(results: Results, contestants: Sequence[str]) -> Mapping[str, Sequen
 def _trade_offs(
     results: Results, prices: Mapping[str, str], contestants: Sequence[str], look: Look
 ) -> Panels:
-    quality = _quality(results, contestants)
+    quality, _ = results.quality(contestants)
     drawn = {}
     for price, label in prices.items():
         series = _series(results, price, contestants, quality)
@@ -189,20 +186,6 @@ def _trade_offs(
     return drawn
 
 
-def _quality(results: Results, contestants: Sequence[str]) -> str:
-    return next(
-        (
-            metric
-            for metric in QUALITY
-            if any(
-                row.value is not None and row.generator in contestants
-                for row in results.pick(metric, prompts=_prompts(metric))
-            )
-        ),
-        QUALITY[0],
-    )
-
-
 def _series(
     results: Results, price: str, contestants: Sequence[str], quality: str
 ) -> dict[str, list[Point]]:
@@ -211,7 +194,7 @@ def _series(
         price,
         generators=contestants,
         quality=quality,
-        prompts=_prompts(quality),
+        prompts=QUALITY[quality],
         along_budgets=_along_budgets(price),
     )
 
@@ -222,7 +205,3 @@ def _along_budgets(price: str) -> bool:
 
 def _crossings(series: Mapping[str, Sequence[Point]], quality: str) -> list[Crossing]:
     return crossings(series, better=METRICS[quality].better)
-
-
-def _prompts(quality: str) -> str:
-    return "text+image" if quality == "psnr" else "all"

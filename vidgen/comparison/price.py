@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from vidgen.contract import Generator, stream
 from vidgen.training import flops
@@ -97,10 +98,8 @@ def read_by_sampling(
     traced = jax.make_jaxpr(lambda params: generator.sample(params, condition, keys, sampler))(
         dict(params)
     )
-    read = {id(v) for eqn in traced.jaxpr.eqns for v in eqn.invars}
-    read |= {id(v) for v in traced.jaxpr.outvars}
-    leaves = len(jax.tree.leaves(dict(params)))
-    return [id(v) in read for v in traced.jaxpr.invars[:leaves]]
+    # Within programs that a sampler jits by itself, too.
+    return dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
 
 
 def parameters(params: Mapping[str, Params], read: Sequence[bool]) -> int:

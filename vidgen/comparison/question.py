@@ -20,7 +20,7 @@ from vidgen.comparison.folder import (
     write_json,
 )
 from vidgen.comparison.further import further
-from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_PARAMETERS
+from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_PARAMETERS, EQUAL_PRICES
 from vidgen.comparison.setting import Setting
 from vidgen.training import Budget
 
@@ -63,15 +63,19 @@ def prepare(experiment: Experiment, out: epath.PathLike | None = None) -> list[S
         setting.check() if name == COMPOSITIONAL else setting.check_training()
     found = [Setting(experiment, folder), *settings.values()]
     for setting in found:
-        write_record(setting)
+        write_record(setting, sized_from=experiment)
     return found
 
 
-def write_record(setting: Setting) -> None:
+def write_record(setting: Setting, *, sized_from: Experiment | None = None) -> None:
     """Check the setting of a comparison, and then record it in its folder.
 
     Seeds, generators and shares may be added to a folder; what all of its runs have in common may
-    not change.
+    not change. An equal price at which nothing was trained yet binds nobody.
+
+    Args:
+        setting: of the comparison.
+        sized_from: the experiment whose configs were sized where this is one at equal parameters.
 
     Raises:
         FolderError: if the folder holds a comparison with another question; the differences are
@@ -84,19 +88,24 @@ def write_record(setting: Setting) -> None:
     names = list(experiment.generators)
     cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
     anchors: list[str] = []
-    if folder.experiment.exists():
+    start = {}
+    if folder.path.name == EQUAL_PARAMETERS and sized_from is not None:
+        start = experiments.to_json(sized_from)["generators"]
+    if folder.experiment.exists() and (folder.court == folder or folder.runs()):
         before = read_json(folder.experiment)
         changes = records.difference(
             experiments.shared(before["experiment"]), experiments.shared(now)
         )
-        changes += _asked_otherwise(before["experiment"], now)
+        bound = [key for key in _ONE_A_FOLDER if _binds(folder, key)]
+        changes += _asked_otherwise(before["experiment"], now, bound)
         if changes:
             raise FolderError(
                 f"{folder.path} holds a comparison with another question:\n  "
                 + "\n  ".join(changes)
                 + "\nChoose another --out, or remove that folder"
             )
-        now = _joined(before["experiment"], now)
+        now = _joined(before["experiment"], now, bound)
+        start = before.get("sized_from", {}) | start
         names = list(dict.fromkeys([*before["order"], *names]))
         cards = before["cards"] | cards
         anchors = [name for name in before["anchors"] if name not in names]
@@ -109,6 +118,7 @@ def write_record(setting: Setting) -> None:
             "order": names,
             "cards": cards,
             "anchors": anchors,
+            **({"sized_from": start} if start else {}),
             **surroundings(),
         },
     )
@@ -125,29 +135,37 @@ def setting_of(folder: ComparisonFolder) -> Setting:
 
 def _sizes(experiment: Experiment, folder: ComparisonFolder) -> dict[str, Any]:
     """Configs of equal parameters that the folder holds, of generators that are as they were."""
-    record = folder.further(EQUAL_PARAMETERS).experiment
-    if not record.exists():
+    path = folder.further(EQUAL_PARAMETERS).experiment
+    if not path.exists():
         return {}
-    before, now = read_json(folder.experiment)["experiment"], experiments.to_json(experiment)
-    if before.get("equal_parameters") != experiment.equal_parameters:
+    record, now = read_json(path), experiments.to_json(experiment)["generators"]
+    if read_json(folder.experiment)["experiment"].get("equal_parameters") != (
+        experiment.equal_parameters
+    ):
         return {}
+    start = record.get("sized_from", {})
     return {
         name: records.decode(registry.entry(name).config, config)
-        for name, config in read_json(record)["experiment"]["generators"].items()
-        if name in now["generators"]
-        and records.same(before["generators"][name], now["generators"][name])
+        for name, config in record["experiment"]["generators"].items()
+        if name in now and name in start and records.same(start[name], now[name])
     }
 
 
-def _asked_otherwise(before: records.Json, now: records.Json) -> list[str]:
+def _binds(folder: ComparisonFolder, key: str) -> bool:
+    """Whether what was once asked in a folder stays: prices only where something was trained."""
+    question = key.replace("_", "-")
+    return question not in EQUAL_PRICES or bool(folder.further(question).runs())
+
+
+def _asked_otherwise(before: records.Json, now: records.Json, bound: Sequence[str]) -> list[str]:
     """How two horizons, numbers of answers or equal prices differ where both times one was asked
     for: one folder has one.
     """
-    both = [key for key in _ONE_A_FOLDER if key in before and key in now]
+    both = [key for key in bound if key in before and key in now]
     return records.difference(*({key: data[key] for key in both} for data in (before, now)))
 
 
-def _joined(before: records.Json, now: records.Json) -> records.Json:
+def _joined(before: records.Json, now: records.Json, bound: Sequence[str]) -> records.Json:
     """One record of all that was ever run in a folder."""
     joined = dict(now)
     for key in ("generators", "samplers"):
@@ -156,7 +174,7 @@ def _joined(before: records.Json, now: records.Json) -> records.Json:
         joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
     if before.get("compositional"):
         joined["compositional"] = True
-    joined |= {key: before[key] for key in _ONE_A_FOLDER if key in before}
+    joined |= {key: before[key] for key in bound if key in before}
     for key in ("seeds", "curve"):
         joined[key] = sorted({*before[key], *now[key]})
     joined["name"] = before["name"]

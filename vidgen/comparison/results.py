@@ -35,6 +35,10 @@ from vidgen.training.cost import Cost
 
 _T = TypeVar("_T")
 
+QUALITY = {"oracle_success": "all", "kvd_in_domain": "all", "psnr": "text+image"}
+"""What families are ranked and drawn against prices by, and on which prompts: the first of these
+that has values."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
@@ -78,6 +82,14 @@ class Results:
         """The summary row of one generator or anchor, None where nothing was measured."""
         rows = self.pick(metric, prompts=prompts, share=share, protocol=protocol)
         return next((row for row in rows if row.generator == who), None)
+
+    def quality(self, contestants: Sequence[str], *, protocol: str = TEST) -> tuple[str, str]:
+        """The first metric of `QUALITY` of which a contestant has a value, and its prompts."""
+        for metric, prompts in QUALITY.items():
+            found = self.pick(metric, prompts=prompts, protocol=protocol)
+            if any(row.value is not None and row.generator in contestants for row in found):
+                return metric, prompts
+        return next(iter(QUALITY.items()))
 
     def who(self, kind: Kind) -> list[str]:
         """Names of generators or anchors, in the order of the rows."""
@@ -163,7 +175,7 @@ def read(folder: ComparisonFolder) -> Results:
             summary=all_of(Row, "summary"),
             pairs=all_of(Pair, "pairs"),
             trust=all_of(Trust, "trust"),
-            devices={who: tuple(names) for who, names in data.get("devices", {}).items()},
+            devices={device: tuple(names) for device, names in data.get("devices", {}).items()},
         )
     except ValueError as error:
         raise FolderError(f"{folder.results} does not hold results: {error}") from error
@@ -198,14 +210,14 @@ def _read(
 def _devices(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Which of the generators were trained or sampled on each device."""
     found: dict[str, set[str]] = {}
-    further = [run for question in FURTHER for run in folder.further(question).runs()]
-    for run in [*folder.runs(), *further]:
+    for run in folder.every_run():
         _, generator, _, _ = of_run(run.path)
         if generator not in names:
             continue
         told = []
         if run.cost.exists():
-            told += [phase.device for phase in Cost.read(os.fspath(run.path)).phases.values()]
+            phases = Cost.read(os.fspath(run.path)).phases.values()
+            told += [device for phase in phases for device in phase.devices]
         if run.price.exists():
             told.append(read_json(run.price).get("device", ""))
         for device in filter(None, told):

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-import jax
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -21,11 +20,15 @@ from vidgen.comparison.doctor import Finding
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
-from vidgen.comparison.rows import Row
+from vidgen.comparison.price import parameters, read_by_sampling
+from vidgen.comparison.rows import EQUAL_PARAMETERS, Row
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import amount, interval, short
-from vidgen.training import estimate
+from vidgen.training import devices_here, estimate, exports
 from vidgen.training.peak import matmul_peak
+
+_NEAR = 0.1
+"""Share of the parameters asked for within which a size counts as equal."""
 
 _SHOWN = 5
 """Of the best trials of a search, beside its start."""
@@ -62,9 +65,28 @@ def say_cost(experiments: Sequence[Experiment], console: Console) -> None:
     )
     also = "".join(f"once more as {one.name}, {one.budget} each; " for one in others)
     console.print(
-        f"{experiment.prompts} prompts each{several}; {also}on {len(jax.devices())} x "
-        f"{jax.devices()[0].device_kind}; "
+        f"{experiment.prompts} prompts each{several}; {also}on {devices_here()}; "
         f"about {_minutes(total)} in all, compiling and judging included",
+        highlight=False,
+    )
+    for other in others:
+        if other.name.endswith(EQUAL_PARAMETERS):
+            _say_sizes(other, experiment.equal_parameters or 0, console)
+
+
+def _say_sizes(experiment: Experiment, wanted: int, console: Console) -> None:
+    """Print how near everybody comes to a number of parameters, before anybody is trained."""
+    told, far = [], False
+    for name, config in experiment.generators.items():
+        generator = registry.entry(name).build(experiment.task, config)
+        shapes = exports(generator)
+        size = parameters(shapes, read_by_sampling(generator, experiment.task, shapes))
+        far |= abs(size - wanted) > _NEAR * wanted
+        told.append(f"{name} {amount(size)}")
+    console.print(
+        f"Parameters of {amount(wanted)} asked for: {', '.join(told)}"
+        + ("; more than a tenth off, which no config's widths mend" if far else ""),
+        style="bold yellow" if far else None,
         highlight=False,
     )
 

@@ -211,7 +211,8 @@ def _at_equal_prices(results: Results, contestants: Sequence[str]) -> list[str]:
     """Who is better where all were trained on equal FLOPs, or have equal parameters."""
     told = []
     for protocol, price in ((EQUAL_FLOPS, "total_flops"), (EQUAL_PARAMETERS, "parameters")):
-        rows = _rows(results, "oracle_success", "all", contestants, protocol=protocol)
+        quality, prompts = results.quality(contestants, protocol=protocol)
+        rows = _rows(results, quality, prompts, contestants, protocol=protocol)
         found = results.pick(price, protocol=protocol)
         spent = sorted(row.value for row in found if row.value and row.generator in contestants)
         if not (rows and spent):
@@ -219,14 +220,15 @@ def _at_equal_prices(results: Results, contestants: Sequence[str]) -> list[str]:
         ends = " to ".join(dict.fromkeys(amount(end) for end in (spent[0], spent[-1])))
         where = f" {AT_EQUAL[protocol]}"
         told.append(_ranking(rows, f"Trained{where} ({ends})"))
+        sizes = [f"{r.generator} {amount(r.value)}" for r in found if r.value]
         if protocol == EQUAL_PARAMETERS and spent[-1] > _EVEN * spent[0]:
             told.append(
-                "Their parameters are not equal: whoever's config declares no widths keeps its "
-                "size, and others come as near as their widths allow."
+                f"Their parameters are not equal ({', '.join(sizes)}): whoever's config declares "
+                "no widths keeps its size, and others come as near as their widths allow."
             )
-        pairs = results.pairs_on("oracle_success", protocol=protocol)
+        pairs = results.pairs_on(quality, prompts=prompts, protocol=protocol)
         if any(pair.p_adjusted is not None for pair in pairs):
-            told.append(_tests("oracle_success", pairs, where))
+            told.append(_tests(quality, pairs, where))
         told += _paired(results, protocol, where)
     return told
 
@@ -263,7 +265,7 @@ def _ranking(rows: Sequence[Row], words: str) -> str:
         for a, b in itertools.combinations(rows, 2)
         if not apart(a, b)
     ]
-    sentence = f"{words}, oracle success is {', '.join(named)}"
+    sentence = f"{words}, {prose(rows[0].metric)} is {', '.join(named)}"
     if len(rows) < 2:
         return sentence + "."
     if not overlapping:

@@ -150,7 +150,7 @@ def _each_frame(
     if kernel.shape[:2] == strides == (1, 1) and padded == [(0, 0), (0, 0)]:
         # XLA's CPU back end is faster at a plain matrix product than at a 1x1 convolution.
         return x @ kernel.reshape(kernel.shape[2:])
-    if strides == (1, 1) and x.shape[2] * x.shape[3] <= kernel.shape[0] * kernel.shape[1]:
+    if strides == (1, 1) and all(map(_sees_all, x.shape[2:4], kernel.shape[:2], padded)):
         return _whole_frame(x, kernel, padded)
     y = jax.lax.conv_general_dilated(
         x.reshape(-1, *x.shape[2:]),
@@ -162,23 +162,24 @@ def _each_frame(
     return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
+def _sees_all(cells: int, taps: int, pad: tuple[int, int]) -> bool:
+    """Whether every output along an axis sees every cell."""
+    outputs = cells + sum(pad) - taps + 1
+    return outputs - 1 <= pad[0] and cells - 1 + pad[0] <= taps - 1
+
+
 def _whole_frame(
     x: Float[Array, "B T H W I"], kernel: Float[Array, "kh kw I O"], padded: list[tuple[int, int]]
 ) -> Float[Array, "B T h w O"]:
-    """The same as one product of a matrix with each whole frame.
+    """The same as one product of a matrix with each whole frame, all of which every output sees.
 
-    Where a frame has no more cells than the kernel taps, this takes no more products than a
-    convolution, and XLA's CPU back end runs it up to sixty times as fast.
+    It takes as many products as a convolution that skips its padding, and XLA's CPU back end runs
+    it up to sixty times as fast.
     """
     sizes, taps = x.shape[2:4], kernel.shape[:2]
     rows, columns = (n + sum(pad) - k + 1 for n, k, pad in zip(sizes, taps, padded, strict=True))
-    # The first output sees the first cell through tap `before`, each later one through one before.
-    around = [
-        (max(out - 1 - before, 0), max(n + before - k, 0))
-        for n, k, out, (before, _) in zip(sizes, taps, (rows, columns), padded, strict=True)
-    ]
-    kernel = jnp.pad(kernel, [*around, (0, 0), (0, 0)])
-    top, left = (before + pad for (before, _), (pad, _) in zip(padded, around, strict=True))
+    (top, _), (left, _) = padded
+    # The first output sees the first cell through tap `top`, each later one through one before.
     seen = [
         kernel[top - i : top - i + sizes[0], left - j : left - j + sizes[1]]
         for i in range(rows)

@@ -130,7 +130,7 @@ class CodesConfig:
         """
         heads = self.prior.heads
         return {
-            "tokenizer.widths": Width(8),
+            **{f"tokenizer.{path}": width for path, width in self.tokenizer.scalable().items()},
             "prior.width": Width(2 * heads, least=6 * heads),
             "prior.code_width": Width(4),
             "prior.digit_width": Width(4),

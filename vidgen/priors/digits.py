@@ -88,7 +88,7 @@ class DigitHead(nnx.Module):
         """From the sum of `features` and `told`."""
         G, L = len(self.levels), max(self.levels)
         # One product with a matrix that is 0 off its diagonal blocks: for a product a digit, digits
-        # would be brought to the front and back, which takes longer.
+        # would be brought to the front and back, which takes longer. Its zeros count as FLOPs.
         apart = jnp.eye(G)[:, None, :, None]
         out = (self.out_head.get_value()[:, :, None] * apart).reshape(-1, G * L)
         inside = jax.nn.gelu(features).reshape(*features.shape[:-2], -1)
@@ -106,6 +106,5 @@ def tally(
     by digit, and how many there are.
     """
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, digits).sum(axis=-1)
-    chosen = jnp.take_along_axis(logits, digits[..., None], axis=-1)[..., 0]
-    right = jnp.all(chosen >= jnp.max(logits, axis=-1), axis=-1)
+    right = jnp.all(jnp.argmax(logits, axis=-1) == digits, axis=-1)
     return jnp.stack([jnp.sum(nats * asked), jnp.sum(right & asked), jnp.sum(asked)])

@@ -8,6 +8,7 @@ from typing import Literal
 from vidgen.nn import FSQ, LFQ, VQ
 from vidgen.optim import Optimizer
 from vidgen.pretrained import LPIPS, LpipsNetwork
+from vidgen.space import Width, Widths
 from vidgen.types import ADDED_LATER
 
 
@@ -130,6 +131,11 @@ class AutoencoderConfig:
             raise ValueError(f"patch, widths and taps must be positive: {self}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {self.batch_size}")
+
+    def scalable(self) -> Widths:
+        """The widths of the networks, and of the discriminator where there is one."""
+        rival = {} if self.adversarial is None else {"adversarial.width": Width(8)}
+        return {"widths": Width(8), **rival}
 
     @property
     def code_patch(self) -> tuple[int, int, int]:

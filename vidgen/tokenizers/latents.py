@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ from vidgen.nn.network import Weights
 from vidgen.tokenizers.autoencoder import Autoencoder
 from vidgen.tokenizers.config import LatentTokenizerConfig
 from vidgen.tokenizers.phase import AutoencoderPhase
-from vidgen.tokenizers.usage import MEMORY
 from vidgen.types import Metrics, Params, Task, Video
 
 _LOG_VARIANCES = (-30.0, 20.0)
+_ACTIVE = 0.01
 """Bounds on the logarithm of a latent's variance, as in the reference."""
 
 
@@ -62,8 +62,10 @@ class LatentTokenizer(Autoencoder):
 class LatentTokenizerPhase(AutoencoderPhase):
     """Trains a tokenizer of latents; exports what `LatentTokenizer.encode` and `decode` take.
 
-    Metrics: those of any, and ``divergence``, of latents from the standard normal distribution, in
-    nats a pixel.
+    Metrics: those of any; ``divergence``, of latents from the standard normal distribution, in nats
+    a pixel; and ``active``, the share of features whose means vary by more than 0.01, as those that
+    the divergence has switched off do not (Burda et al., "Importance weighted autoencoders", 2016,
+    section 5.2).
 
     Args:
         config: sizes and losses.
@@ -75,6 +77,9 @@ class LatentTokenizerPhase(AutoencoderPhase):
         ValueError: for frames too small for the network of the perceptual loss.
     """
 
+    collapse: ClassVar[Mapping[str, float]] = {"active": 0.2}
+    """Fewer than a fifth of the features say anything."""
+
     def __init__(
         self, config: LatentTokenizerConfig, task: Task, name: str = "tokenizer", *, share: float
     ) -> None:
@@ -84,8 +89,8 @@ class LatentTokenizerPhase(AutoencoderPhase):
 
     def export(self, state: TrainState) -> Params:
         """Averaged weights, and mean and deviation of the latents' features."""
-        mean, square = state.rest["moments"]["mean"], state.rest["moments"]["square"]
-        deviation = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 1e-12))
+        mean = state.rest["moments"]["mean"]
+        deviation = jnp.sqrt(jnp.maximum(_variance(state.rest["moments"]), 1e-12))
         return self.tokenizer.pack(state.ema, {"mean": mean, "deviation": deviation})
 
     def _memory(self, key: Key) -> dict[str, Any]:
@@ -112,8 +117,14 @@ class LatentTokenizerPhase(AutoencoderPhase):
         mean, _ = normal(z)
         axes = tuple(range(mean.ndim - 1))
         now = {"mean": mean.mean(axes), "square": jnp.square(mean).mean(axes)}
-        moments = optim.ema(state.rest["moments"], now, state.step, MEMORY)
-        return {"moments": moments}, {"divergence": seen}
+        # Over as many steps as the weights that are exported.
+        moments = optim.ema(state.rest["moments"], now, state.step, self.config.ema)
+        active = jnp.mean(_variance(moments) > _ACTIVE)
+        return {"moments": moments}, {"divergence": seen, "active": active}
+
+
+def _variance(moments: Mapping[str, Float[Array, "D"]]) -> Float[Array, "D"]:
+    return moments["square"] - jnp.square(moments["mean"])
 
 
 def normal(

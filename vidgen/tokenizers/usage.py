@@ -12,12 +12,15 @@ from jaxtyping import Array, Int
 from vidgen.nn import digits_of, histogram, perplexity, usage
 from vidgen.types import Metrics
 
-MEMORY = 0.99
-"""Decay of what is remembered of codes or latents: about a hundred steps."""
+_MEMORY = 0.99
+"""Decay of the shares: about a hundred steps are remembered."""
 
 _COUNTED = 2**16
 """The most codes whose shares are kept. A hundred steps read a few times as many; of more codes
 most would be missing whatever the tokenizer does."""
+
+_BITS = 0.4
+"""Share of the bits that digits could carry below which they count as collapsed."""
 
 Shares = dict[str, jax.Array]
 """Of values of digits, one digit after another, and, where they are counted, of codes."""
@@ -31,13 +34,13 @@ class Usage:
 
     Attributes:
         floors: by metric, the value below which it means a collapse, see
-            `vidgen.contract.Collapses`. In 16 trainings, with 12 to 225,000 codes, no logged
-            perplexity was below 2.59, and no usage below 0.045.
+            `vidgen.contract.Collapses`.
     """
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         self.levels, self.size = levels, math.prod(levels)
-        self.floors = {"digit_perplexity": 1.1}
+        bits = sum(n**_BITS for n in levels) / len(levels)
+        self.floors = {"digit_perplexity": bits}
         if self.size <= _COUNTED:
             # Of few codes perplexity tells, of many usage.
             self.floors |= {"perplexity": 1.5, "usage": 0.01}
@@ -58,7 +61,7 @@ class Usage:
         new = {"digits": len(self.levels) * histogram(digits, sum(self.levels))}
         if "codes" in shares:
             new["codes"] = histogram(codes, self.size)
-        return {name: MEMORY * old + (1.0 - MEMORY) * new[name] for name, old in shares.items()}
+        return {name: _MEMORY * old + (1.0 - _MEMORY) * new[name] for name, old in shares.items()}
 
     def metrics(self, shares: Shares) -> Metrics:
         """``digit_perplexity`` and ``digit_usage``, means over digits; and ``perplexity`` and

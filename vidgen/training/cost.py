@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class PhaseCost:
             against time.
         load_average: of the machine over the last minute, at the start and at the end; empty where
             the system does not tell.
-        device: the devices that computed, see `devices_here`; empty in older runs.
+        devices: those that computed, see `devices_here`, in the order of the processes that worked
+            on it; empty in older runs.
         resumed: how often the phase was taken up again.
         accepted: changes of configuration, data or code that were accepted on the way.
     """
@@ -49,7 +51,7 @@ class PhaseCost:
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     timeline: list[list[float | int]] = dataclasses.field(default_factory=list)
     load_average: list[float] = dataclasses.field(default_factory=list)
-    device: str = ""
+    devices: list[str] = dataclasses.field(default_factory=list)
     resumed: int = 0
     accepted: list[str] = dataclasses.field(default_factory=list)
 
@@ -149,5 +151,18 @@ def load_average() -> list[float]:
 def devices_here() -> str:
     """The devices that this process computes on, such as "1 x NVIDIA H200": what seconds are of."""
     devices = jax.devices()
-    kind, platform = devices[0].device_kind, devices[0].platform
-    return f"{len(devices)} x {kind if kind == platform else f'{kind} ({platform})'}"
+    kind, backend = devices[0].device_kind, devices[0].platform
+    if backend == "cpu":  # whose kind says no more than that
+        kind = f"{kind} ({processor()}, {os.cpu_count()} cores)"
+    return f"{len(devices)} x {kind if backend in ('cpu', kind) else f'{kind} ({backend})'}"
+
+
+def processor() -> str:
+    """The model of the processor, without which seconds mean nothing."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or "unknown"

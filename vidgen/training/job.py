@@ -100,11 +100,7 @@ class _PhaseJob:
             self.checkpoints = Checkpoints(folder, keep=job.config.keep, say=job.say)
             stack.callback(self.checkpoints.close)
             self.record = self.checkpoints.newest
-        self.cost = (
-            PhaseCost(device=devices_here())
-            if self.record is None
-            else self._cost_so_far(self.record)
-        )
+        self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
         self.candidates = self._candidates()
         self.clocks.resume(self.cost.seconds)
         job.cost.phases[phase.name] = self.cost
@@ -122,6 +118,8 @@ class _PhaseJob:
             contextlib.closing(MetricsLog(job.folder, offset=job.log_end))
         )
         self.cost.load_average += load_average()
+        if (here := devices_here()) not in self.cost.devices:
+            self.cost.devices.append(here)
         title = f"{job.name} seed {job.seed} {self.phase.name}"
         display = self.stack.enter_context(Display(title, job.console))
         iterator = job.data(self.phase.batch_size, int(jax.random.bits(self._key("data"))))

@@ -117,7 +117,7 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
     Raises:
         TypeError: if a step returns a state of another structure, shape or dtype than it got, or a
             metric that is no scalar.
-        ValueError: if there is no metric ``loss``, or none of those that the phase calls signs of
+        ValueError: if there is no metric ``loss``, or one is missing that the phase calls a sign of
             a collapse, or one has a name that the harness needs.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
@@ -275,7 +275,8 @@ def _check_metrics(phase: Phase, metrics: Metrics) -> None:
     name = phase.name
     absent = sorted({"loss", *floors_of(phase)} - set(metrics))
     if absent:
-        raise ValueError(f"phase {name!r} reports no {absent[0]!r} among {sorted(metrics)}")
+        why = "" if absent[0] == "loss" else ", which its `collapse` names"
+        raise ValueError(f"phase {name!r} reports no {absent[0]!r}{why}, among {sorted(metrics)}")
     taken = sorted(set(metrics) & set(RESERVED))
     if taken:
         raise ValueError(f"phase {name!r} reports {taken}, names that the harness itself logs")

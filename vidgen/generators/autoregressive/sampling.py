@@ -16,6 +16,9 @@ from vidgen.nn import codes_of
 from vidgen.priors import Prompt, doubled, guided
 from vidgen.types import Condition
 
+_FEW = 64
+"""Values of a digit up to which the noise of all codes is drawn before the first of them."""
+
 
 def keep_top_k(logits: Float[Array, "B V"], k: int) -> Float[Array, "B V"]:
     """Logits of all but the `k` largest of each row set to -inf; ties with the k-th stay."""
@@ -49,14 +52,14 @@ def filtered(logits: Float[Array, "B V"], sampler: Sampler) -> Float[Array, "B V
     return keep_top_p(logits, sampler.top_p)
 
 
-def gumbel(keys: Key, codes: int, levels: tuple[int, ...]) -> Float[Array, "N B G L"]:
+def gumbel(keys: Key, codes: Int[Array, "N"], levels: tuple[int, ...]) -> Float[Array, "N B G L"]:
     """The noise by which each digit of each code is drawn.
 
-    All of it before the first code: to hash keys one by one takes as long as a block of the prior.
+    To hash keys code by code takes as long as a block of the prior.
 
     Args:
         keys: [B] PRNG keys, one a clip.
-        codes: N, how many a clip has.
+        codes: which codes of a clip it is for.
         levels: how many values each of the G digits takes, at most L.
     """
 
@@ -66,7 +69,7 @@ def gumbel(keys: Key, codes: int, levels: tuple[int, ...]) -> Float[Array, "N B 
 
     of_code = jax.vmap(of_digit, (None, None, 0))
     of_clips = jax.vmap(of_code, (0, None, None))
-    return jax.vmap(of_clips, (None, 0, None))(keys, jnp.arange(codes), jnp.arange(len(levels)))
+    return jax.vmap(of_clips, (None, 0, None))(keys, codes, jnp.arange(len(levels)))
 
 
 def sample_codes(
@@ -100,16 +103,21 @@ def sample_codes(
     rows = condition.batch_size
     asked = prior.encode(condition)
     memory = prior.decoder.memory(asked.source)
-    noise = gumbel(keys, N, levels)
+    # Of many values, as a codebook of one digit has, all noise at once would fill the memory.
+    beforehand = gumbel(keys, jnp.arange(N), levels) if max(levels) <= _FEW else None
 
     def drawing(prompt: Prompt) -> Callable[[Any, Int[Array, ""]], tuple[Any, Int[Array, "B"]]]:
         def draw(carry: Any, index: Int[Array, ""]) -> tuple[Any, Int[Array, "B"]]:
             read, caches = carry
             x, caches = prior.step(read, index, prompt, caches, memory)
+            if beforehand is None:
+                (noise,) = gumbel(keys, index[None], levels)
+            else:
+                noise = beforehand[index]
 
             def choose(place: int, logits: Float[Array, "R V"]) -> Int[Array, "B"]:
                 sharp = filtered(guided(logits, sampler.guidance), sampler)
-                return jnp.argmax(sharp + noise[index, :, place, : levels[place]], axis=-1)
+                return jnp.argmax(sharp + noise[:, place, : levels[place]], axis=-1)
 
             drawn = codes_of(prior.head.draw(x, choose), levels)
             codes = jnp.where(given[1][:, index], given[0][:, index], drawn)

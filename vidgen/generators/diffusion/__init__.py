@@ -138,13 +138,20 @@ class Diffusion:
         """See `vidgen.contract.RollsOut.rollout`; the first T frames are what `sample` draws.
 
         Raises:
-            ValueError: if the history is shorter than what begins a clip, or leaves no frame.
+            ValueError: if the history is shorter than what begins a clip, or leaves no frame; if
+                it is to have more noise than training showed.
         """
         sampler, task = sampler or DiffusionSampler(), self._cascade.clips.task
         T, K = task.frames, task.context_frames
         history = max(T // 2, K) if sampler.history is None else sampler.history
         if not K <= history < T:
             raise ValueError(f"a window of {T} frames knows {K} to {T - 1} of them, got {history}")
+        noise = sampler.history_noise
+        if isinstance(noise, int | float) and noise > self._config.history_noise:
+            raise ValueError(
+                f"training showed histories with noise up to {self._config.history_noise}, got "
+                f"{noise}: train with a higher DiffusionConfig.history_noise"
+            )
         clip, later = self.sample(params, condition, keys, sampler), sampler
         if not sampler.rollout_text:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)

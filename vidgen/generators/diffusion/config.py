@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jax
 
 from vidgen.denoising import DenoisingConfig, Flow, Forcing, Gaussian, Process
+from vidgen.space import Widths
 from vidgen.tokenizers import LatentTokenizerConfig
 from vidgen.types import ADDED_LATER, Task
 
@@ -40,7 +41,9 @@ class DiffusionConfig(DenoisingConfig):
             one for each: diffusion forcing, by which the generator has a rollout of its own, to
             clips of any length, see `vidgen.generators.diffusion.window`, which says how it
             compares with chaining: at the size of `quick` it is worse. The levels of openings are
-            always shared. Tokens of a ``dit`` must not span frames. In pixels alone.
+            always shared. Tokens of a ``dit`` must not span frames; those in the middle of a
+            ``hybrid`` do by default, and are told the mean of their frames' levels. In pixels
+            alone.
         history_noise: with ``independent`` levels, the highest at which training shows the first
             frames that a clip goes on from, see `vidgen.denoising.Forcing`.
         space: what noise is added to, ``pixels`` or the ``latents`` of a tokenizer that a first
@@ -115,6 +118,13 @@ class DiffusionConfig(DenoisingConfig):
                 "frame_levels=independent: a latent is of several frames, which have one level "
                 "then; leave levels shared, or set space=pixels"
             )
+
+    def widths(self) -> Widths:
+        """Of the denoisers and motion compensation, and of the tokenizer of latents."""
+        if self.space == "pixels":
+            return super().widths()
+        inside = {f"tokenizer.{path}": width for path, width in self.tokenizer.scalable().items()}
+        return {**inside, **super().widths()}
 
     @classmethod
     def tiny(cls) -> DiffusionConfig:

@@ -53,7 +53,8 @@ def guided(
     (low, high), asked = interval, told(condition)
 
     def limited(x: Video, t: Float[Array, "B *each"]) -> Video:
-        inside = (low <= t) & (t <= high)
+        # What is at no level, as given frames are, does not move, and needs no guidance.
+        inside = (low <= t) & (t <= high) & (t > 0.0)
         return jax.lax.cond(
             inside.any(),
             lambda: pushed(x, t, wide(jnp.where(inside, weight, 1.0))),
