@@ -64,8 +64,8 @@ class LatentTokenizerPhase(AutoencoderPhase):
 
     Metrics: those of any; ``divergence``, of latents from the standard normal distribution, in nats
     a pixel; and ``active``, the share of features whose means vary by more than 0.01, as those that
-    the divergence has switched off do not (Burda et al., "Importance weighted autoencoders", 2016,
-    section 5.2).
+    the divergence has switched off do not (Burda et al., "Importance weighted autoencoders",
+    2016).
 
     Args:
         config: sizes and losses.
