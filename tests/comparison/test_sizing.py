@@ -9,7 +9,6 @@ from vidgen import registry
 from vidgen.comparison import catalogue, sizing
 from vidgen.comparison.folder import FolderError
 from vidgen.comparison.further import further
-from vidgen.comparison.price import parameters, read_by_sampling
 from vidgen.comparison.question import prepare
 from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_FLOPS, EQUAL_PARAMETERS
 from vidgen.comparison.setting import Setting
@@ -17,7 +16,7 @@ from vidgen.contract import Card, TrainState
 from vidgen.generators.baselines.copy_first_frame import CopyFirstFrameConfig
 from vidgen.space import Width, scaled
 from vidgen.tokenizers import AdversarialLoss
-from vidgen.training import Budget, exports
+from vidgen.training import Budget
 
 LEARNED = ("gan", "autoregressive", "masked", "diffusion", "meanflow")
 
@@ -90,9 +89,7 @@ def _toys():
 
 
 def size(name, config, task):
-    generator = registry.entry(name).build(task, config)
-    shapes = exports(generator)
-    return parameters(shapes, read_by_sampling(generator, task, shapes))
+    return sizing.size_of(registry.entry(name).build(task, config), task)
 
 
 def test_what_sampling_reads_is_counted_and_nothing_else(task):

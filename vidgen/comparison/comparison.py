@@ -132,7 +132,7 @@ def carry_out(
 
     for setting in settings:
         setting.console = console
-        if setting.folder.court == setting.folder:
+        if setting.folder.holds_court:
             run_anchors(setting)
             ask_anchors_again(setting)
             roll_anchors_out(setting)
@@ -187,7 +187,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
 def evaluate(folder: ComparisonFolder) -> None:
     """Judge every saved answer of a comparison again."""
     setting = setting_of(folder)
-    if folder.court == folder:
+    if folder.holds_court:
         judge_the_oracle(setting)
     for run in [*folder.anchors(), *folder.runs()]:
         if run.scores.exists():

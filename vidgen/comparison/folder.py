@@ -173,6 +173,11 @@ class ComparisonFolder:
         return around if shared else self
 
     @property
+    def holds_court(self) -> bool:
+        """Whether prompts, judge and anchors are its own."""
+        return self.court == self
+
+    @property
     def judge(self) -> epath.Path:
         """Networks and features that the judge keeps."""
         return self.court.path / "judge"

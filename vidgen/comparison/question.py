@@ -91,7 +91,7 @@ def write_record(setting: Setting, *, sized_from: Experiment | None = None) -> N
     start = {}
     if folder.path.name == EQUAL_PARAMETERS and sized_from is not None:
         start = experiments.to_json(sized_from)["generators"]
-    if folder.experiment.exists() and (folder.court == folder or folder.runs()):
+    if folder.experiment.exists() and (folder.holds_court or folder.runs()):
         before = read_json(folder.experiment)
         changes = records.difference(
             experiments.shared(before["experiment"]), experiments.shared(now)

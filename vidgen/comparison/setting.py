@@ -135,8 +135,7 @@ class Setting:
             ValueError: if the test split cannot give that many prompts.
         """
         self.check_training()
-        own = self.folder.court == self.folder
-        if own and not self.folder.prompts(self.experiment.protocol).exists():
+        if self.folder.holds_court and not self.folder.prompts(self.experiment.protocol).exists():
             _ = self._drawn
 
     def check_training(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from vidgen import registry
 from vidgen.comparison.price import parameters, read_by_sampling
+from vidgen.contract import Generator
 from vidgen.space import Sizable, scaled
 from vidgen.training import exports
 from vidgen.types import Task
@@ -18,6 +19,17 @@ _NEAR = 0.02
 """Share of the number that is wanted within which none that is nearer is looked for."""
 
 _CORRECTIONS = 6
+
+
+def size_of(generator: Generator, task: Task) -> int:
+    """How many numbers sampling reads, by shapes alone.
+
+    Args:
+        generator: built for the task.
+        task: what it is asked for.
+    """
+    shapes = exports(generator)
+    return parameters(shapes, read_by_sampling(generator, task, shapes))
 
 
 def sized(name: str, config: Any, task: Task, wanted: int) -> Any:
@@ -36,7 +48,7 @@ def sized(name: str, config: Any, task: Task, wanted: int) -> Any:
     """
     if not isinstance(config, Sizable):
         return config
-    read: list[bool] | None = None  # the same at every size
+    read: list[bool] | None = None  # the same at every size, and the dearest to find
     factor, found = 1.0, list[tuple[Any, int]]()
     for _ in range(_CORRECTIONS):
         probe = scaled(config, factor)

@@ -20,11 +20,11 @@ from vidgen.comparison.doctor import Finding
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
-from vidgen.comparison.price import parameters, read_by_sampling
 from vidgen.comparison.rows import EQUAL_PARAMETERS, Row
+from vidgen.comparison.sizing import size_of
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import amount, interval, short
-from vidgen.training import devices_here, estimate, exports
+from vidgen.training import devices_here, estimate
 from vidgen.training.peak import matmul_peak
 
 _NEAR = 0.1
@@ -78,9 +78,7 @@ def _say_sizes(experiment: Experiment, wanted: int, console: Console) -> None:
     """Print how near everybody comes to a number of parameters, before anybody is trained."""
     told, far = [], False
     for name, config in experiment.generators.items():
-        generator = registry.entry(name).build(experiment.task, config)
-        shapes = exports(generator)
-        size = parameters(shapes, read_by_sampling(generator, experiment.task, shapes))
+        size = size_of(registry.entry(name).build(experiment.task, config), experiment.task)
         far |= abs(size - wanted) > _NEAR * wanted
         told.append(f"{name} {amount(size)}")
     console.print(
