@@ -25,22 +25,16 @@ from typing import Any
 import jax
 import numpy as np
 import tyro
+from modes import COLUMNS as MODES
+from modes import Court, line, value
 from throughput import machine
 
-from vidgen.contract import Key, stream
-from vidgen.data import Source, batches, source
+from vidgen.contract import stream
+from vidgen.data import batches, source
 from vidgen.evaluation import (
-    ClipSet,
     FeatureJudge,
     InDomainConfig,
-    Oracle,
-    Verdicts,
-    answer,
-    oracle_for,
-    protocol,
 )
-from vidgen.evaluation.diversity import diversity
-from vidgen.evaluation.statistics import proportion
 from vidgen.generators.gan import Gan, GanConfig
 from vidgen.generators.gan.augment import AugmentKind
 from vidgen.motion import MotionPath
@@ -48,7 +42,7 @@ from vidgen.nn import LOSSES, LossKind
 from vidgen.text import WordVectors
 from vidgen.training import TrainingConfig, keep_freed_memory
 from vidgen.training.step import RESERVED, guarded_step, initialise
-from vidgen.types import Condition, Params, Score, Task, Video
+from vidgen.types import Params, Task
 
 SCHEMA_VERSION = 1
 
@@ -70,12 +64,7 @@ COLUMNS = {
     "spike_generator": "spike G",
     "spike_discriminator": "spike D",
     "norm_ratio": "G/D",
-    "modes_told": "modes told",
-    "modes_free": "free",
-    "legible_free": "legible",
-    "diversity": "diversity",
-    "success_text": "success text",
-    "success_text+image": "+ frame",
+    **MODES,
 }
 """What the table shows of a training, and under which heading."""
 
@@ -149,7 +138,7 @@ def main(settings: Settings) -> int:
     return 0
 
 
-class World:
+class World(Court):
     """The clips that all trainings share, and who judges what comes of them.
 
     Args:
@@ -160,93 +149,22 @@ class World:
         self.train, validation = (
             source("digits", split=split, motion="diagonal") for split in ("train", "validation")
         )
-        self.task = Task(
+        task = Task(
             frames=self.train.frames,
             height=self.train.height,
             width=self.train.width,
             channels=self.train.channels,
             context_frames=1,
         )
-        self.encoder = WordVectors(
-            self.train.vocabulary, length=self.task.text_length, width=self.task.text_width
-        )
-        self.prompts = protocol(validation, n=settings.clips, seed=0, context_frames=1)
-        self.unprompted = protocol(
-            validation, n=settings.clips, seed=1, context_frames=1, context_rate=0.0
-        )
-        self.oracle = _oracle(self.train)
         config = InDomainConfig.tiny() if settings.tiny else InDomainConfig()
-        self._judge = FeatureJudge(self.train, config=config, validation=validation)
-
-    @property
-    def all_modes(self) -> int:
-        """How many pairs of a digit and a motion there are."""
-        return len(self.oracle.recogniser.classes) * len(self.oracle.motion.physics.motions)
-
-    def judge(self, sample: Callable[..., Video], params: Mapping[str, Params]) -> dict[str, Any]:
-        """What the oracle and an in-domain network say of a trained generator's answers."""
-        told = self._answer(self.prompts, lambda asked, keys: sample(params, asked, keys))
-        free = self._answer(
-            self.unprompted, lambda asked, keys: sample(params, asked.unconditional(), keys)
+        super().__init__(
+            self.train,
+            validation,
+            WordVectors(self.train.vocabulary, length=task.text_length, width=task.text_width),
+            task,
+            features=FeatureJudge(self.train, config=config, validation=validation),
+            clips=settings.clips,
         )
-        seen = self._examine(told, self.prompts)
-        given = self.prompts.context_mask
-        drawn = modes(self._examine(free, self.unprompted))
-        return {
-            "modes_told": len(set(modes(seen))),
-            "modes_free": len(set(drawn)),
-            "legible_free": len(drawn) / len(free),
-            "diversity": _plain(self._diversity(told)),
-            "success_text": _plain(proportion(seen.success[~given])),
-            "success_text+image": _plain(proportion(seen.success[given])),
-        }
-
-    def anchor(self) -> dict[str, Any]:
-        """How many modes as many real clips show as a generator draws, taken blindly."""
-        index = np.random.default_rng(0).integers(len(self.train), size=len(self.unprompted))
-        clips = ClipSet.of(
-            [self.train[int(i)] for i in index],
-            context_frames=1,
-            context_mask=self.unprompted.context_mask,
-            keys=self.unprompted.keys,
-        )
-        drawn = modes(self._examine(clips, clips))
-        return {
-            "modes": self.all_modes,
-            "modes_free": len(set(drawn)),
-            "legible_free": len(drawn) / len(clips),
-        }
-
-    def _answer(self, prompts: ClipSet, sample: Callable[[Condition, Key], Video]) -> ClipSet:
-        size = min(64, len(prompts))
-        return answer(prompts, self.encoder, self.task, sample, batch_size=size)
-
-    def _examine(self, clips: ClipSet, prompts: ClipSet) -> Verdicts:
-        seen = self.oracle.examine(clips, prompts)
-        assert isinstance(seen, Verdicts), "one object a clip"
-        return seen
-
-    def _diversity(self, told: ClipSet) -> Score:
-        """Under captions alone: a first frame leaves little to choose."""
-        alone = ~self.prompts.context_mask
-        network = self._judge.network()
-        real, fake = (
-            self._judge.features(network, clips.video)[alone] for clips in (self.prompts, told)
-        )
-        return diversity(real, fake, self.prompts[alone].captions)
-
-
-def _oracle(train: Source) -> Oracle:
-    oracle = oracle_for(train)
-    assert isinstance(oracle, Oracle), "digits move by themselves"
-    return oracle
-
-
-def modes(seen: Verdicts) -> list[tuple[int, int]]:
-    """Digit and motion of every clip that shows one object, a digit by majority, under a law."""
-    digit, moves = seen.majority_identity, len(seen.motions) - 2  # the last are static and none
-    legible = seen.one_object & (digit >= 0) & (seen.motion < moves)
-    return list(zip(digit[legible].tolist(), seen.motion[legible].tolist(), strict=True))
 
 
 def fit(
@@ -307,35 +225,17 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [f"{'loss, motion':<28}{'seed':>5}" + "".join(f"{n:>14}" for n in COLUMNS.values())]
     for who in dict.fromkeys((row["loss"], row["motion"]) for row in rows):
         own = [row for row in rows if (row["loss"], row["motion"]) == who]
-        lines += [_line(", ".join(who), str(row["seed"]), row) for row in own]
+        lines += [line(", ".join(who), str(row["seed"]), row, COLUMNS) for row in own]
         if len(own) > 1:
-            lines.append(_line(", ".join(who), "mean", _mean(own)))
+            lines.append(line(", ".join(who), "mean", _mean(own), COLUMNS))
     return lines
 
 
 def _mean(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Over the seeds of what every one of them has."""
-    values = {name: [_value(row.get(name)) for row in rows] for name in COLUMNS}
+    values = {name: [value(row.get(name)) for row in rows] for name in COLUMNS}
     known = {name: [v for v in found if v is not None] for name, found in values.items()}
     return {name: float(np.mean(found)) for name, found in known.items() if len(found) == len(rows)}
-
-
-def _line(who: str, seed: str, row: Mapping[str, Any]) -> str:
-    cells = []
-    for name in COLUMNS:
-        value = _value(row.get(name))
-        cells.append("-" if value is None else f"{value:.3g}")
-    return f"{who:<28}{seed:>5}" + "".join(f"{cell:>14}" for cell in cells)
-
-
-def _value(cell: Any) -> float | None:
-    """A number, that of a score, or None."""
-    return cell["value"] if isinstance(cell, Mapping) else cell
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    """A score as JSON, without what it says of single clips."""
-    return {name: getattr(score, name) for name in ("value", "low", "high", "n", "note")}
 
 
 if __name__ == "__main__":

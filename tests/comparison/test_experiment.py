@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import pathlib
+import tomllib
 
 import pytest
 
@@ -218,3 +220,11 @@ def test_the_held_out_question_has_splits_of_its_own(experiment):
     splits = (found.train_split, found.validation_split, found.test_split)
     assert splits == tuple(f"compositional-{part}" for part in ("train", "validation", "test"))
     assert (found.compositional, found.curve) == (False, ())
+
+
+def test_every_experiment_is_part_of_the_package():
+    clone = pathlib.Path(__file__).parents[2]
+    build = tomllib.loads((clone / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packed = build["targets"]["wheel"]["force-include"]
+    files = [f"experiments/{path.name}" for path in (clone / "experiments").glob("*.py")]
+    assert packed == {file: f"vidgen/{file}" for file in files}
