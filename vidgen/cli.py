@@ -92,13 +92,40 @@ class Compare(_Question):
     """Also size everybody to as many parameters, such as 2500000, train and compare them so."""
     estimate: float | None = None
     """Print what each step takes, and each phase at so many FLOP/s, such as 1e14, and stop."""
+    executor: Literal["here", "processes", "ray"] = "here"
+    """Where jobs run: here in turn, at once in processes of this machine, or on a Ray cluster."""
+    jobs_at_once: int | None = None
+    """Of processes: how many at once; 2 by default."""
+    retries: int | None = None
+    """Of processes and ray: new starts, each from its checkpoint, of a job that was lost; 2."""
+    address: str | None = None
+    """Of ray: the cluster's, e.g. auto or HOST:6379. All its nodes see the run folder."""
+    job_cpus: float | None = None
+    """Of ray: CPUs that a job takes; 1 by default."""
+    job_gpus: float | None = None
+    """Of ray: GPUs that a job takes; none by default."""
+    print_jobs: bool = False
+    """Print a shell command for each job that is left, for you to run, and stop."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison import presets
+        from rich.console import Console
+
+        from vidgen.comparison import executors, presets
         from vidgen.comparison.comparison import carry_out
         from vidgen.comparison.further import further
         from vidgen.comparison.question import prepare
-        from vidgen.comparison.terminal import resumable, say_cost, say_estimate
+        from vidgen.comparison.terminal import resumable, say_cost, say_estimate, say_jobs
+
+        executor = executors.named(
+            self.executor,
+            jobs_at_once=self.jobs_at_once,
+            retries=self.retries,
+            address=self.address,
+            job_cpus=self.job_cpus,
+            job_gpus=self.job_gpus,
+        )
+        if self.print_jobs:  # standard output is theirs alone
+            console = Console(stderr=True)
 
         prices = {"equal_flops": self.equal_flops, "equal_parameters": self.equal_parameters}
         asked = {name: price for name, price in prices.items() if price is not None}
@@ -114,17 +141,73 @@ class Compare(_Question):
         uneven = presets.uneven(presets.named(self.preset), list(experiment.generators))
         if uneven:
             console.print(uneven, style="bold yellow", markup=False, soft_wrap=True)
+        executor.check(experiment)
         settings = prepare(experiment, self.out)  # a slip is named at once
+        if self.print_jobs:
+            say_jobs(settings, console)
+            return 0
         say_cost([setting.experiment for setting in settings], console)
         with resumable(console):
-            comparison = carry_out(settings, console=console)
+            comparison = carry_out(settings, executor=executor, console=console)
         console.print(f"\n{comparison.verdict.headline}", style="bold", markup=False)
         for sentence in (*comparison.verdict.findings, *comparison.verdict.limits):
             console.print(f"  {sentence}", markup=False, highlight=False)
         console.print(f"\nReport: {comparison.report}", markup=False, soft_wrap=True)
         for job, error in comparison.failed.items():
-            console.print(f"{job} failed: {error}", style="bold red", markup=False)
+            console.print(f"{job} failed: {error}", style="bold red", markup=False, soft_wrap=True)
         return 1 if comparison.failed else 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepare:
+    """Draw the prompts, train the judge and judge the anchors of a comparison whose jobs were
+    printed; otherwise the first job does, and the others wait for it.
+
+    Example: vidgen prepare runs/quick
+    """
+
+    folder: Positional[str]
+    """A comparison's folder, such as runs/quick."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.court import prepare_court
+        from vidgen.comparison.folder import ComparisonFolder
+        from vidgen.comparison.question import settings_of_jobs
+        from vidgen.comparison.terminal import resumable
+
+        settings = settings_of_jobs(ComparisonFolder.at(self.folder))
+        with resumable(console):
+            for setting in settings:
+                prepare_court(setting, console)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """Do one of the jobs that `vidgen compare EXPERIMENT --print-jobs` prints: train, answer and be
+    judged. The same command goes on with one that was stopped.
+
+    Example: vidgen job runs/quick/diffusion/seed-0
+    """
+
+    folder: Positional[str]
+    """The job's run folder, such as runs/quick/diffusion/seed-0."""
+    leashed: bool = False
+    """Save and stop when standard input ends; wait a while for another process in the folder."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison.court import court_of, prepare_court
+        from vidgen.comparison.executors import Assignment, child
+        from vidgen.comparison.terminal import resumable
+
+        if self.leashed:
+            child.leave_when_let_go()
+        assignment = Assignment.at(self.folder)
+        with resumable(console):
+            prepare_court(court_of(assignment.setting), console)
+            assignment.do(console, patience=child.PATIENCE if self.leashed else 0.0)
+        console.print(f"Run: {assignment.run.path}", markup=False, soft_wrap=True)
+        return 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -389,6 +472,8 @@ class Data:
 
 COMMANDS: dict[str, type[Any]] = {
     "compare": Compare,
+    "prepare": Prepare,
+    "job": Job,
     "train": Train,
     "tune": Tune,
     "sample": Sample,

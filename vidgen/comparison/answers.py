@@ -31,7 +31,7 @@ def ask_job_again(job: Job, setting: Setting, console: Console) -> None:
         setting: of its comparison.
         console: where progress is shown.
     """
-    if not _is_asked(setting) or job.share != 1.0:
+    if answered_again(job, setting):
         return
     run = setting.folder.run(job.generator, job.seed)
     asked = _asked(setting, job.generator, job.seed)
@@ -41,6 +41,14 @@ def ask_job_again(job: Job, setting: Setting, console: Console) -> None:
         make=lambda: _make(run, job, setting, asked, console),
         judge=lambda about: _judge(run, setting, about),
     )
+
+
+def answered_again(job: Job, setting: Setting) -> bool:
+    """Whether nothing is left of that, or nothing was asked for."""
+    if job.share != 1.0 or not _is_asked(setting):
+        return True
+    run = setting.folder.run(job.generator, job.seed)
+    return "rows" in beside.known(run.answers, _asked(setting, job.generator, job.seed))
 
 
 def ask_anchors_again(setting: Setting) -> None:

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
 from rich.console import Console
 
-from vidgen.comparison.answers import ask_anchors_again, ask_job_again, judge_answers_again
+from vidgen.comparison.answers import judge_answers_again
+from vidgen.comparison.executors import Executor, Here
+from vidgen.comparison.executors.assignment import assignments
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json, write_json
-from vidgen.comparison.jobs import (
-    Executor,
-    Job,
-    in_this_process,
-    jobs_of,
-    judge_again,
-    judge_the_oracle,
-    run_anchors,
-    run_job,
-)
+from vidgen.comparison.jobs import judge_again, judge_the_oracle
 from vidgen.comparison.pairs import PRIMARY_METRICS
 from vidgen.comparison.question import prepare, resolve, setting_of
 from vidgen.comparison.results import Results, agreement, collect
-from vidgen.comparison.rollouts import judge_rollout_again, roll_anchors_out, roll_job_out
+from vidgen.comparison.rollouts import judge_rollout_again
 from vidgen.comparison.rows import FURTHER, as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
@@ -58,7 +50,7 @@ def compare(
     generators: Sequence[str] | None = None,
     changes: Mapping[str, Any] | None = None,
     *,
-    executor: Executor = in_this_process,
+    executor: Executor | None = None,
     console: Console | None = None,
 ) -> Comparison:
     """Train every generator, have all answer the same prompts, judge them and write the report.
@@ -78,7 +70,8 @@ def compare(
         budget: such as ``"400steps"``, instead of the experiment's.
         generators: names, instead of the experiment's; any that are registered.
         changes: by dotted path, see `vidgen.comparison.overrides.apply`.
-        executor: how the jobs are run.
+        executor: where the jobs run, such as `InProcesses` of `vidgen.comparison.executors`; by
+            default in this process. Numbers do not depend on it.
         console: where progress is shown; none is by default.
 
     Returns:
@@ -90,21 +83,24 @@ def compare(
         FolderError: if the folder holds a comparison with another question.
         vidgen.training.Interrupted: after SIGTERM or Ctrl-C during training, when all is saved.
     """
-    settings = prepare(resolve(experiment, seeds, budget, generators, changes), out)
+    resolved = resolve(experiment, seeds, budget, generators, changes)
+    executor = executor or Here()
+    executor.check(resolved)
+    settings = prepare(resolved, out)
     return carry_out(settings, executor=executor, console=console)
 
 
 def carry_out(
     settings: Sequence[Setting],
     *,
-    executor: Executor = in_this_process,
+    executor: Executor | None = None,
     console: Console | None = None,
 ) -> Comparison:
     """Do all that a comparison asks for, or what is left of it, and write the report.
 
     Args:
         settings: as `prepare` returned them.
-        executor: how the jobs are run.
+        executor: where the jobs run; by default in this process.
         console: where progress is shown; none is by default.
 
     Raises:
@@ -113,30 +109,7 @@ def carry_out(
     """
     console = console or Console(quiet=True)
     keep_freed_memory()  # before the judge's networks learn
-    failed: dict[str, str] = {}
-
-    def run(job: Job, setting: Setting) -> None:
-        failure = setting.folder.run(job.generator, job.seed, job.share).failure
-        failure.unlink(missing_ok=True)
-        try:
-            run_job(job, setting, console)
-            ask_job_again(job, setting, console)
-            roll_job_out(job, setting, console)
-        except FolderError:
-            raise
-        except Exception as error:  # one family's fault must not cost the others their numbers
-            name = str(job) if setting is settings[0] else f"{job} ({setting.folder.path.name})"
-            failed[name] = f"{type(error).__name__}: {error}"
-            write_json(failure, {"error": failed[name]})
-            console.print(f"{name} failed: {failed[name]}", style="bold red", markup=False)
-
-    for setting in settings:
-        setting.console = console
-        if setting.folder.holds_court:
-            run_anchors(setting)
-            ask_anchors_again(setting)
-            roll_anchors_out(setting)
-        executor(jobs_of(setting.experiment), functools.partial(run, setting=setting))
+    failed = (executor or Here()).run(assignments(settings, console), console)
     return dataclasses.replace(report(settings[0].folder.path), failed=failed)
 
 

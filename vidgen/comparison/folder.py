@@ -15,6 +15,8 @@
                                       rollout.json  where longer clips were asked for
                                       answers.json  where several answers a prompt were
                                       profile/<phase>/  where --profile was given
+                                      failure.json  why its job failed, where it did
+                                      job.log  what it said, where it ran in a process of its own
       budget-<share>/<generator>/seed-<n>/     the same at a share of the budget, where asked for
       compositional/                  the same for trainings without the combinations asked for
       equal-flops/  equal-parameters/ experiment.json and runs at an equal price, where asked for;
@@ -96,6 +98,11 @@ class RunFolder:
         return self.path / "failure.json"
 
     @property
+    def log(self) -> epath.Path:
+        """What its job said, attempt after attempt, where it ran in a process of its own."""
+        return self.path / "job.log"
+
+    @property
     def selection(self) -> epath.Path:
         """What was tried on validation prompts, checkpoints and sampler settings, and chosen."""
         return self.path / "selection.json"
@@ -153,6 +160,11 @@ class ComparisonFolder:
     def tables(self) -> epath.Path:
         """The page's tables as files."""
         return self.path / "tables"
+
+    @property
+    def court_lock(self) -> epath.Path:
+        """Held by the process that draws prompts, trains the judge and judges anchors."""
+        return self.court.path / "court.lock"
 
     @property
     def oracle(self) -> epath.Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -56,16 +56,6 @@ class Job:
     def __str__(self) -> str:
         part = "" if self.share == 1.0 else f" at {self.share:.0%} of the budget"
         return f"{self.generator} seed {self.seed}{part}"
-
-
-Executor = Callable[[Sequence[Job], Callable[[Job], None]], None]
-"""Runs jobs, in any order and wherever the run folder is seen, by calling the function on each."""
-
-
-def in_this_process(jobs: Sequence[Job], run: Callable[[Job], None]) -> None:
-    """The default executor: one after another."""
-    for job in jobs:
-        run(job)
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
@@ -381,10 +371,8 @@ def _done(run: RunFolder, asked: dict[str, Any]) -> bool:
 
 
 __all__ = [
-    "Executor",
     "Job",
     "finished",
-    "in_this_process",
     "jobs_of",
     "judge_again",
     "judge_the_oracle",

@@ -20,12 +20,15 @@ from vidgen.comparison.folder import (
     write_json,
 )
 from vidgen.comparison.further import further
-from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_PARAMETERS, EQUAL_PRICES
+from vidgen.comparison.rows import COMPOSITIONAL, EQUAL_PARAMETERS, EQUAL_PRICES, FURTHER
 from vidgen.comparison.setting import Setting
 from vidgen.training import Budget
 
 _ONE_A_FOLDER = ("horizon", "answers", "equal_flops", "equal_parameters")
 """What may be added to a finished comparison, and then stays as it is."""
+
+_PRESENT = ("horizon", "answers")
+"""Those that are asked of a run itself, each time anew."""
 
 
 def resolve(
@@ -88,6 +91,7 @@ def write_record(setting: Setting, *, sized_from: Experiment | None = None) -> N
     names = list(experiment.generators)
     cards = {name: dataclasses.asdict(registry.entry(name).generator.card) for name in names}
     anchors: list[str] = []
+    present = {key: now[key] for key in _PRESENT if key in now}
     start = {}
     if folder.path.name == EQUAL_PARAMETERS and sized_from is not None:
         start = experiments.to_json(sized_from)["generators"]
@@ -115,6 +119,7 @@ def write_record(setting: Setting, *, sized_from: Experiment | None = None) -> N
         {
             "hash": records.fingerprint(experiments.decisive(now)),
             "experiment": now,
+            "present": present,
             "order": names,
             "cards": cards,
             "anchors": anchors,
@@ -131,6 +136,31 @@ def setting_of(folder: ComparisonFolder) -> Setting:
         FolderError: if the folder holds no comparison.
     """
     return Setting(experiments.from_json(read_json(folder.experiment)["experiment"]), folder)
+
+
+def setting_of_jobs(folder: ComparisonFolder) -> Setting:
+    """The setting in which jobs of a comparison are done by a process that did not put it together.
+
+    It asks of a run what was asked last, where `setting_of` knows all that was ever asked.
+
+    Raises:
+        FolderError: if the folder holds no comparison.
+    """
+    record = read_json(folder.experiment)
+    asked = record["experiment"]
+    if "present" in record:
+        asked = {k: v for k, v in asked.items() if k not in _PRESENT} | record["present"]
+    return Setting(experiments.from_json(asked), folder)
+
+
+def settings_of_jobs(folder: ComparisonFolder) -> list[Setting]:
+    """The settings of all questions that a comparison's folder records, see `setting_of_jobs`."""
+    others = [folder.further(question) for question in FURTHER]
+    return [
+        setting_of_jobs(one)
+        for one in (folder, *others)
+        if one is folder or one.experiment.exists()
+    ]
 
 
 def _sizes(experiment: Experiment, folder: ComparisonFolder) -> dict[str, Any]:
@@ -171,7 +201,11 @@ def _joined(before: records.Json, now: records.Json, bound: Sequence[str]) -> re
     for key in ("generators", "samplers"):
         joined[key] = {**before[key], **now[key]}
     if before.get("sweeps") or now.get("sweeps"):
-        joined["sweeps"] = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
+        # As with configs, that of who takes part now is the one that was asked last, or none.
+        swept = {**(before.get("sweeps") or {}), **(now.get("sweeps") or {})}
+        asked_now = now.get("sweeps") or {}
+        gone = now["generators"].keys() - asked_now.keys()
+        joined["sweeps"] = {name: sweep for name, sweep in swept.items() if name not in gone}
     if before.get("compositional"):
         joined["compositional"] = True
     joined |= {key: before[key] for key in bound if key in before}

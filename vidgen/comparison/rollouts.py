@@ -46,8 +46,7 @@ def roll_job_out(job: Job, setting: Setting, console: Console) -> None:
         setting: of its comparison.
         console: where progress is shown.
     """
-    experiment = setting.experiment
-    if experiment.horizon == 1 or job.share != 1.0:
+    if rolled_out(job, setting):
         return
     run = setting.folder.run(job.generator, job.seed)
     asked = _asked(setting, job.generator, job.seed)
@@ -57,6 +56,14 @@ def roll_job_out(job: Job, setting: Setting, console: Console) -> None:
         make=lambda: _make(run, job, setting, asked, console),
         judge=lambda about: _judge(run, setting, about),
     )
+
+
+def rolled_out(job: Job, setting: Setting) -> bool:
+    """Whether nothing is left of that, or nothing was asked for."""
+    if job.share != 1.0 or setting.experiment.horizon == 1:
+        return True
+    run = setting.folder.run(job.generator, job.seed)
+    return "rows" in beside.known(run.rollout, _asked(setting, job.generator, job.seed))
 
 
 def roll_anchors_out(setting: Setting) -> None:

@@ -115,16 +115,24 @@ class Setting:
     def judge(self) -> Judge:
         """The judge, who learns from the training split alone."""
         experiment = self.experiment
-        features = FeatureJudge(
+        return Judge(
+            self.train,
+            seed=experiment.judge_seed,
+            groups=experiment.metrics,
+            features=self.features,
+        )
+
+    @functools.cached_property
+    def features(self) -> FeatureJudge:
+        """The judge's networks, which are kept on disk."""
+        experiment = self.experiment
+        return FeatureJudge(
             self.train,
             config=experiment.in_domain,
             validation=self.source(experiment.validation_split),
             seed=experiment.judge_seed,
             folder=self.folder.judge,
             console=self.console,
-        )
-        return Judge(
-            self.train, seed=experiment.judge_seed, groups=experiment.metrics, features=features
         )
 
     def check(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
 import shlex
 import signal
 import sys
@@ -17,10 +18,13 @@ from rich.table import Table
 
 from vidgen import registry
 from vidgen.comparison.doctor import Finding
+from vidgen.comparison.executors import Assignment
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import RunFolder, read_json
 from vidgen.comparison.forecast import asked_several_times, forecast
+from vidgen.comparison.jobs import jobs_of
 from vidgen.comparison.rows import EQUAL_PARAMETERS, Row
+from vidgen.comparison.setting import Setting
 from vidgen.comparison.sizing import size_of
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import amount, interval, short
@@ -161,6 +165,29 @@ def _known(value: float | int | None, scale: float, form: str) -> str:
 
 def _minutes(forecast: float) -> str:
     return f"{max(forecast / 60, 1):.0f} min"
+
+
+def say_jobs(settings: Sequence[Setting], console: Console) -> None:
+    """Print a command for each job that is left to standard output, and to the console what comes
+    before them and after.
+
+    Args:
+        settings: of all questions, whose records are written.
+        console: not standard output.
+    """
+    jobs = [Assignment(job, one) for one in settings for job in jobs_of(one.experiment)]
+    left = [assignment for assignment in jobs if not assignment.is_done]
+    for assignment in left:
+        print(shlex.join(["vidgen", "job", os.fspath(assignment.run.path)]))
+    folder = settings[0].folder.path
+    console.print(
+        f"{len(left)} of {len(jobs)} jobs are left. Before them, once: "
+        f"{shlex.join(['vidgen', 'prepare', os.fspath(folder)])}; after them the same `vidgen "
+        "compare` without --print-jobs writes the report",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def say_search_cost(search: Search, trials: int, console: Console) -> None:

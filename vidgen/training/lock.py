@@ -8,10 +8,22 @@ import os
 import platform
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidgen.types import SCHEMA_VERSION
+
+_BEAT = 15.0
+"""Seconds between two signs of life that the holder of a lock gives."""
+
+_SILENCE = 180.0
+"""Seconds without one after which a holder on another host is taken for dead: many beats, since
+what one host writes others may see a minute later."""
+
+_LOOK = 1.0
+"""Seconds between two looks of whoever waits for a lock."""
 
 
 class LockError(RuntimeError):
@@ -19,17 +31,21 @@ class LockError(RuntimeError):
 
 
 @contextlib.contextmanager
-def held(path: Path, *, advice: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at `path`, a local file, until the block ends.
+def held(
+    path: Path, *, advice: str, say: Callable[[str], None], patience: float = 0.0
+) -> Iterator[None]:
+    """Hold the lock at `path`, a local or shared file, until the block ends.
 
     A lock left by a process of this host that is no more (same process id, same start time) is
-    stale: it is taken over with a notice. A lock of another host cannot be judged, so it is
-    refused.
+    stale: it is taken over with a notice. So is one of another host that has given no sign of life
+    for three minutes, by the clock of the file system; a process that was stopped for longer has
+    lost its lock.
 
     Args:
         path: the lock file; its folder must exist.
         advice: what the refused user can do, appended to the message.
-        say: called with a notice when a stale lock is taken over.
+        say: called with a notice when a stale lock is taken over, or waited for.
+        patience: seconds to wait for whoever holds it, before that is an error.
 
     Raises:
         LockError: if another process, or this one, holds it.
@@ -40,19 +56,32 @@ def held(path: Path, *, advice: str, say: Callable[[str], None]) -> Iterator[Non
             "pid": os.getpid(),
             "started": _start_time(os.getpid()),
             "host": platform.node(),
+            "beats": True,
         }
     )
+    until, waits = time.monotonic() + patience, False
     while not _create(path, mine):
         theirs = _read(path)
         if theirs is None:
             continue  # released between the two looks
-        if not _stale(theirs):
+        if _stale(theirs, path):
+            if _remove_stale(path, theirs):
+                say(f"took over {path}, left by {_who(theirs)}, which is gone")
+            continue
+        if time.monotonic() >= until:
             raise LockError(f"{path} is held by {_who(theirs)}; {advice}")
-        _remove_stale(path, theirs, advice)
-        say(f"took over {path}, left by {_who(theirs)}, which is gone")
+        if not waits:
+            say(f"waiting for {_who(theirs)}, which holds {path}")
+            waits = True
+        time.sleep(_LOOK)
+    left = threading.Event()
+    beating = threading.Thread(target=_beat, args=(path, mine, left), daemon=True)
+    beating.start()
     try:
         yield
     finally:
+        left.set()
+        beating.join()
         if _read(path) == mine:
             path.unlink(missing_ok=True)
 
@@ -80,7 +109,7 @@ def machine(say: Callable[[str], None]) -> contextlib.AbstractContextManager[Non
 
 def _create(path: Path, content: str) -> bool:
     # Written aside and linked into place, so that nobody ever reads half a lock.
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = _aside(path, "draft")
     draft.write_text(content)
     try:
         os.link(draft, path)
@@ -91,6 +120,30 @@ def _create(path: Path, content: str) -> bool:
     return True
 
 
+def _aside(path: Path, what: str) -> Path:
+    """A name beside a lock that no other process of any host uses."""
+    return path.with_name(f"{path.name}.{what}.{platform.node()}-{os.getpid()}")
+
+
+def _beat(path: Path, mine: str, left: threading.Event) -> None:
+    """Give signs of life until the lock is left, or lost."""
+    while not left.wait(_BEAT) and _read(path) == mine:
+        with contextlib.suppress(OSError):
+            os.utime(path)
+
+
+def _silent(path: Path) -> float:
+    """Seconds since the last sign of life, by a clock that all hosts share: the file system's."""
+    now = _aside(path, "now")
+    now.touch()
+    try:
+        return now.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+    finally:
+        now.unlink()
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text()
@@ -98,30 +151,33 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _stale(content: str) -> bool:
+def _stale(content: str, path: Path) -> bool:
     try:
         holder = json.loads(content)
         pid, started, host = int(holder["pid"]), holder["started"], holder["host"]
     except (ValueError, KeyError, TypeError):
         return True  # not a lock that any version of vidgen writes
-    return host == platform.node() and _start_time(pid) != started
+    if host == platform.node():
+        return _start_time(pid) != started
+    # Of a version that gave no signs of life, nothing can be told from another host.
+    return bool(holder.get("beats")) and _silent(path) > _SILENCE
 
 
-def _remove_stale(path: Path, content: str, advice: str) -> None:
-    aside = path.with_name(f"{path.name}.stale.{os.getpid()}")
+def _remove_stale(path: Path, content: str) -> bool:
+    """Remove a lock, unless another process is faster; whether it was removed."""
+    aside = _aside(path, "stale")
     try:
         path.rename(aside)
     except FileNotFoundError:
-        return  # another process was faster; look again
+        return False
     except PermissionError as error:
         raise LockError(f"{path} is stale but belongs to another user; have it removed") from error
-    taken = aside.read_text()
-    if taken != content:  # between the look and the rename another process took it over
+    taken = aside.read_text() == content
+    if not taken:  # between the look and the rename another process took it over
         with contextlib.suppress(FileExistsError):
             os.link(aside, path)
-        aside.unlink()
-        raise LockError(f"{path} is held by {_who(taken)}; {advice}")
     aside.unlink()
+    return taken
 
 
 def _who(content: str) -> str:
