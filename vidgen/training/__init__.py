@@ -14,7 +14,9 @@ from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
 from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
+from vidgen.training.placement import PlacementError
 from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
+from vidgen.training.processes import ProcessError, join
 from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
 
@@ -31,7 +33,9 @@ __all__ = [
     "Interrupted",
     "LockError",
     "PhaseCost",
+    "PlacementError",
     "Precision",
+    "ProcessError",
     "Trained",
     "TrainingConfig",
     "at",
@@ -42,6 +46,7 @@ __all__ = [
     "devices_here",
     "estimate",
     "exports",
+    "join",
     "keep_freed_memory",
     "read_metrics",
     "release_freed_memory",

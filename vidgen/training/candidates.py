@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from vidgen.training import processes
 from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, steps_in, verify
 
 FOLDER = "candidates"
@@ -78,11 +79,15 @@ class Candidates:
     def __init__(self, run: Path, *, count: int, since: int, say: Callable[[str], None]) -> None:
         self.shares = shares(count)
         folder = run / FOLDER
-        for step in steps_in(folder):
-            if step > since:
-                shutil.rmtree(folder / str(step))
-            elif step in kept(run):
-                verify(folder / str(step))
+
+        def tidy() -> None:
+            for step in steps_in(folder):
+                if step > since:
+                    shutil.rmtree(folder / str(step))
+                elif step in kept(run):
+                    verify(folder / str(step))
+
+        processes.agreed(tidy)
         self._checkpoints = Checkpoints(folder, keep=max(2, count - 1), say=say)
 
     def keep(self, record: Record, export: Any) -> None:

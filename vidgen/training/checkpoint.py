@@ -20,6 +20,7 @@ from typing import Any
 import jax
 from etils import epath
 
+from vidgen.training import processes
 from vidgen.training.cost import publish
 from vidgen.types import SCHEMA_VERSION
 
@@ -55,7 +56,8 @@ class Record:
 
 
 class Checkpoints:
-    """The checkpoints of one phase, for the one process that holds the run folder's lock.
+    """The checkpoints of one phase, for the one process that holds the run folder's lock, or for
+    all that train together with it.
 
     Opening removes the debris of killed saves. Saving is asynchronous and commits in the
     background; a commit that fails raises at the next call of `check`, `save` or `wait`, and its
@@ -74,11 +76,8 @@ class Checkpoints:
             raise ValueError(f"keep at least 2 checkpoints, the newest may prove bad; got {keep}")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._say = folder, say
-        for step in steps_in(folder):
-            if not (folder / str(step) / MANIFEST).exists():
-                say(f"removing {folder / str(step)}: its save was cut off before it was whole")
-                shutil.rmtree(folder / str(step))
-        self._newest = self._newest_good()
+        newest = processes.agreed(self._tidied)
+        self._newest = None if newest is None else Record(**newest)
         self._checkpointer = ocp.training.Checkpointer(
             epath.Path(folder),
             cleanup_tmp_directories=True,
@@ -157,11 +156,23 @@ class Checkpoints:
             self._checkpointer.close()
 
     def _finish(self, response: Any, record: Record) -> None:
-        response.result()
+        response.result()  # of all processes
+        if not processes.first():
+            return
         folder = self._folder / str(record.step)
         publish(folder / RECORD, {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(record))
         files = {name: _sha256(folder / name) for name in _files(folder)}
         publish(folder / MANIFEST, {"schema_version": SCHEMA_VERSION, "sha256": files})
+
+    def _tidied(self) -> dict[str, Any] | None:
+        """Remove the debris of killed saves; the newest good checkpoint's record, as plain JSON."""
+        for step in steps_in(self._folder):
+            folder = self._folder / str(step)
+            if not (folder / MANIFEST).exists():
+                self._say(f"removing {folder}: its save was cut off before it was whole")
+                shutil.rmtree(folder)
+        newest = self._newest_good()
+        return None if newest is None else dataclasses.asdict(newest)
 
     def _newest_good(self) -> Record | None:
         bad: list[str] = []

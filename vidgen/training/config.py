@@ -1,13 +1,15 @@
-"""How training is watched and saved."""
+"""How training is watched, saved and spread over devices."""
 
 from __future__ import annotations
 
 import dataclasses
 
+from vidgen.training.placement import SHARDINGS, Placement, Sharding
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How training is watched and saved; nothing here changes what is learned.
+    """How training is watched, saved and spread over devices; nothing here changes what is learned.
 
     Attributes:
         log_every: steps between two rows of the metrics log.
@@ -21,7 +23,12 @@ class TrainingConfig:
         accept_changes: resume although configuration, data or code changed. What changed is
             recorded in ``cost.json``.
         profile: before a phase trains, or goes on, trace a few of its steps into
-            ``profile/<phase>`` and take them back.
+            ``profile/<phase>`` and take them back; of one process alone.
+        devices: that each process computes on, its rows of every batch split among them; None for
+            all it has. Another number gives the same clips in the same order and the same results
+            but for rounding, so that a run which goes on with another one is a change to accept.
+        sharding: what of a phase's state each device holds: ``replicated``, all of it; or ``full``,
+            a part of every large array, which costs an exchange of weights in every step.
     """
 
     log_every: int = 10
@@ -33,6 +40,8 @@ class TrainingConfig:
     exclusive: bool = True
     accept_changes: bool = False
     profile: bool = False
+    devices: int | None = 1
+    sharding: Sharding = "replicated"
 
     def __post_init__(self) -> None:
         for name in ("log_every", "max_skipped"):
@@ -43,3 +52,15 @@ class TrainingConfig:
                 raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)}")
         if self.keep < 2:
             raise ValueError(f"keep must be at least 2, got {self.keep}: the newest may prove bad")
+        if self.devices is not None and self.devices < 1:
+            raise ValueError(f"devices must be at least 1, or None for all, got {self.devices}")
+        if self.sharding not in SHARDINGS:
+            raise ValueError(f"sharding must be one of {SHARDINGS}, got {self.sharding!r}")
+
+    def place(self) -> Placement:
+        """Where training runs.
+
+        Raises:
+            PlacementError: if there are not so many devices.
+        """
+        return Placement.of(self.devices, self.sharding)

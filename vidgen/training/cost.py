@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +148,13 @@ def load_average() -> list[float]:
     return [round(os.getloadavg()[0], 2)] if hasattr(os, "getloadavg") else []
 
 
-def devices_here() -> str:
-    """The devices that this process computes on, such as "1 x NVIDIA H200": what seconds are of."""
-    devices = jax.devices()
+def devices_here(devices: Sequence[jax.Device] | None = None) -> str:
+    """The devices that are computed on, such as "1 x NVIDIA H200": what seconds are of.
+
+    Args:
+        devices: all of one kind; by default those that are here.
+    """
+    devices = devices or jax.devices()
     kind, backend = devices[0].device_kind, devices[0].platform
     if backend == "cpu":  # whose kind says no more than that
         kind = f"{kind} ({processor()}, {os.cpu_count()} cores)"

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from vidgen.contract import Generator
+from vidgen.training.placement import Placement
 from vidgen.types import Params
 
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -38,7 +39,7 @@ _APART = (
 """What of vidgen decides no number of a training run, or is looked at apart. Named are those, not
 the others, so that a floor that is added later is never forgotten."""
 
-_LOOP = ("budget.py", "candidates.py", "job.py", "loop.py", "step.py")
+_LOOP = ("budget.py", "candidates.py", "job.py", "loop.py", "placement.py", "step.py")
 """What of `vidgen.training` decides them."""
 
 
@@ -55,17 +56,21 @@ _FLAGS = (
 )
 
 
-def of_machine() -> dict[str, str]:
+def of_machine(place: Placement) -> dict[str, str]:
     """What of the machine and its flags decides the bits of a result.
 
-    The kind of device, the threads where the device is the CPU itself (they split a reduction), and
-    the flags of JAX and XLA under which the same program compiles to other arithmetic.
+    The kind of device, their number and how many processes they belong to (a sum over a batch is
+    made of their parts), the threads where the device is the CPU itself (they split a reduction),
+    and the flags of JAX and XLA under which the same program compiles to other arithmetic.
     """
-    device = jax.devices()[0]
+    device = place.devices[0]
     mine = hasattr(os, "sched_getaffinity")  # a container may have fewer than the machine
     threads = len(os.sched_getaffinity(0)) if mine else os.cpu_count()
     return {
         "device": device.device_kind,
+        "devices": str(len(place.devices)),
+        "processes": str(place.processes),
+        "sharding": place.sharding if place.several else "replicated",
         "threads": str(threads) if device.platform == "cpu" else "any",
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         **{name: str(jax.config.values.get(name)) for name in _FLAGS},
@@ -102,10 +107,18 @@ def of_params(params: Params) -> str:
     """sha256 over the names, types and values of a pytree of arrays."""
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        array = np.asarray(leaf)
+        array = _on_the_host(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
     return digest.hexdigest()
+
+
+def _on_the_host(leaf: Any) -> np.ndarray:
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        from jax.experimental import multihost_utils
+
+        return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
+    return np.asarray(leaf)
 
 
 def plain(fingerprint: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from vidgen.contract import Phase, stream
 from vidgen.training import fingerprint as fingerprints
-from vidgen.training import profiler
+from vidgen.training import processes, profiler
 from vidgen.training.alarms import ALARM, WATCH, Watch, floors_of
 from vidgen.training.budget import Budget, Plan
 from vidgen.training.candidates import Candidates
@@ -26,6 +26,7 @@ from vidgen.training.cost import FILE as COST_FILE
 from vidgen.training.cost import Cost, PhaseCost, devices_here, load_average
 from vidgen.training.interrupt import Interrupt
 from vidgen.training.loop import Run
+from vidgen.training.placement import Placement
 from vidgen.training.progress import Display
 from vidgen.training.step import (
     Blueprint,
@@ -35,15 +36,17 @@ from vidgen.training.step import (
     compile_programs,
     export_shapes,
 )
-from vidgen.training.writers import MetricsLog, TensorBoard, plain, read_metrics
+from vidgen.training.writers import MetricsLog, NoLog, TensorBoard, plain, read_metrics
 from vidgen.types import HostBatch, Params
 
 MakeData = Callable[[int, int], Any]
 """(batch_size, seed) to an endless, deterministic iterator of `HostBatch` with ``get_state``,
-``set_state`` and orbax's ``save`` and ``load``, as grain's have."""
+``set_state`` and orbax's ``save`` and ``load``, as grain's have. Of several processes, each gets
+its contiguous rows of batches of `batch_size`, and a position that counts batches."""
 
 MakeValidation = Callable[[int], Sequence[HostBatch]]
-"""batch_size to the fixed batches of the validation loss; none for no validation."""
+"""batch_size to the fixed batches of the validation loss, with the rows of all processes; none for
+no validation."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -55,6 +58,7 @@ class Job:
         interrupt: whether a signal has come.
         phases: all of the generator, in order.
         candidates: exports of the last phase that are kept to be chosen from, the end among them.
+        place: where all phases are trained.
         log_end: bytes of the metrics log that the phases so far account for.
         cost: of the run, kept up to date.
     """
@@ -72,6 +76,7 @@ class Job:
     interrupt: Interrupt
     phases: Sequence[Phase]
     candidates: int
+    place: Placement
     log_end: int = 0
     cost: Cost
 
@@ -110,20 +115,22 @@ class _PhaseJob:
         if record is not None:
             job.log_end = record.metrics_bytes
             if record.complete:
-                shapes = export_shapes(self.phase, self.earlier)
+                shapes = export_shapes(self.phase, self.earlier, job.place)
                 return self.checkpoints.load(record.step, export=shapes)["export"]
             self.cost.resumed += 1
             job.say(f"going on with phase {self.phase.name!r} at step {record.step}")
-        log = self.stack.enter_context(
-            contextlib.closing(MetricsLog(job.folder, offset=job.log_end))
-        )
+        log = MetricsLog(job.folder, offset=job.log_end) if processes.first() else NoLog()
+        self.stack.callback(log.close)
         self.cost.load_average += load_average()
-        if (here := devices_here()) not in self.cost.devices:
+        if (here := devices_here(job.place.devices)) not in self.cost.devices:
             self.cost.devices.append(here)
         title = f"{job.name} seed {job.seed} {self.phase.name}"
         display = self.stack.enter_context(Display(title, job.console))
         iterator = job.data(self.phase.batch_size, int(jax.random.bits(self._key("data"))))
-        shapes = blueprint(self.phase, _peek(iterator), self.earlier)
+        if processes.count() > 1:
+            iterator = processes.Position(iterator)
+        batch = _peek(iterator, job.place.processes)
+        shapes = blueprint(self.phase, batch, self.earlier, job.place)
         plan = self._plan(shapes)
         programs = compile_programs(shapes, begin=record is None)
         run = Run(
@@ -132,9 +139,9 @@ class _PhaseJob:
             programs=programs,
             plan=plan,
             data=iterator,
-            validation=job.validation(self.phase.batch_size),
-            step_key=self._key("step"),
-            validation_key=self._key("validation"),
+            validation=[job.place.own_rows(b) for b in job.validation(self.phase.batch_size)],
+            step_key=job.place.everywhere(lambda: self._key("step")),
+            validation_key=job.place.everywhere(lambda: self._key("validation")),
             clocks=self.clocks,
             cost=self.cost,
             log=self._row_writer(log),
@@ -204,7 +211,8 @@ class _PhaseJob:
     def _first_state(self, shapes: Blueprint, programs: Programs, iterator: Any) -> Guarded:
         if self.record is None:
             assert programs.init is not None  # compiled whenever there is no record
-            return programs.init(self._key("init"), self.earlier)
+            key = self.job.place.everywhere(lambda: self._key("init"))
+            return programs.init(key, self.earlier)
         with self.clocks.on("checkpoint"):
             return self.checkpoints.load(self.record.step, iterator, state=shapes.state)["state"]
 
@@ -217,8 +225,10 @@ class _PhaseJob:
             f"`pip install xprof` run `xprof --logdir {shlex.quote(str(folder))}`"
         )
 
-    def _row_writer(self, log: MetricsLog) -> Callable[[int, str, Mapping[str, Any]], None]:
+    def _row_writer(self, log: MetricsLog | NoLog) -> Callable[[int, str, Mapping[str, Any]], None]:
         job, phase = self.job, self.phase.name
+        if not processes.first():
+            return lambda step, split, values: log.write(phase, step, split, values)
         board = None
         if job.config.tensorboard and TensorBoard.installed():
             board = TensorBoard(job.folder, phase, self.cost.steps)
@@ -237,7 +247,7 @@ class _PhaseJob:
 
         return write
 
-    def _watch(self, log: MetricsLog) -> Watch:
+    def _watch(self, log: MetricsLog | NoLog) -> Watch:
         """What raises alarms, when it has seen what the log holds of this phase."""
         phase, floors = self.phase.name, floors_of(self.phase)
         rows = [row for row in read_metrics(self.job.folder) if row["phase"] == phase]
@@ -249,7 +259,7 @@ class _PhaseJob:
         return watch
 
     def _saver(
-        self, programs: Programs, iterator: Any, log: MetricsLog
+        self, programs: Programs, iterator: Any, log: MetricsLog | NoLog
     ) -> Callable[[Guarded, bool], None]:
         def save(guarded: Guarded, complete: bool) -> None:
             self.cost.skipped = int(guarded.skipped)
@@ -262,7 +272,7 @@ class _PhaseJob:
 
         return save
 
-    def _keeper(self, programs: Programs, log: MetricsLog) -> Callable[[Guarded], None]:
+    def _keeper(self, programs: Programs, log: MetricsLog | NoLog) -> Callable[[Guarded], None]:
         def keep(guarded: Guarded) -> None:
             assert self.candidates is not None  # or no share is ever reached
             record = self._record_now(log, complete=False)
@@ -270,7 +280,7 @@ class _PhaseJob:
 
         return keep
 
-    def _record_now(self, log: MetricsLog, *, complete: bool) -> Record:
+    def _record_now(self, log: MetricsLog | NoLog, *, complete: bool) -> Record:
         return Record(
             phase=self.phase.name,
             step=self.cost.steps,
@@ -282,12 +292,20 @@ class _PhaseJob:
 
     def _publish_cost(self) -> None:
         self.cost.seconds = self.clocks.read()
-        self.job.cost.write(self.job.folder)
+        if processes.first():
+            self.job.cost.write(self.job.folder)
 
 
-def _peek(iterator: Any) -> HostBatch:
-    """The shapes of the iterator's batches; the iterator stays where it was."""
+def _peek(iterator: Any, parts: int) -> HostBatch:
+    """The shapes of batches of which the iterator gives one of `parts` equal parts of the rows; it
+    stays where it was.
+    """
     start = iterator.get_state()
     batch = next(iterator)
     iterator.set_state(start)
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), np.asarray(x).dtype), batch)
+
+    def whole(x: Any) -> jax.ShapeDtypeStruct:
+        rows, *rest = np.shape(x)
+        return jax.ShapeDtypeStruct((parts * rows, *rest), np.asarray(x).dtype)
+
+    return jax.tree.map(whole, batch)

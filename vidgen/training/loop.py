@@ -16,6 +16,7 @@ Before 3, 4 and 5 all steps settle, so that no clock runs on another's work.
 from __future__ import annotations
 
 import dataclasses
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from vidgen.training import processes
 from vidgen.training.budget import Plan, crossed
 from vidgen.training.candidates import reached
 from vidgen.training.checkpoint import Checkpoints
@@ -51,8 +53,8 @@ class Run:
         programs: compiled step, validation loss and export.
         plan: when the phase ends.
         batch_size: clips a step.
-        data: the iterator of host batches, at the position of the state.
-        validation: the fixed host batches of the validation loss; may be empty.
+        data: the iterator of host batches, at the position of the state; this process's rows.
+        validation: the fixed host batches of the validation loss, likewise; may be empty.
         step_key: root of the steps' keys.
         validation_key: root of the validation's keys: the same noise each time.
         clocks: of this phase.
@@ -108,7 +110,7 @@ class Run:
                 self.in_flight.append((step, metrics))
                 diverged = self._settle(IN_FLIGHT)
                 before, progress = progress, self.plan.progress(step, self.clocks["train"])
-                interrupted = self.interrupt.received
+                interrupted = self._interrupted(step)
                 leave = diverged or interrupted is not None or progress >= 1.0
                 validate = crossed(before, progress, self.config.validate_every)
                 save = leave or crossed(before, progress, self.config.checkpoint_every)
@@ -154,6 +156,14 @@ class Run:
                     self.cost.timeline.append([step, round(self.clocks["train"], 3)])
                     self.log(step, "train", values)
         return diverged
+
+    def _interrupted(self, step: int) -> signal.Signals | None:
+        if processes.count() == 1:
+            return self.interrupt.received
+        # All must leave after the same step. To ask waits for the step, so it is asked where rows
+        # are logged, which wait too.
+        logged = step % self.config.log_every == 0
+        return processes.signalled(self.interrupt.received) if logged else None
 
     def _validate(self, guarded: Guarded, step: int, progress: float) -> None:
         if not self.validation:

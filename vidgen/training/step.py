@@ -18,6 +18,7 @@ from vidgen.nn import RUN_ONCE
 from vidgen.training import flops
 from vidgen.training.alarms import floors_of
 from vidgen.training.memory import peak_bytes
+from vidgen.training.placement import Placement
 from vidgen.types import HostBatch, Metrics, Params
 
 RESERVED = ("skipped", "skipped_in_a_row")
@@ -71,6 +72,7 @@ class Blueprint:
         parameters: numbers that the optimiser moves.
         flops: of one step, or None where the counter does not know a primitive.
         flops_note: why there is no count.
+        place: where all that lives.
     """
 
     phase: Phase
@@ -81,6 +83,7 @@ class Blueprint:
     parameters: int
     flops: flops.Flops | None
     flops_note: str
+    place: Placement
 
     @property
     def working_bytes(self) -> int:
@@ -90,29 +93,37 @@ class Blueprint:
         return peak_bytes(_unguarded(self.phase), *arguments)
 
 
-def abstract(tree: Any) -> Any:
-    """Shapes, dtypes and places of a pytree of arrays or of their shapes.
+def abstract(tree: Any, place: Placement | None = None) -> Any:
+    """Shapes, dtypes and places of a pytree of arrays or of their shapes; by default on one device.
 
-    The one place that says where arrays live: a mesh and its partitioning enter here.
+    The one place that says where the arrays of a state and of exports live.
     """
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), tree)
+    place = place or Placement.of()
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place.part(x.shape)), tree
+    )
 
 
 def initialise(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> Guarded:
     """The state at step 0, computed in one compiled call so that no leaf shares its buffer with
     `earlier` or with another leaf: a shared buffer cannot be donated.
     """
-    return _lower_init(phase, key, earlier).compile(RUN_ONCE)(key, earlier)
+    return jax.jit(_init(phase)).lower(key, earlier).compile(RUN_ONCE)(key, earlier)
 
 
-def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> Blueprint:
+def blueprint(
+    phase: Phase,
+    batch: HostBatch,
+    earlier: Mapping[str, Params],
+    place: Placement | None = None,
+) -> Blueprint:
     """Trace a phase without computing or compiling anything.
 
     Args:
         phase: of a generator.
         batch: a batch or its shapes.
         earlier: what the earlier phases exported, or its shapes.
+        place: where it is to be trained; by default on one device.
 
     Raises:
         TypeError: if a step returns a state of another structure, shape or dtype than it got, or a
@@ -120,8 +131,9 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
         ValueError: if there is no metric ``loss``, or one is missing that the phase calls a sign of
             a collapse, or one has a name that the harness needs.
     """
+    place = place or Placement.of()
     key = jax.eval_shape(lambda: jax.random.key(0))
-    state = abstract(jax.eval_shape(_init(phase), key, earlier))
+    state = abstract(jax.eval_shape(_init(phase), key, earlier), place)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
     step = _unguarded(phase)
     arguments = (state.state, batch, key, _INDEX, _PROGRESS)
@@ -134,13 +146,14 @@ def blueprint(phase: Phase, batch: HostBatch, earlier: Mapping[str, Params]) -> 
         cost, note = None, str(error)
     return Blueprint(
         phase=phase,
-        earlier=abstract(earlier),
+        earlier=abstract(earlier, place),
         state=state,
-        export=export_shapes(phase, earlier),
+        export=export_shapes(phase, earlier, place),
         batch=batch,
         parameters=_size(state),
         flops=cost,
         flops_note=note,
+        place=place,
     )
 
 
@@ -150,10 +163,13 @@ def parameters(phase: Phase, earlier: Mapping[str, Params]) -> int:
     return _size(jax.eval_shape(_init(phase), key, earlier))
 
 
-def export_shapes(phase: Phase, earlier: Mapping[str, Params]) -> Params:
+def export_shapes(
+    phase: Phase, earlier: Mapping[str, Params], place: Placement | None = None
+) -> Params:
     """What a phase exports, as an abstract pytree; arguments as in `blueprint`."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return abstract(jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier))
+    shapes = jax.eval_shape(lambda k, e: phase.export(phase.init(k, e)), key, earlier)
+    return abstract(shapes, place)
 
 
 def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
@@ -165,17 +181,32 @@ def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
     arguments = (plan.state, plan.batch, key, _INDEX, _PROGRESS)
+    beginning: tuple[Any, ...] = (key, plan.earlier)
+    # Where results go: where the next step takes its state from. One device leaves no choice.
+    made: dict[str, dict[str, Any]] = {"step": {}, "loss": {}, "export": {}, "init": {}}
+    if plan.place.several:
+        whole, rows = plan.place.whole(), plan.place.rows()
+        small = (_placed(whole, x) for x in arguments[2:])
+        arguments = (plan.state, _placed(rows, plan.batch), *small)
+        beginning = (_placed(whole, key), plan.earlier)
+        state, export = (jax.tree.map(lambda x: x.sharding, t) for t in (plan.state, plan.export))
+        places = {"step": (state, whole), "loss": whole, "export": export, "init": state}
+        made = {name: {"out_shardings": where} for name, where in places.items()}
+    step, loss = guarded_step(plan.phase), validation_loss(plan.phase)
+    export = lambda guarded: plan.phase.export(guarded.state)  # noqa: E731
     lowered = [
-        jax.jit(guarded_step(plan.phase), donate_argnums=0).lower(*arguments),
-        jax.jit(validation_loss(plan.phase)).lower(*arguments),
-        jax.jit(lambda guarded: plan.phase.export(guarded.state)).lower(plan.state),
+        jax.jit(step, donate_argnums=0, **made["step"]).lower(*arguments),
+        jax.jit(loss, **made["loss"]).lower(*arguments),
+        jax.jit(export, **made["export"]).lower(plan.state),
     ]
     if begin:
-        lowered.append(_lower_init(plan.phase, key, plan.earlier))
+        lowered.append(jax.jit(_init(plan.phase), **made["init"]).lower(*beginning))
     options: list[dict[str, Any] | None] = [None, None, None, RUN_ONCE]
     with ThreadPoolExecutor(len(lowered)) as pool:
         programs = pool.map(lambda program, how: program.compile(how), lowered, options)
         step, loss, export, *init = programs
+    if plan.place.several:
+        step, loss = _fed(step, plan.place), _fed(loss, plan.place)
     return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
 
 
@@ -241,8 +272,17 @@ def _init(phase: Phase) -> Callable[[Any, Mapping[str, Params]], Guarded]:
     return init
 
 
-def _lower_init(phase: Phase, key: Any, earlier: Mapping[str, Params]) -> jax.stages.Lowered:
-    return jax.jit(_init(phase)).lower(key, earlier)
+def _placed(where: jax.sharding.Sharding, shapes: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes)
+
+
+def _fed(program: Callable[..., Any], place: Placement) -> Callable[..., Any]:
+    """The program on this process's rows of a host batch."""
+
+    def fed(guarded: Guarded, host_batch: HostBatch, *rest: Any) -> Any:
+        return program(guarded, place.feed(host_batch), *rest)
+
+    return fed
 
 
 def _size(guarded: Guarded) -> int:

@@ -16,7 +16,7 @@ from rich.console import Console
 from vidgen.contract import Generator, Phase
 from vidgen.training import candidates as kept_candidates
 from vidgen.training import fingerprint as fingerprints
-from vidgen.training import lock
+from vidgen.training import lock, processes
 from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import load_candidate, load_export
@@ -54,8 +54,13 @@ def train(
 
     Under a budget in steps, clips or FLOPs a resumed run ends bit-equal to an undisturbed one:
     parameters, optimiser, EMA and ``metrics.jsonl``; on another kind of device, another number of
-    CPU threads or under other XLA flags it is refused, since the bits would differ. A finished run
-    is only loaded.
+    CPU threads, devices or processes, or under other XLA flags it is refused, since the bits would
+    differ; accepted, it goes on with the same clips in the same order. A finished run is only
+    loaded.
+
+    Several processes (`vidgen.training.join`) that call this with the same arguments train
+    together: each computes on its devices and its rows of every batch, the first one alone writes,
+    and all return the same.
 
     Args:
         generator: what to train; a baseline has no phases and costs nothing.
@@ -78,13 +83,20 @@ def train(
         LockError: if another process holds the folder, or under a budget in seconds the machine.
         CheckpointError: if a save failed, or no checkpoint of a phase can be used.
         DivergedError: if too many steps in a row were not finite.
-        ValueError: if the phases' names or shares do not fit, or the budget pays for no step.
+        PlacementError: if there are too few devices, or they do not divide a phase's batch.
+        ValueError: if the phases' names or shares do not fit, the budget pays for no step, or
+            several processes are asked for what is of one: a budget in seconds, or a profile.
     """
     config = config or TrainingConfig()
     kept_candidates.shares(candidates)  # refuses a number that cannot be meant
-    screen = console or Console()
+    screen = (console or Console()) if processes.first() else Console(quiet=True)
     phases = generator.phases()
     _check_phases(name, phases)
+    place = config.place()
+    for phase in phases:
+        place.check(phase.name, phase.batch_size)
+    if processes.count() > 1:
+        _check_together(budget, config)
     path = _local(folder)
     path.mkdir(parents=True, exist_ok=True)
 
@@ -93,7 +105,8 @@ def train(
 
     keep_freed_memory()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lock.run_folder(path, say))
+        # Held by the first process for all.
+        processes.agreed(lambda: _hold(stack, lock.run_folder(path, say)))
         if budget.unit == "seconds" and config.exclusive and phases:
             stack.enter_context(lock.machine(say))
         job = Job(
@@ -103,28 +116,37 @@ def train(
             data=data,
             validation=validation,
             folder=path,
-            fingerprint={
-                **fingerprint,
-                "seed": seed,
-                "budget": str(budget),
-                **({"candidates": candidates} if candidates > 1 else {}),
-                "rows": {"log_every": config.log_every, "validate_every": config.validate_every},
-                "machine": fingerprints.of_machine(),
-                "code": fingerprints.of_code(generator),
-            },
+            fingerprint=processes.agreed(
+                lambda: fingerprints.plain(
+                    {
+                        **fingerprint,
+                        "seed": seed,
+                        "budget": str(budget),
+                        **({"candidates": candidates} if candidates > 1 else {}),
+                        "rows": {
+                            "log_every": config.log_every,
+                            "validate_every": config.validate_every,
+                        },
+                        "machine": fingerprints.of_machine(place),
+                        "code": fingerprints.of_code(generator),
+                    }
+                )
+            ),
             config=config,
             console=screen,
             say=say,
             interrupt=stack.enter_context(listening()),
             phases=phases,
             candidates=candidates,
+            place=place,
             cost=Cost(generator=name, seed=seed, budget=str(budget)),
         )
         params: dict[str, Params] = {}
         for phase in phases:
             params[phase.name] = job.train(phase, params)
-        job.cost.write(path)
-    return Trained(params=params, cost=job.cost)
+        if processes.first():
+            job.cost.write(path)
+    return Trained(params=place.gathered(params), cost=job.cost)
 
 
 def restore(
@@ -155,6 +177,21 @@ def restore(
 def candidates_of(folder: os.PathLike[str] | str) -> list[int]:
     """Steps of the last phase whose exports a run kept before its end, in order."""
     return kept_candidates.kept(_local(folder))
+
+
+def _hold(stack: contextlib.ExitStack, held: contextlib.AbstractContextManager[None]) -> None:
+    stack.enter_context(held)
+
+
+def _check_together(budget: Budget, config: TrainingConfig) -> None:
+    """Refuse what several processes would not do alike."""
+    if budget.unit == "seconds":
+        raise ValueError(
+            f"a budget of {budget} is measured by the clock of one process, and "
+            f"{processes.count()} train together: give steps, clips or flops"
+        )
+    if config.profile:
+        raise ValueError(f"a profile is of one process, and {processes.count()} train together")
 
 
 def _local(folder: os.PathLike[str] | str) -> Path:

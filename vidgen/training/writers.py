@@ -66,6 +66,21 @@ class MetricsLog:
         self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
 
 
+class NoLog:
+    """What processes but the first write into: nothing."""
+
+    offset = 0
+
+    def write(self, phase: str, step: int, split: str, values: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def note(self, phase: str, step: int, split: str, record: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
     """The rows of a run folder's ``metrics.jsonl``, in order, without the header.
 
