@@ -517,10 +517,21 @@ def _explain(error: Exception) -> int:
     from vidgen.comparison.folder import FolderError
     from vidgen.comparison.overrides import OverrideError
     from vidgen.registry import UnknownNameError
-    from vidgen.training import CheckpointError, DivergedError, FingerprintError, LockError
+    from vidgen.training import (
+        CheckpointError,
+        DivergedError,
+        FingerprintError,
+        LockError,
+        OutOfMemoryError,
+    )
 
     if isinstance(error, CheckpointError | DivergedError | FingerprintError | LockError):
         return _refuse(str(error), code=1)
+    if isinstance(error, OutOfMemoryError):
+        return _refuse(f"out of memory: {error}", code=1)
+    if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
+        advice = "ask for fewer clips at once: answer_batch of an experiment, --count of a sample"
+        return _refuse(f"out of memory: {error}; {advice}", code=1)
     if isinstance(error, UnknownNameError | OverrideError | FolderError):
         return _refuse(str(error))
     if isinstance(error, ValueError | FileNotFoundError | ImportError):

@@ -151,12 +151,24 @@ class Setting:
 
         Raises:
             vidgen.data.DataMismatchError: if source, encoder and task do not fit.
-            ValueError: if a generator does not fit the task, or the precision the device.
+            ValueError: if a generator does not fit the task, or the precision the device, or if the
+                validation split has too few clips for some phase or for a choice among candidates.
         """
-        check_device(self.experiment.precision)
-        data.check_task(self.train, self.encoder, self.experiment.task)
-        for name in self.experiment.generators:
-            self.generator(name)
+        experiment = self.experiment
+        check_device(experiment.precision)
+        data.check_task(self.train, self.encoder, experiment.task)
+        held_out = self.source(experiment.validation_split)
+        for name in experiment.generators:
+            for phase in self.generator(name).phases():
+                size = phase.batch_size
+                data.check_validation(held_out, batch_size=size, count=_VALIDATION_BATCHES)
+        chosen = bool(experiment.sweeps) or experiment.candidates > 1
+        if chosen and experiment.sweep_prompts > len(held_out):
+            raise ValueError(
+                f"sweep_prompts asks for {experiment.sweep_prompts} prompts to choose on and the "
+                f"split {experiment.validation_split!r} of {held_out.name!r} has "
+                f"{len(held_out)} clips"
+            )
 
     def variant(self, experiment: Experiment, folder: ComparisonFolder) -> Setting:
         """The same with other configs in another folder, for trainings tried on validation alone.

@@ -11,6 +11,7 @@ from vidgen.data.pipeline import (
     DataMismatchError,
     batches,
     check_task,
+    check_validation,
     validation_batches,
 )
 from vidgen.data.recording import Facts, Recorded
@@ -41,6 +42,7 @@ __all__ = [
     "builder",
     "check_splits",
     "check_task",
+    "check_validation",
     "kinds",
     "recorded",
     "source",

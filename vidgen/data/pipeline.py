@@ -143,6 +143,26 @@ def batches(
     return iter(dataset.to_iter_dataset(options))
 
 
+def check_validation(source: Source, *, batch_size: int, count: int) -> int:
+    """How many batches `validation_batches` makes of a source; reads nothing.
+
+    Args:
+        source: as there.
+        batch_size: as there.
+        count: as there.
+
+    Raises:
+        ValueError: if the source has fewer clips.
+    """
+    number = -(-count // batch_size)
+    if count < 1 or number * batch_size > len(source):
+        raise ValueError(
+            f"{number} batches of {batch_size} clips are wanted for validation and the source "
+            f"{source.name!r} has {len(source)} clips"
+        )
+    return number
+
+
 def validation_batches(
     source: Source,
     encoder: TextEncoder,
@@ -169,12 +189,7 @@ def validation_batches(
         CorruptFileError: for the first clip that cannot be read: what a run is judged by is whole.
         ValueError: if the source has fewer clips.
     """
-    number = -(-count // batch_size)
-    if count < 1 or number * batch_size > len(source):
-        raise ValueError(
-            f"{number} batches of {batch_size} clips are wanted for validation and the source "
-            f"{source.name!r} has {len(source)} clips"
-        )
+    number = check_validation(source, batch_size=batch_size, count=count)
     stream = batches(
         source,
         encoder,

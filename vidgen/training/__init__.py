@@ -17,6 +17,7 @@ from vidgen.training.loop import DivergedError
 from vidgen.training.placement import PlacementError
 from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
 from vidgen.training.processes import ProcessError, join
+from vidgen.training.room import OutOfMemoryError
 from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
 
@@ -32,6 +33,7 @@ __all__ = [
     "Flops",
     "Interrupted",
     "LockError",
+    "OutOfMemoryError",
     "PhaseCost",
     "PlacementError",
     "Precision",

@@ -22,6 +22,7 @@ from etils import epath
 
 from vidgen.training import processes
 from vidgen.training.cost import publish
+from vidgen.training.retention import Retention, Standing
 from vidgen.types import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -43,6 +44,7 @@ class Record:
         metrics_bytes: length of the metrics log at this step.
         fingerprint: configuration, data and code that led here.
         cost: the phase's cost so far, as plain JSON.
+        standing: what decides how long it stays.
         arrays: type and shape of each array by part and name, filled in by `Checkpoints.save`.
     """
 
@@ -52,7 +54,17 @@ class Record:
     metrics_bytes: int
     fingerprint: dict[str, Any]
     cost: dict[str, Any]
+    standing: Standing = dataclasses.field(default_factory=Standing)
     arrays: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, content: Mapping[str, Any]) -> Record:
+        """The record as it was before it became JSON.
+
+        Raises:
+            TypeError: if it has other fields.
+        """
+        return cls(**{**content, "standing": Standing(**content.get("standing", {}))})
 
 
 class Checkpoints:
@@ -66,10 +78,13 @@ class Checkpoints:
     Args:
         folder: absolute, made if missing.
         keep: how many of the newest checkpoints stay, at least 2, since the newest may prove bad.
+        best: how many of those with the lowest validation loss stay besides; see `Retention`.
         say: called with each notice that the user must see.
     """
 
-    def __init__(self, folder: Path, *, keep: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, *, keep: int, best: int = 0, say: Callable[[str], None]
+    ) -> None:
         from orbax.checkpoint import v1 as ocp
 
         if keep < 2:
@@ -77,12 +92,14 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._say = folder, say
         newest = processes.agreed(self._tidied)
-        self._newest = None if newest is None else Record(**newest)
+        self._newest = None if newest is None else Record.of_json(newest)
+        self._standings = {step: standing_of(folder / str(step)) for step in steps_in(folder)}
+        retention = Retention(newest=keep, best=best, standings=self._standings)
         self._checkpointer = ocp.training.Checkpointer(
             epath.Path(folder),
             cleanup_tmp_directories=True,
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),  # type: ignore[arg-type]
-            preservation_policy=ocp.training.preservation_policies.LatestN(keep),  # type: ignore[arg-type]
+            preservation_policy=retention,  # type: ignore[arg-type]
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
@@ -112,17 +129,24 @@ class Checkpoints:
             record: what this checkpoint is.
             data: a checkpointable iterator, whose position now is what is saved, or None.
             trees: ``state`` and ``export``, as pytrees of arrays; a candidate has no state.
+
+        Raises:
+            CheckpointError: if this save, or the one before it, failed.
         """
         self.wait()
         parts = {name: _flat(tree) for name, tree in trees.items()}
         record = dataclasses.replace(record, arrays={name: _types(parts[name]) for name in parts})
-        response = self._checkpointer.save_checkpointables_async(
-            record.step,
-            # orbax refuses an empty part, such as the export of a phase that leaves nothing.
-            {name: part for name, part in parts.items() if part}
-            | ({} if data is None else {"data": data}),
-            force=True,
-        )
+        self._standings[record.step] = record.standing
+        try:
+            response = self._checkpointer.save_checkpointables_async(
+                record.step,
+                # orbax refuses an empty part, such as the export of a phase that leaves nothing.
+                {name: part for name, part in parts.items() if part}
+                | ({} if data is None else {"data": data}),
+                force=True,
+            )
+        except Exception as error:
+            raise self._unsaved(error) from error
         assert response is not None
         self._pending = self._thread.submit(self._finish, response, record)
 
@@ -142,10 +166,7 @@ class Checkpoints:
             try:
                 pending.result()
             except Exception as error:
-                raise CheckpointError(
-                    f"a checkpoint in {self._folder} could not be saved ({error}); those before "
-                    "it are intact: see to free space and permissions, then resume"
-                ) from error
+                raise self._unsaved(error) from error
 
     def close(self) -> None:
         """Wait for what is being saved and let go of the folder."""
@@ -154,6 +175,12 @@ class Checkpoints:
         finally:
             self._thread.shutdown()
             self._checkpointer.close()
+
+    def _unsaved(self, error: Exception) -> CheckpointError:
+        return CheckpointError(
+            f"a checkpoint in {self._folder} could not be saved ({error}); those before it are "
+            "intact: see to free space and permissions, then resume"
+        )
 
     def _finish(self, response: Any, record: Record) -> None:
         response.result()  # of all processes
@@ -208,6 +235,8 @@ def verify(folder: Path) -> Record:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / MANIFEST} is damaged") from error
     for name, digest in expected.items():
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise CheckpointError(f"{folder / MANIFEST} names {name!r}, which lies outside")
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name} is missing")
         if _sha256(folder / name) != digest:
@@ -216,7 +245,20 @@ def verify(folder: Path) -> Record:
     version = content.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise CheckpointError(f"{folder / RECORD}: schema version {version}, not {SCHEMA_VERSION}")
-    return Record(**content)
+    try:
+        return Record.of_json(content)
+    except TypeError as error:
+        raise CheckpointError(f"{folder / RECORD} is damaged: {error}") from error
+
+
+def standing_of(folder: Path) -> Standing:
+    """What decides how long a checkpoint stays, from its record alone; a damaged one, or one of an
+    older version, stands as any regular one does.
+    """
+    try:
+        return Standing(**_read_json(folder / RECORD).get("standing", {}))
+    except (CheckpointError, TypeError, AttributeError):
+        return Standing()
 
 
 def load_candidate(folder: Path, export: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from vidgen.training.placement import SHARDINGS, Placement, Sharding
+from vidgen.types import ADDED_LATER
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +17,11 @@ class TrainingConfig:
         log_every: steps between two rows of the metrics log.
         validate_every: share of a phase between two validations, in (0, 1].
         checkpoint_every: share of a phase between two checkpoints, in (0, 1].
-        keep: newest checkpoints that stay, at least 2.
+        keep: newest checkpoints of a phase that stay, at least 2.
+        keep_best: checkpoints that stay besides for the lowest validation loss; every checkpoint
+            must fall on a validation for it. An adversarial loss says little about which is best.
+        keep_every: share of a phase between two checkpoints that stay for good, a multiple of
+            `checkpoint_every`; 0 for none.
         max_skipped: steps in a row that may be thrown away before training stops.
         tensorboard: write TensorBoard events too, where tensorboardX is installed.
         exclusive: under a budget in seconds, refuse to run beside another such training on this
@@ -35,6 +41,8 @@ class TrainingConfig:
     validate_every: float | int = 0.1
     checkpoint_every: float | int = 0.25
     keep: int = 2
+    keep_best: int = dataclasses.field(default=0, metadata=ADDED_LATER)
+    keep_every: float | int = dataclasses.field(default=0.0, metadata=ADDED_LATER)
     max_skipped: int = 20
     tensorboard: bool = True
     exclusive: bool = True
@@ -56,6 +64,19 @@ class TrainingConfig:
             raise ValueError(f"devices must be at least 1, or None for all, got {self.devices}")
         if self.sharding not in SHARDINGS:
             raise ValueError(f"sharding must be one of {SHARDINGS}, got {self.sharding!r}")
+        if self.keep_best < 0:
+            raise ValueError(f"keep_best must be at least 0, got {self.keep_best}")
+        if self.keep_best and not _multiple(self.checkpoint_every, self.validate_every):
+            raise ValueError(
+                f"keep_best needs a validation at every checkpoint: checkpoint_every "
+                f"{self.checkpoint_every:g} is no multiple of validate_every "
+                f"{self.validate_every:g}"
+            )
+        if self.keep_every and not _multiple(self.keep_every, self.checkpoint_every):
+            raise ValueError(
+                f"keep_every must be 0 or a multiple of checkpoint_every {self.checkpoint_every:g} "
+                f"up to 1, got {self.keep_every:g}"
+            )
 
     def place(self) -> Placement:
         """Where training runs.
@@ -64,3 +85,9 @@ class TrainingConfig:
             PlacementError: if there are not so many devices.
         """
         return Placement.of(self.devices, self.sharding)
+
+
+def _multiple(share: float, of: float) -> bool:
+    """Whether a share is a whole number of others, and none beyond the whole."""
+    times = share / of
+    return share <= 1 and round(times) >= 1 and math.isclose(times, round(times), rel_tol=1e-6)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from vidgen.contract import Phase, stream
 from vidgen.training import fingerprint as fingerprints
-from vidgen.training import processes, profiler
+from vidgen.training import processes, profiler, room
 from vidgen.training.alarms import ALARM, WATCH, Watch, floors_of
 from vidgen.training.budget import Budget, Plan
 from vidgen.training.candidates import Candidates
@@ -28,6 +28,7 @@ from vidgen.training.interrupt import Interrupt
 from vidgen.training.loop import Run
 from vidgen.training.placement import Placement
 from vidgen.training.progress import Display
+from vidgen.training.retention import Standing
 from vidgen.training.step import (
     Blueprint,
     Guarded,
@@ -102,7 +103,8 @@ class _PhaseJob:
         self.fingerprint = fingerprints.plain({**job.fingerprint, "earlier": exports})
         with self.clocks.on("checkpoint"):
             folder = job.folder / "checkpoints" / phase.name
-            self.checkpoints = Checkpoints(folder, keep=job.config.keep, say=job.say)
+            keep, best = job.config.keep, job.config.keep_best
+            self.checkpoints = Checkpoints(folder, keep=keep, best=best, say=job.say)
             stack.callback(self.checkpoints.close)
             self.record = self.checkpoints.newest
         self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
@@ -132,7 +134,12 @@ class _PhaseJob:
         batch = _peek(iterator, job.place.processes)
         shapes = blueprint(self.phase, batch, self.earlier, job.place)
         plan = self._plan(shapes)
-        programs = compile_programs(shapes, begin=record is None)
+        needs = room.Needs.of_state(shapes)
+        room.check(needs)
+        with room.explained(needs):
+            programs = compile_programs(shapes, begin=record is None)
+        needs = room.Needs.of_step(shapes, programs.step)
+        room.check(needs)
         run = Run(
             phase=self.phase.name,
             batch_size=self.phase.batch_size,
@@ -153,10 +160,11 @@ class _PhaseJob:
             interrupt=job.interrupt,
             config=job.config,
         )
-        guarded = self._first_state(shapes, programs, iterator)
-        if job.config.profile:
-            self._trace(run, guarded)
-        guarded = run.to_the_end(guarded)
+        with room.explained(needs):
+            guarded = self._first_state(shapes, programs, iterator)
+            if job.config.profile:
+                self._trace(run, guarded)
+            guarded = run.to_the_end(guarded)
         display.finish(run.last_loss, self.cost, self.clocks["train"])
         self._publish_cost()
         job.log_end = log.offset
@@ -260,13 +268,13 @@ class _PhaseJob:
 
     def _saver(
         self, programs: Programs, iterator: Any, log: MetricsLog | NoLog
-    ) -> Callable[[Guarded, bool], None]:
-        def save(guarded: Guarded, complete: bool) -> None:
+    ) -> Callable[[Guarded, bool, Standing], None]:
+        def save(guarded: Guarded, complete: bool, standing: Standing) -> None:
             self.cost.skipped = int(guarded.skipped)
             if complete:
                 self.cost.load_average += load_average()
             self._publish_cost()
-            record = self._record_now(log, complete=complete)
+            record = self._record_now(log, complete=complete, standing=standing)
             export = programs.export(guarded)
             self.checkpoints.save(record, state=guarded, export=export, data=iterator)
 
@@ -275,12 +283,12 @@ class _PhaseJob:
     def _keeper(self, programs: Programs, log: MetricsLog | NoLog) -> Callable[[Guarded], None]:
         def keep(guarded: Guarded) -> None:
             assert self.candidates is not None  # or no share is ever reached
-            record = self._record_now(log, complete=False)
+            record = self._record_now(log, complete=False, standing=Standing())
             self.candidates.keep(record, programs.export(guarded))
 
         return keep
 
-    def _record_now(self, log: MetricsLog | NoLog, *, complete: bool) -> Record:
+    def _record_now(self, log: MetricsLog | NoLog, *, complete: bool, standing: Standing) -> Record:
         return Record(
             phase=self.phase.name,
             step=self.cost.steps,
@@ -288,6 +296,7 @@ class _PhaseJob:
             metrics_bytes=log.offset,
             fingerprint=self.fingerprint,
             cost=dataclasses.asdict(self.cost),
+            standing=standing,
         )
 
     def _publish_cost(self) -> None:

@@ -33,6 +33,7 @@ from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import PhaseCost
 from vidgen.training.interrupt import Interrupt, Interrupted
 from vidgen.training.progress import Display
+from vidgen.training.retention import Standing
 from vidgen.training.step import Guarded, Programs
 from vidgen.types import HostBatch
 
@@ -60,7 +61,7 @@ class Run:
         clocks: of this phase.
         cost: of this phase, kept up to date.
         log: called with (step, split, values) for each row.
-        save: called with (guarded, complete) to start a checkpoint.
+        save: called with (guarded, complete, standing) to start a checkpoint.
         keep: called with the guarded state to keep a candidate.
         keep_at: shares of the phase at which one is kept.
         checkpoints: polled for failed saves.
@@ -82,7 +83,7 @@ class Run:
     clocks: Clocks
     cost: PhaseCost
     log: Callable[[int, str, dict[str, Any]], None]
-    save: Callable[[Guarded, bool], None]
+    save: Callable[[Guarded, bool, Standing], None]
     keep: Callable[[Guarded], None]
     keep_at: tuple[float, ...]
     checkpoints: Checkpoints
@@ -113,7 +114,8 @@ class Run:
                 interrupted = self._interrupted(step)
                 leave = diverged or interrupted is not None or progress >= 1.0
                 validate = crossed(before, progress, self.config.validate_every)
-                save = leave or crossed(before, progress, self.config.checkpoint_every)
+                regular = crossed(before, progress, self.config.checkpoint_every)
+                save = leave or regular
                 keep = reached(before, progress, self.keep_at)
                 if validate or save or keep:
                     diverged |= self._settle(0)
@@ -121,14 +123,16 @@ class Run:
             self.checkpoints.check()
             with self.clocks.on("log"):
                 self.display.update(progress, self.last_loss, self.cost, self.clocks["train"])
-            if validate:
-                self._validate(guarded, step, progress)
+            loss = self._validate(guarded, step, progress) if validate else None
             if keep:
                 with self.clocks.on("checkpoint"):
                     self.keep(guarded)
             if save or diverged:
                 with self.clocks.on("checkpoint"):
-                    self.save(guarded, progress >= 1.0)
+                    every = self.config.keep_every
+                    lasting = every > 0 and regular and crossed(before, progress, every)
+                    standing = Standing(regular=regular, lasting=lasting, validation_loss=loss)
+                    self.save(guarded, progress >= 1.0, standing)
                     if leave:
                         self.checkpoints.wait()
             if diverged:
@@ -165,9 +169,10 @@ class Run:
         logged = step % self.config.log_every == 0
         return processes.signalled(self.interrupt.received) if logged else None
 
-    def _validate(self, guarded: Guarded, step: int, progress: float) -> None:
+    def _validate(self, guarded: Guarded, step: int, progress: float) -> float | None:
+        """The mean loss, which is logged; None without validation, or if it is not finite."""
         if not self.validation:
-            return
+            return None
         with self.clocks.on("validate"):
             losses = [
                 self.programs.loss(
@@ -178,3 +183,4 @@ class Run:
             mean = np.mean(jax.device_get(losses), dtype=np.float64)
         with self.clocks.on("log"):
             self.log(step, "validation", {"loss": mean})
+        return float(mean) if np.isfinite(mean) else None

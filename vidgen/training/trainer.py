@@ -84,6 +84,8 @@ def train(
         CheckpointError: if a save failed, or no checkpoint of a phase can be used.
         DivergedError: if too many steps in a row were not finite.
         PlacementError: if there are too few devices, or they do not divide a phase's batch.
+        OutOfMemoryError: if a phase does not fit into memory, before it trains where that can be
+            told.
         ValueError: if the phases' names or shares do not fit, the budget pays for no step, or
             several processes are asked for what is of one: a budget in seconds, or a profile.
     """
@@ -91,7 +93,7 @@ def train(
     kept_candidates.shares(candidates)  # refuses a number that cannot be meant
     screen = (console or Console()) if processes.first() else Console(quiet=True)
     phases = generator.phases()
-    _check_phases(name, phases)
+    _check_phases(name, phases, budget)
     place = config.place()
     for phase in phases:
         place.check(phase.name, phase.batch_size)
@@ -201,7 +203,7 @@ def _local(folder: os.PathLike[str] | str) -> Path:
     return Path(address).absolute()
 
 
-def _check_phases(name: str, phases: Sequence[Phase]) -> None:
+def _check_phases(name: str, phases: Sequence[Phase], budget: Budget) -> None:
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
         raise ValueError(f"two phases of {name!r} bear one name: {names}")
@@ -211,3 +213,5 @@ def _check_phases(name: str, phases: Sequence[Phase]) -> None:
     shares = {phase.name: phase.share for phase in phases}
     if phases and (min(shares.values()) <= 0 or not math.isclose(sum(shares.values()), 1.0)):
         raise ValueError(f"the shares of {name!r} must be positive and sum to 1, got {shares}")
+    for phase in phases if budget.unit != "flops" else ():  # whose price tracing alone tells
+        budget.share(phase.share).plan(batch_size=phase.batch_size, step_flops=None)

@@ -63,7 +63,9 @@ class MetricsLog:
         self._file.close()
 
     def _line(self, row: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+        left = memoryview(json.dumps(row, allow_nan=False).encode() + b"\n")
+        while left:  # where a disk is nearly full, the system takes a part and refuses the next
+            left = left[self._file.write(left) :]
 
 
 class NoLog:
