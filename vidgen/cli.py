@@ -192,8 +192,10 @@ class Job:
 
     folder: Positional[str]
     """The job's run folder, such as runs/quick/diffusion/seed-0."""
+    wait: float = 0.0
+    """Seconds to wait for another process that is at work in the folder, instead of none."""
     leashed: bool = False
-    """Save and stop when standard input ends; wait a while for another process in the folder."""
+    """Save and stop when standard input ends, as after SIGTERM."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.court import court_of, prepare_court
@@ -205,7 +207,7 @@ class Job:
         assignment = Assignment.at(self.folder)
         with resumable(console):
             prepare_court(court_of(assignment.setting), console)
-            assignment.do(console, patience=child.PATIENCE if self.leashed else 0.0)
+            assignment.do(console, patience=self.wait)
         console.print(f"Run: {assignment.run.path}", markup=False, soft_wrap=True)
         return 0
 

@@ -25,6 +25,7 @@ EXTRAS = {
     "video": "files of video, in and out",
     "metrics": "I3D, LPIPS and optical flow",
     "tune": "vidgen tune",
+    "ray": "--executor ray",
     "babyai": "the source babyai",
     "camera": "the source camera",
     "tfds": "the sources tfds:NAME",

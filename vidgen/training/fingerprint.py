@@ -25,6 +25,7 @@ _VIDGEN = Path(__file__).parents[1]
 
 _APART = (
     "__init__.py",
+    "__main__.py",
     "__pycache__",
     "atomic.py",
     "cli.py",
@@ -32,6 +33,7 @@ _APART = (
     "evaluation",
     "experiments",
     "generators",
+    "leash.py",
     "registry.py",
     "space.py",
     "training",

@@ -12,6 +12,10 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """What a process exits with when training was interrupted and saved: 128 plus the signal."""
 
 
+leaving = threading.Event()
+"""Set while training that was asked to stop saves and leaves, which a second signal would abort."""
+
+
 class Interrupted(SystemExit):
     """Training was asked to stop and has saved; the same command goes on from there.
 
@@ -41,6 +45,7 @@ def listening() -> Iterator[Interrupt]:
     Signals reach the main thread only; in any other thread nothing is installed.
     """
     interrupt = Interrupt()
+    leaving.clear()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
@@ -52,6 +57,7 @@ def listening() -> Iterator[Interrupt]:
 
     def note(number: int, frame: FrameType | None) -> None:
         interrupt.received = signal.Signals(number)
+        leaving.set()
         restore()  # so that the next signal is not held back by a save that hangs
 
     for number in EXIT_CODES:

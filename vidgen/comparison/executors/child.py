@@ -1,86 +1,66 @@
-"""A job in a process of its own: `vidgen job RUN`, on a leash.
+"""A job in a process of its own, `vidgen job RUN --leashed`, seen from both sides.
 
-The leash is the child's standard input: when it ends, the job saves and leaves. Whoever holds the
-other end lets go of it to stop the job, and by dying in whatever way.
+See `vidgen.leash` for what holds the two together.
 """
 
 from __future__ import annotations
 
-import datetime
 import os
-import platform
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-LEASHED = "--leashed"
-"""The option of `vidgen job` that says so."""
+from vidgen.comparison.executors.attempt import Ending
+from vidgen.training.interrupt import leaving
 
 PATIENCE = 300.0
-"""Seconds that a leashed job waits for the lock of its run folder: longer than a dead holder on
-another host takes to be recognised, and than a living one on a leash takes to save."""
+"""Seconds that a job waits for the lock of its run folder: longer than a dead holder on another
+host takes to be recognised, and than a living one takes to save when its leash has ended."""
+
+ENVIRONMENT = {
+    # For the log: every line as it comes, and of an error where it was raised.
+    "PYTHONUNBUFFERED": "1",
+    "VIDGEN_TRACEBACK": "1",
+}
+"""Variables of such a process."""
 
 
-def command_of(run: str) -> list[str]:
-    """What runs the job of a run folder, by this interpreter."""
-    return [sys.executable, "-m", "vidgen", "job", run, LEASHED]
-
-
-class Child:
-    """A child process on a leash, whose output is appended to a log.
-
-    Args:
-        command: what it runs.
-        log: the file.
-        environment: variables that it gets beside those of this process; None takes one away.
-    """
-
-    def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str | None]
-    ) -> None:
-        variables = {**os.environ, **environment}
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file:
-            now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-            file.write(f"--- started {now} on {platform.node()}\n".encode())
-            file.flush()
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={name: value for name, value in variables.items() if value is not None},
-                # Ctrl-C reaches whoever holds the leash, and no job twice.
-                start_new_session=True,
-            )
-
-    @property
-    def code(self) -> int | None:
-        """Its exit code, or minus the signal that killed it; None while it runs."""
-        return self._process.poll()
-
-    def let_go(self) -> None:
-        """Have it save and leave; as often as one likes."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+def arguments_of(run: str) -> list[str]:
+    """What an interpreter is to do the job of a run folder by."""
+    return ["-m", "vidgen", "job", run, "--leashed", "--wait", str(PATIENCE)]
 
 
 def leave_when_let_go() -> None:
-    """In the child: turn the end of the leash into SIGTERM, after which training saves."""
+    """In the child: turn the end of the leash into SIGTERM, after which training saves.
+
+    Nothing is sent where a signal came already: a scheduler may send it to every process there is.
+    """
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        if not leaving.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="leash", daemon=True).start()
+
+
+def ending_of(code: int, log: Path) -> Ending:
+    """What an exit code says of a job.
+
+    Args:
+        code: negative, the number of a signal that killed the process; 143 where SIGTERM stopped
+            it, and it saved.
+        log: what it said.
+    """
+    if code == 0:
+        return Ending()
+    if code < 0:
+        return Ending(f"killed by {signal.Signals(-code).name}", lost=True)
+    if code == 128 + signal.SIGTERM:
+        return Ending("stopped by SIGTERM", lost=True)
+    return Ending(f"exit code {code}: {last_line(log)}")
 
 
 def last_line(log: Path) -> str:

@@ -1,7 +1,7 @@
 """On a Ray cluster: each job a task that waits for CPUs and GPUs, wherever the run folder is seen.
 
-A task does not compute itself. It keeps a job process on a leash, as `processes` does, so that a
-job starts in a fresh interpreter wherever it runs, and saves when its worker or node goes down.
+A task does not compute itself. It holds the leash of a process that does, as `processes` does, so
+that a job starts in a fresh interpreter wherever it runs, and saves when its worker goes down.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from vidgen.comparison.executors.assignment import Assignment, refuse_seconds
-from vidgen.comparison.executors.child import command_of
-from vidgen.comparison.executors.pool import Ending, keep_going
-from vidgen.comparison.executors.processes import JobProcess, check_retries
+from vidgen.comparison.executors.attempt import Ending
+from vidgen.comparison.executors.child import ENVIRONMENT, arguments_of, ending_of
+from vidgen.comparison.executors.pool import keep_going
+from vidgen.comparison.executors.processes import check_retries
 from vidgen.comparison.experiment import Experiment
+from vidgen.leash import hold
 
 _SAME_BITS = ("JAX_", "XLA_", "OMP_NUM_THREADS", "VIDGEN_")
 """How the names of variables begin that a job takes from this process, not from its node."""
-
-_LOOK = 0.2
-"""Seconds between two looks at a job's process."""
 
 
 class OnRay:
@@ -80,13 +78,14 @@ class OnRay:
             return {}
         ray = _ray()
         with _connected(ray, self._address):
-            task = ray.remote(max_retries=0, **self._resources)(_keep_job)
-            variables = {n: v for n, v in os.environ.items() if n.startswith(_SAME_BITS)}
+            task = ray.remote(max_retries=0, **self._resources)(hold)
+            same = {name: v for name, v in os.environ.items() if name.startswith(_SAME_BITS)}
+            # Ray sets it by the CPUs of a task, and sums would have other bits.
+            variables = {"OMP_NUM_THREADS": None, **same, **ENVIRONMENT}
 
             def start(assignment: Assignment) -> _Task:
-                run = assignment.run
-                folder, log = os.fspath(run.path), os.fspath(run.log)
-                return _Task(ray, task.remote(folder, log, variables))
+                run, log = os.fspath(assignment.run.path), os.fspath(assignment.run.log)
+                return _Task(ray, task.remote(arguments_of(run), log, variables), Path(log))
 
             # All of them at once: the cluster has those wait for which there is no room.
             return keep_going(left, start, console, at_once=len(left), retries=self._retries)
@@ -95,8 +94,8 @@ class OnRay:
 class _Task:
     """An attempt at a job by a task, see `Attempt`."""
 
-    def __init__(self, ray: Any, reference: Any) -> None:
-        self._ray, self._reference = ray, reference
+    def __init__(self, ray: Any, reference: Any, log: Path) -> None:
+        self._ray, self._reference, self._log = ray, reference, log
 
     def ending(self) -> Ending | None:
         ready, _ = self._ray.wait([self._reference], timeout=0)
@@ -104,7 +103,7 @@ class _Task:
             return None
         errors = self._ray.exceptions
         try:
-            return self._ray.get(self._reference)
+            return ending_of(self._ray.get(self._reference), self._log)
         except errors.TaskCancelledError:
             return Ending("cancelled", lost=True)
         except errors.RayTaskError as error:  # raised by the task, such as: no vidgen there
@@ -117,22 +116,6 @@ class _Task:
 
     def kill(self) -> None:
         self._ray.cancel(self._reference, force=True)
-
-
-def _keep_job(run: str, log: str, variables: Mapping[str, str]) -> Ending:
-    """On a node: keep a job's process until it ends; let go of it when this task is cancelled."""
-    # Ray sets the threads of linear algebra by a task's CPUs, on which the bits of sums depend.
-    environment = {"OMP_NUM_THREADS": None, **variables}
-    process = JobProcess(command_of(run), Path(log), environment)
-    try:
-        while (ending := process.ending()) is None:
-            time.sleep(_LOOK)
-    except BaseException:
-        process.stop()
-        while process.ending() is None:
-            time.sleep(_LOOK)
-        raise
-    return ending
 
 
 @contextlib.contextmanager

@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
 from vidgen.comparison.executors.assignment import Assignment
+from vidgen.comparison.executors.attempt import Attempt
 from vidgen.comparison.executors.screen import Screen
 from vidgen.comparison.folder import read_json
 
 _LOOK = 0.2
 """Seconds between two looks at what runs."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Ending:
-    """How an attempt at a job ended.
-
-    Attributes:
-        why: what went wrong; nothing where all is done.
-        lost: whether its process, machine or node was lost, so that another attempt may do better;
-            a job that failed would fail again.
-    """
-
-    why: str = ""
-    lost: bool = False
-
-
-@runtime_checkable
-class Attempt(Protocol):
-    """A job that runs elsewhere."""
-
-    def ending(self) -> Ending | None:
-        """How it ended; None while it runs."""
-        ...
-
-    def stop(self) -> None:
-        """Have it save and leave."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
 
 
 def keep_going(

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from vidgen.comparison.executors.assignment import Assignment, refuse_seconds
-from vidgen.comparison.executors.child import Child, command_of, last_line
-from vidgen.comparison.executors.pool import Ending, keep_going
+from vidgen.comparison.executors.attempt import Ending
+from vidgen.comparison.executors.child import ENVIRONMENT, arguments_of, ending_of
+from vidgen.comparison.executors.pool import keep_going
 from vidgen.comparison.experiment import Experiment
-
-_ENVIRONMENT = {
-    # For the log: every line as it comes, and of an error where it was raised.
-    "PYTHONUNBUFFERED": "1",
-    "VIDGEN_TRACEBACK": "1",
-}
+from vidgen.leash import Child
 
 
 class InProcesses:
@@ -30,7 +25,7 @@ class InProcesses:
     Args:
         at_once: how many run at a time.
         retries: how often a job whose process was lost is started again.
-        command: from a run folder to the command that does its job.
+        arguments: from a run folder to those of an interpreter that does its job.
 
     Raises:
         ValueError: if a number cannot be meant so.
@@ -41,12 +36,12 @@ class InProcesses:
         at_once: int = 2,
         *,
         retries: int = 2,
-        command: Callable[[str], Sequence[str]] = command_of,
+        arguments: Callable[[str], Sequence[str]] = arguments_of,
     ) -> None:
         if at_once < 1:
             raise ValueError(f"--jobs-at-once must be at least 1, got {at_once}")
         check_retries(retries)
-        self._at_once, self._retries, self._command = at_once, retries, command
+        self._at_once, self._retries, self._arguments = at_once, retries, arguments
 
     def check(self, experiment: Experiment) -> None:
         """Refuse a budget in seconds where several jobs run at once, see `Executor.check`."""
@@ -63,56 +58,24 @@ class InProcesses:
             retries=self._retries,
         )
 
-    def _start(self, assignment: Assignment) -> JobProcess:
-        run = assignment.run
+    def _start(self, assignment: Assignment) -> _Process:
         # Where devices are shared, none takes most of a GPU's memory beforehand.
         shared = {} if self._at_once == 1 else {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        return JobProcess(self._command(os.fspath(run.path)), Path(os.fspath(run.log)), shared)
+        log = Path(os.fspath(assignment.run.log))
+        arguments = self._arguments(os.fspath(assignment.run.path))
+        return _Process(Child(arguments, log, {**ENVIRONMENT, **shared}), log)
 
 
-class JobProcess:
-    """An attempt at a job by a child process.
+class _Process:
+    """An attempt at a job by a child process, see `Attempt`."""
 
-    Args:
-        command: what the child runs.
-        log: where what it says is kept.
-        environment: beside that of this process; None takes a variable away.
-    """
-
-    def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str | None]
-    ) -> None:
-        self._child, self._log = Child(command, log, {**_ENVIRONMENT, **environment}), log
+    def __init__(self, child: Child, log: Path) -> None:
+        self._child, self._log = child, log
+        self.stop, self.kill = child.let_go, child.kill
 
     def ending(self) -> Ending | None:
-        """How it ended, see `Attempt`."""
         code = self._child.code
         return None if code is None else ending_of(code, self._log)
-
-    def stop(self) -> None:
-        """Have it save and leave."""
-        self._child.let_go()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._child.kill()
-
-
-def ending_of(code: int, log: Path) -> Ending:
-    """What an exit code says of a job.
-
-    Args:
-        code: negative, the number of a signal that killed the process; 143 where SIGTERM stopped
-            it, and it saved.
-        log: what it said.
-    """
-    if code == 0:
-        return Ending()
-    if code < 0:
-        return Ending(f"killed by {signal.Signals(-code).name}", lost=True)
-    if code == 128 + signal.SIGTERM:
-        return Ending("stopped by SIGTERM", lost=True)
-    return Ending(f"exit code {code}: {last_line(log)}")
 
 
 def check_retries(retries: int) -> None:

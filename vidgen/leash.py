@@ -1,0 +1,82 @@
+"""A child process on a leash: its standard input, whose other end the one who started it holds.
+
+When the leash ends, the child is to save and leave. Whoever holds it lets go to stop the child, and
+does so by dying, in whatever way. Nothing heavy is imported here, since on a cluster a process may
+do no more than to hold a leash.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LOOK = 0.2
+"""Seconds between two looks at a child."""
+
+
+class Child:
+    """A Python process on a leash, whose output is appended to a log.
+
+    Args:
+        arguments: of this interpreter.
+        log: the file; its folder is made.
+        environment: variables that it gets beside those of this process; None takes one away.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str | None]
+    ) -> None:
+        variables = {**os.environ, **environment}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+            file.write(f"--- started {now} on {platform.node()}\n".encode())
+            file.flush()
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={name: value for name, value in variables.items() if value is not None},
+                # Ctrl-C reaches whoever holds the leash, and no child twice.
+                start_new_session=True,
+            )
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, or minus the signal that killed it; None while it runs."""
+        code = self._process.poll()
+        if code is not None:
+            self.let_go()
+        return code
+
+    def let_go(self) -> None:
+        """Have it save and leave; as often as one likes."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+
+def hold(arguments: Sequence[str], log: str, environment: Mapping[str, str | None]) -> int:
+    """Hold the leash of a child, see `Child`, until it ends; returns its exit code.
+
+    Whatever interrupts this has the child save and leave first.
+    """
+    child = Child(arguments, Path(log), environment)
+    try:
+        while (code := child.code) is None:
+            time.sleep(_LOOK)
+    finally:
+        child.let_go()
+        while child.code is None:
+            time.sleep(_LOOK)
+    return code
