@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -62,8 +63,11 @@ class Child:
         self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+        """End it at once, with all that it has started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)  # of which it is the leader
+        self._process.wait()
+        self.let_go()
 
 
 def hold(arguments: Sequence[str], log: str, environment: Mapping[str, str | None]) -> int:

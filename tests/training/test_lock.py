@@ -106,7 +106,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path, notices, monkeypatch)
     _write(tmp_path, host="elsewhere", beats=True)
     timer = threading.Timer(0.1, (tmp_path / "lock").unlink)
     timer.start()
-    with held(tmp_path / "lock", advice="wait", say=notices.append, patience=60):
+    with held(tmp_path / "lock", advice="wait", say=notices.append, patience=60.0):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
     timer.join()
     assert len(notices) == 1
