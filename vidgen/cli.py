@@ -223,23 +223,45 @@ class Train(_Question):
     """A name or a path to a Python file."""
     generator: Positional[str]
     """A name (see `vidgen list generators`)."""
+    coordinator: str | None = None
+    """Train in several processes, of which this is one and each gets the same command: address and
+    port of process 0, such as 10.0.0.1:1234, or auto where a cluster says it (SLURM, TPU pods)."""
+    processes: int | None = None
+    """How many they are; not on such a cluster."""
+    process: int | None = None
+    """Which of them this is, from 0; not on such a cluster."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.answers import ask_job_again
         from vidgen.comparison.folder import ComparisonFolder
-        from vidgen.comparison.jobs import jobs_of, run_job
+        from vidgen.comparison.jobs import help_train, jobs_of, run_job
         from vidgen.comparison.question import write_record
         from vidgen.comparison.rollouts import roll_job_out
         from vidgen.comparison.setting import Setting
         from vidgen.comparison.terminal import resumable, say_cost, say_scores
+        from vidgen.training import processes
 
+        if self.coordinator is not None:
+            address = None if self.coordinator == "auto" else self.coordinator
+            processes.join(address, self.processes, self.process)
+        elif self.processes is not None or self.process is not None:
+            raise ValueError("--processes and --process ask for --coordinator")
         experiment = self.resolve(self.experiment, [self.generator])
         folder = ComparisonFolder.at(self.out or f"runs/{experiment.name}")
         setting = Setting(experiment, folder)
+        jobs = jobs_of(experiment)
+        if processes.count() > 1 and len(jobs) > 1:
+            raise ValueError(
+                f"several processes train one run together, and here are {len(jobs)}: give one "
+                "seed, and --set curve="
+            )
+        if not processes.first():
+            help_train(jobs[0], setting, console)
+            return 0
         write_record(setting)
         say_cost([experiment], console)
         with resumable(console):
-            for job in jobs_of(experiment):
+            for job in jobs:
                 run_job(job, setting, console)
                 ask_job_again(job, setting, console)
                 roll_job_out(job, setting, console)

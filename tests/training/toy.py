@@ -122,10 +122,15 @@ class Tripwire:
         return await self._iterator.load(directory)
 
 
+def rows(batch_size: int, seed: int) -> grain.MapDataset[HostBatch]:
+    """Batches of random clips without end."""
+    clips = grain.MapDataset.source(np.arange(64)).shuffle(seed=seed).repeat()
+    return clips.batch(batch_size).map(_host_batch)
+
+
 def data(batch_size: int, seed: int) -> Any:
-    """An endless stream of random clips."""
-    rows = grain.MapDataset.source(np.arange(64)).shuffle(seed=seed).repeat()
-    return iter(rows.batch(batch_size).map(_host_batch).to_iter_dataset())
+    """An endless stream of them."""
+    return iter(rows(batch_size, seed).to_iter_dataset())
 
 
 def validation(batch_size: int) -> list[HostBatch]:

@@ -38,6 +38,7 @@ from vidgen.training import (
     candidates_of,
     computing,
     devices_here,
+    processes,
     release_freed_memory,
     restore,
     train,
@@ -90,7 +91,7 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         vidgen.training.Interrupted: after a signal during training, when all is saved.
         FolderError: if the folder holds the scores of another question.
     """
-    if finished(job, setting):
+    if processes.agreed(lambda: finished(job, setting)):
         return
     run = setting.folder.run(job.generator, job.seed, job.share)
     generator = setting.generator(job.generator)
@@ -105,6 +106,12 @@ def run_job(job: Job, setting: Setting, console: Console) -> None:
         share=job.share,
     )
     let_go()
+
+
+def help_train(job: Job, setting: Setting, console: Console) -> None:
+    """The part of `run_job` in which processes but the first take part: the training."""
+    if not processes.agreed(lambda: finished(job, setting)):
+        _train(job, setting.generator(job.generator), setting, console)
 
 
 def try_job(job: Job, setting: Setting, console: Console) -> tuple[Tried, Cost]:

@@ -193,7 +193,9 @@ class Setting:
         return jax.jit(at(self.experiment.precision, draw))
 
     def batches(self, batch_size: int, seed: int) -> Iterator[HostBatch]:
-        """An endless iterator of training batches, whose state a checkpoint can hold."""
+        """An endless iterator of training batches, whose state a checkpoint can hold; of several
+        processes, each has its own rows of them.
+        """
         return data.batches(
             self.train,
             self.encoder,
@@ -202,6 +204,7 @@ class Setting:
             seed=seed,
             context_rate=self.experiment.context_rate,
             augment=self.experiment.augment,
+            shard=(jax.process_index(), jax.process_count()),
         )
 
     def validation_batches(self, batch_size: int) -> Sequence[HostBatch]:

@@ -3,6 +3,7 @@
 The public face of this package; everything else in it is private.
 """
 
+from vidgen.training import processes
 from vidgen.training.allocator import keep_freed_memory, release_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import CheckpointError
@@ -16,7 +17,7 @@ from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
 from vidgen.training.placement import PlacementError
 from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
-from vidgen.training.processes import ProcessError, join
+from vidgen.training.processes import ProcessError
 from vidgen.training.room import OutOfMemoryError
 from vidgen.training.trainer import Trained, candidates_of, restore, train
 from vidgen.training.writers import read_metrics
@@ -48,8 +49,8 @@ __all__ = [
     "devices_here",
     "estimate",
     "exports",
-    "join",
     "keep_freed_memory",
+    "processes",
     "read_metrics",
     "release_freed_memory",
     "restore",

@@ -58,9 +58,9 @@ def train(
     differ; accepted, it goes on with the same clips in the same order. A finished run is only
     loaded.
 
-    Several processes (`vidgen.training.join`) that call this with the same arguments train
-    together: each computes on its devices and its rows of every batch, the first one alone writes,
-    and all return the same.
+    Several processes (`vidgen.training.processes.join`) that call this with the same arguments
+    train together: each computes on its devices and its rows of every batch, the first one alone
+    writes, and all return the same.
 
     Args:
         generator: what to train; a baseline has no phases and costs nothing.
