@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -181,7 +182,9 @@ def parts_of(run: Path, phase: str) -> Iterator[tuple[str, np.ndarray]]:
     steps = [int(path.parent.name) for path in run.glob(f"checkpoints/{phase}/*/record.json")]
     folder = epath.Path(run / "checkpoints" / phase / str(max(steps)))
     for part in ("state", "export"):
-        tree = ocp.load_checkpointables(folder, {part: None})[part]
+        with warnings.catch_warnings():  # arrays go to where they were, since no place is asked for
+            warnings.filterwarnings("ignore", message="Sharding info not provided")
+            tree = ocp.load_checkpointables(folder, {part: None})[part]
         yield from ((f"{phase} {part}.{name}", np.asarray(tree[name])) for name in sorted(tree))
 
 

@@ -80,6 +80,7 @@ def truncated():
     return buffer.getvalue()[:1500]
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize(
     ("content", "message"),
     [

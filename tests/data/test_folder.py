@@ -312,6 +312,7 @@ def test_damaged_files_are_named(clips, train, write_clip, name, damage, message
         clips(frames=16)[0]
 
 
+@pytest.mark.fault(10)
 def test_a_truncated_file_whose_header_comes_first_is_found(clips, train, write_clip, rising):
     steps, _ = rising
     file = write_clip(train / "a.mp4", steps(40), container={"movflags": "faststart"}, g="4")

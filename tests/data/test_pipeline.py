@@ -110,6 +110,7 @@ def test_without_context_frames_the_mask_is_empty(digits, encoder):
     assert batch.context_mask.shape == (4, 0)
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("at", [0, 1, 5, 7])
 def test_a_saved_position_goes_on_exactly(stream, at):
     iterator = stream()
@@ -140,6 +141,37 @@ def test_shards_are_contiguous_rows_of_the_same_global_batches(stream, count):
     shards = [take(stream(shard=(index, count)), 7) for index in range(count)]
     for step, batch in enumerate(whole):
         assert_same(batch, joined([shard[step] for shard in shards]))
+
+
+@pytest.mark.fault(7)
+@pytest.mark.fault(8)
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
+def test_another_number_of_processes_goes_on_with_the_same_global_batches(stream, before, after):
+    old = [stream(shard=(index, before)) for index in range(before)]
+    for iterator in old:
+        take(iterator, 7)
+    # Of any one of them: the position is the same in all.
+    state = old[-1].get_state()
+    fresh = [stream(shard=(index, after)) for index in range(after)]
+    for iterator in fresh:
+        iterator.set_state(state)
+    for _ in range(3):
+        assert_same(*(joined([next(iterator) for iterator in group]) for group in (old, fresh)))
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_fault_of_reading_says_which_clip_met_it(digits, encoder, stand_in, threads):
+    def read(index):
+        if index == 7:
+            raise OSError(5, "Input/output error")
+        return digits[index]
+
+    broken = stand_in(digits, read)
+    iterator = batches(broken, encoder, TASK, batch_size=8, seed=0, threads=threads)
+    with pytest.raises(OSError, match="Input/output") as died:
+        take(iterator, 5)
+    assert "while reading clip 7 of 'digits'" in died.value.__notes__
 
 
 def test_a_shard_resumes_exactly(stream):
@@ -179,6 +211,7 @@ def test_validation_batches_are_fixed_and_whole(digits, encoder):
         validation_batches(digits, encoder, TASK, batch_size=8, count=41)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -253,6 +286,7 @@ def many():
     return source("digits", size=16, frames=4, clips=200)
 
 
+@pytest.mark.fault(10)
 def test_a_corrupt_clip_is_replaced_by_the_next_and_logged_once(torn, many, encoder, caplog):
     bad = torn(many, {57, 58})
     with caplog.at_level(logging.WARNING, logger="vidgen.data"):
@@ -284,6 +318,7 @@ def test_resuming_among_corrupt_clips_is_exact(torn, many, encoder):
     assert sum(map(len, parts)) == 200
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("threads", [0, 2])
 def test_more_than_one_corrupt_clip_in_a_hundred_ends_the_training(torn, many, encoder, threads):
     bad = torn(many, {5, 90, 160})
@@ -292,6 +327,7 @@ def test_more_than_one_corrupt_clip_in_a_hundred_ends_the_training(torn, many, e
         take(iterator, 25)
 
 
+@pytest.mark.fault(10)
 def test_evaluation_fails_on_the_first_corrupt_clip_and_names_it(torn, many, encoder):
     bad = torn(many, {57})
     with pytest.raises(CorruptFileError, match=r"^clip-57\.mp4 is truncated"):

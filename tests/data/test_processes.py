@@ -81,6 +81,7 @@ def test_no_clip_is_lost_or_seen_twice_in_an_epoch(runs, count):
         assert seen == dict.fromkeys(range(_CLIPS), 1)
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("count", [2, 4])
 def test_many_processes_read_the_batches_of_one(runs, count):
     (whole,) = runs[1]
@@ -90,6 +91,7 @@ def test_many_processes_read_the_batches_of_one(runs, count):
     assert whole["rows"][:6] != whole["rows"][6:]
 
 
+@pytest.mark.fault(7)
 def test_a_fresh_process_goes_on_in_the_middle_of_an_epoch(runs):
     (whole,) = runs[1]
     rest = result(start(steps=5, state=whole["states"][3]))

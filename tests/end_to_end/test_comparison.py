@@ -138,6 +138,7 @@ def test_what_a_tokenizer_leaves_of_real_clips_stands_apart_from_answers(undistu
     assert "What the tokenizers leave" not in (older / "report.html").read_text()
 
 
+@pytest.mark.fault(5)
 def test_interrupted_training_goes_on_to_the_same_numbers(
     experiment, undisturbed, tmp_path, capsys
 ):
@@ -157,6 +158,7 @@ def test_interrupted_training_goes_on_to_the_same_numbers(
     same_numbers(out, undisturbed)
 
 
+@pytest.mark.fault(16)
 def test_evaluation_killed_midway_goes_on_without_training_or_sampling_again(
     experiment, undisturbed, tmp_path
 ):
@@ -292,6 +294,7 @@ def test_a_trained_model_samples_what_it_is_asked(undisturbed):
     assert model.card.name == "toy"
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -106,6 +106,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was executed",))
 
 
+@pytest.mark.fault(15)
 def test_pickles_are_never_executed(tmp_path):
     np.savez(tmp_path / "a.npz", header=np.array([Bomb()], dtype=object))
     (tmp_path / "b.npz").write_bytes(pickle.dumps(Bomb()))

@@ -45,6 +45,7 @@ class Runs:
         return self.call
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     ("payload", "name"),
     [

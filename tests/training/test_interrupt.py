@@ -10,6 +10,7 @@ from vidgen.training import EXIT_CODES, Interrupted
 from vidgen.training.interrupt import listening
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_is_noted(number, code):
     before = signal.getsignal(number)

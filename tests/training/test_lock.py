@@ -38,6 +38,7 @@ def test_a_second_holder_is_refused_and_the_lock_is_freed(take, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(14)
 def test_the_lock_of_a_dead_process_is_stale(take, tmp_path, notices):
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -48,6 +49,7 @@ def test_the_lock_of_a_dead_process_is_stale(take, tmp_path, notices):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(14)
 def test_a_process_id_that_was_given_anew_is_stale(take, tmp_path, notices):
     _write(tmp_path, started="long ago")
     with take():

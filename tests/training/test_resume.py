@@ -60,6 +60,8 @@ def _struck(folder, phase, n, number):
     return process.returncode
 
 
+@pytest.mark.fault(5)
+@pytest.mark.fault(6)
 def test_ctrl_c_then_sigkill_then_the_same_bits(tmp_path, undisturbed):
     assert _struck(tmp_path, "first", 5, signal.SIGINT) == 130
     assert (tmp_path / "checkpoints" / "first" / "5" / "manifest.json").exists()
@@ -72,6 +74,8 @@ def test_ctrl_c_then_sigkill_then_the_same_bits(tmp_path, undisturbed):
     assert not (tmp_path / "lock").exists()
 
 
+@pytest.mark.fault(5)
+@pytest.mark.fault(6)
 def test_sigterm_saves_and_leaves_with_its_code(tmp_path, undisturbed):
     for phase, batch in (("first", 8), ("second", 6)):
         # Resumed, the first phase has four batches left: too few to be struck again.
@@ -83,6 +87,7 @@ def test_sigterm_saves_and_leaves_with_its_code(tmp_path, undisturbed):
     assert [phase.resumed for phase in Cost.read(tmp_path).phases.values()] == [1, 1]
 
 
+@pytest.mark.fault(4)
 def test_a_damaged_last_checkpoint_costs_steps_and_no_bits(tmp_path, undisturbed):
     with pytest.raises(Interrupted):
         train(toy.Toy(), **toy.setting(folder=tmp_path, data=toy.trip(8, signal.SIGTERM)))

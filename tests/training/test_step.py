@@ -41,6 +41,7 @@ def _run(programs, *progress):
     return jax.device_get(guarded), seen
 
 
+@pytest.mark.fault(12)
 def test_a_step_that_is_not_finite_leaves_all_as_it_was(programs):
     good, _ = _run(programs, 0.0, 0.1)
     kept, seen = _run(programs, 0.0, 0.1, 0.5, 0.6)

@@ -91,6 +91,7 @@ def test_seconds_go_on_from_what_was_used_and_all_clocks_sum_to_the_wall(tmp_pat
     assert not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.fault(14)
 def test_seconds_do_not_share_the_machine_and_steps_do(tmp_path):
     parent = {"pid": os.getppid(), "started": _start_time(os.getppid()), "host": platform.node()}
     (tmp_path / "tmp" / "vidgen-training.lock").write_text(json.dumps(parent))
@@ -100,6 +101,7 @@ def test_seconds_do_not_share_the_machine_and_steps_do(tmp_path):
     assert train(toy.Baseline(), **setting).params == {}
 
 
+@pytest.mark.fault(12)
 def test_a_run_that_diverges_stops_with_the_last_good_state(tmp_path):
     bad = toy.Toy(toy.Linear(name="only", share=1.0, poison=(0.25, 2.0)))
     config = TrainingConfig(log_every=1, tensorboard=False, max_skipped=4, validate_every=1.0)
@@ -121,6 +123,7 @@ def test_a_run_that_diverges_stops_with_the_last_good_state(tmp_path):
     assert (tmp_path / "checkpoints" / "only" / str(cost.steps) / "manifest.json").exists()
 
 
+@pytest.mark.fault(9)
 def test_a_changed_configuration_is_refused_or_recorded(tmp_path):
     struck = toy.setting(folder=tmp_path, data=toy.trip(4, signal.SIGTERM))
     with pytest.raises(Interrupted):

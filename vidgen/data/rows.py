@@ -73,6 +73,9 @@ class Rows:
                 return at, self._source[at]
             except CorruptFileError as error:
                 self._skip(at, error)
+            except Exception as error:  # a fault of the code, or of the disk: which clip met it?
+                error.add_note(f"while reading clip {at} of {self._source.name!r}")
+                raise
         raise CorruptFileError(f"no clip of {self._source.name!r} can be read")
 
     def _skip(self, index: int, error: CorruptFileError) -> None:

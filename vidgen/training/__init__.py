@@ -19,7 +19,7 @@ from vidgen.training.placement import PlacementError
 from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
 from vidgen.training.processes import ProcessError
 from vidgen.training.room import OutOfMemoryError
-from vidgen.training.trainer import Trained, candidates_of, restore, train
+from vidgen.training.trainer import Trained, candidates_of, checkpoints_of, restore, train
 from vidgen.training.writers import read_metrics
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "at",
     "candidates_of",
     "check_device",
+    "checkpoints_of",
     "computing",
     "count",
     "devices_here",

@@ -27,6 +27,7 @@ from vidgen.types import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
+PROBE = ".probe"
 
 
 class CheckpointError(RuntimeError):
@@ -103,6 +104,7 @@ class Checkpoints:
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._failed = False
 
     @property
     def newest(self) -> Record | None:
@@ -138,6 +140,7 @@ class Checkpoints:
         record = dataclasses.replace(record, arrays={name: _types(parts[name]) for name in parts})
         self._standings[record.step] = record.standing
         try:
+            self._probe()
             response = self._checkpointer.save_checkpointables_async(
                 record.step,
                 # orbax refuses an empty part, such as the export of a phase that leaves nothing.
@@ -169,14 +172,32 @@ class Checkpoints:
                 raise self._unsaved(error) from error
 
     def close(self) -> None:
-        """Wait for what is being saved and let go of the folder."""
+        """Wait for what is being saved and let go of the folder.
+
+        Raises:
+            CheckpointError: if that failed, and was not told before.
+        """
         try:
             self.wait()
         finally:
             self._thread.shutdown()
-            self._checkpointer.close()
+            try:
+                self._checkpointer.close()
+            except Exception:  # orbax tells of a failed save once more
+                if not self._failed:
+                    raise
+
+    def _probe(self) -> None:
+        """Raise where the system refuses to write: orbax would wait for minutes to say so."""
+        probe = self._folder / PROBE
+        try:
+            probe.mkdir(exist_ok=True)
+            (probe / "byte").write_bytes(b"0")
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
 
     def _unsaved(self, error: Exception) -> CheckpointError:
+        self._failed = True
         return CheckpointError(
             f"a checkpoint in {self._folder} could not be saved ({error}); those before it are "
             "intact: see to free space and permissions, then resume"
@@ -198,6 +219,7 @@ class Checkpoints:
             if not (folder / MANIFEST).exists():
                 self._say(f"removing {folder}: its save was cut off before it was whole")
                 shutil.rmtree(folder)
+        shutil.rmtree(self._folder / PROBE, ignore_errors=True)
         newest = self._newest_good()
         return None if newest is None else dataclasses.asdict(newest)
 
@@ -307,6 +329,7 @@ def _load(folder: Path, data: Any | None, trees: Mapping[str, Any]) -> dict[str,
     try:
         found = ocp.load_checkpointables(epath.Path(folder), wanted) if wanted else {}
     except Exception as error:
+        verify(folder)  # names the file, where one was damaged since the folder was opened
         # orbax reports any trouble as an incompatible handler; the reason is further down.
         cause: BaseException = error
         while cause.__cause__ is not None:

@@ -19,7 +19,7 @@ from vidgen.training import fingerprint as fingerprints
 from vidgen.training import lock, processes
 from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
-from vidgen.training.checkpoint import load_candidate, load_export
+from vidgen.training.checkpoint import load_candidate, load_export, standing_of, steps_in
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost
 from vidgen.training.interrupt import listening
@@ -159,8 +159,8 @@ def restore(
     Args:
         folder: the run folder.
         generator: built with the config and task that the run was trained with.
-        step: of the candidate that stands for the last phase, see `candidates_of`; None for its
-            end.
+        step: of the candidate, or of another checkpoint of the last phase, that stands for it, see
+            `candidates_of` and `checkpoints_of`; None for its end.
 
     Raises:
         CheckpointError: if a phase is not finished, damaged, or of another generator.
@@ -171,14 +171,28 @@ def restore(
         shapes = export_shapes(phase, params)
         params[phase.name] = load_export(run / "checkpoints" / phase.name, shapes)
         if step is not None and phase is phases[-1]:
-            candidate = run / kept_candidates.FOLDER / str(step)
-            params[phase.name] = load_candidate(candidate, shapes)
+            kept = run / kept_candidates.FOLDER / str(step)
+            kept = kept if kept.exists() else run / "checkpoints" / phase.name / str(step)
+            params[phase.name] = load_candidate(kept, shapes)
     return params
 
 
 def candidates_of(folder: os.PathLike[str] | str) -> list[int]:
     """Steps of the last phase whose exports a run kept before its end, in order."""
     return kept_candidates.kept(_local(folder))
+
+
+def checkpoints_of(folder: os.PathLike[str] | str) -> dict[str, dict[int, float | None]]:
+    """Steps of the checkpoints that stayed, by phase, each with its validation loss where there is
+    one; which stay is said by `TrainingConfig`.
+    """
+    phases = sorted((_local(folder) / "checkpoints").glob("*"))
+    return {
+        phase.name: {
+            step: standing_of(phase / str(step)).validation_loss for step in steps_in(phase)
+        }
+        for phase in phases
+    }
 
 
 def _hold(stack: contextlib.ExitStack, held: contextlib.AbstractContextManager[None]) -> None:
