@@ -34,6 +34,7 @@ from vidgen.training import (
 from vidgen.training.checkpoint import steps_in
 from vidgen.training.fingerprint import differences, of_code, of_machine
 from vidgen.training.lock import _start_time
+from vidgen.training.placement import Placement
 from vidgen.training.step import blueprint, compile_programs
 from vidgen.training.writers import FILE, MetricsLog
 
@@ -91,7 +92,7 @@ def hungry():
     def needs(clips):
         phase = Hungry(name="hungry", share=1.0, batch_size=clips)
         shapes = blueprint(phase, toy.validation(clips)[0], {})
-        return room.Needs.of_step(shapes, compile_programs(shapes, begin=False).step)
+        return room.Needs.of_step(shapes, compile_programs(shapes, begin=False).buffers)
 
     return {clips: needs(clips) for clips in (2, 4)}
 
@@ -192,7 +193,7 @@ def test_another_machine_or_other_clips_under_a_run_are_refused_with_the_differe
         cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {min(cores)})
         try:
-            assert of_machine()["threads"] == "1"
+            assert of_machine(Placement.of())["threads"] == "1"
             with pytest.raises(
                 FingerprintError, match=r"machine\.threads: \"\d+\" then, \"1\" now"
             ):

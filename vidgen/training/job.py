@@ -138,7 +138,7 @@ class _PhaseJob:
         room.check(needs)
         with room.explained(needs):
             programs = compile_programs(shapes, begin=record is None)
-        needs = room.Needs.of_step(shapes, programs.step)
+        needs = room.Needs.of_step(shapes, programs.buffers)
         room.check(needs)
         run = Run(
             phase=self.phase.name,

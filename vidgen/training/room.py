@@ -52,11 +52,10 @@ class Needs:
         return cls(phase=shapes.phase.name, batch_size=shapes.phase.batch_size, state=state)
 
     @classmethod
-    def of_step(cls, shapes: Blueprint, step: Any) -> Needs:
-        """What it takes by the plan of its compiled step, a `jax.stages.Compiled`."""
+    def of_step(cls, shapes: Blueprint, plan: Any) -> Needs:
+        """What it takes by the plan of its compiled step, `Programs.buffers`."""
         found = cls.of_state(shapes)
-        plan = step.memory_analysis()
-        if plan is None:  # a backend that does not tell
+        if plan is None:
             return found
         whole = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
         working = max(0, whole - plan.alias_size_in_bytes - found.state)

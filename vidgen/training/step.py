@@ -49,6 +49,8 @@ class Programs:
         step: (guarded, host_batch, key, index, progress) -> (guarded, metrics).
         loss: (guarded, host_batch, key, index, progress) -> scalar; changes nothing.
         export: guarded -> what the phase exports.
+        buffers: XLA's own plan of what the step holds on a device, a `CompiledMemoryStats`; None of
+            a backend that does not tell.
         init: (key, earlier) -> guarded, the state at step 0. No leaf shares its buffer with
             `earlier` or with another leaf: a shared buffer cannot be donated. None where a phase
             goes on from a checkpoint.
@@ -57,6 +59,7 @@ class Programs:
     step: Callable[[Guarded, HostBatch, Any, Any, Any], tuple[Guarded, dict[str, Array]]]
     loss: Callable[[Guarded, HostBatch, Any, Any, Any], Array]
     export: Callable[[Guarded], Params]
+    buffers: Any
     init: Callable[[Any, Mapping[str, Params]], Guarded] | None
 
 
@@ -205,9 +208,11 @@ def compile_programs(plan: Blueprint, *, begin: bool = True) -> Programs:
     with ThreadPoolExecutor(len(lowered)) as pool:
         programs = pool.map(lambda program, how: program.compile(how), lowered, options)
         step, loss, export, *init = programs
+    buffers = step.memory_analysis()
     if plan.place.several:
         step, loss = _fed(step, plan.place), _fed(loss, plan.place)
-    return Programs(step=step, loss=loss, export=export, init=init[0] if init else None)
+    begun = init[0] if init else None
+    return Programs(step=step, loss=loss, export=export, buffers=buffers, init=begun)
 
 
 def guarded_step(phase: Phase) -> Callable[..., tuple[Guarded, dict[str, Array]]]:
