@@ -10,10 +10,13 @@ from vidgen.comparison import experiment as experiments
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.forecast import further_clips
+from vidgen.comparison.question import write_record
 from vidgen.comparison.setting import Setting
 from vidgen.registry import UnknownNameError
 from vidgen.training import Budget
 from vidgen.types import Task
+
+SMALL = {"frames": 4, "size": 16}
 
 
 @pytest.fixture
@@ -46,6 +49,35 @@ def test_every_shipped_experiment_loads_resolves_and_shrinks(name, tmp_path):
         smoke.select(generators=["frozen-prior"]), ComparisonFolder.at(tmp_path)
     ).check_training()
     assert catalogue.summary(name).endswith((".", "?"))
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # A phase that comes late would find out when those before it have trained.
+        (
+            {"options": {**SMALL, "clips": 40}},
+            "batches of 64 clips are wanted for validation .*'digits' has 40 clips",
+        ),
+        (
+            {"options": SMALL, "candidates": 2, "sweep_prompts": 10**9},
+            "sweep_prompts asks for 1000000000 prompts",
+        ),
+        ({"options": SMALL, "prompts": 10**9}, "1000000000 prompts cannot be drawn"),
+        (
+            {"options": {**SMALL, "frames": 5}},
+            "frames is 5 in the source 'digits' and 4 in the task",
+        ),
+    ],
+)
+def test_clips_that_are_too_few_or_do_not_fit_are_refused_before_anything_is_written(
+    experiment, changes, message, tmp_path
+):
+    asked = dataclasses.replace(experiment, **changes).resolve()
+    with pytest.raises(ValueError, match=message):
+        write_record(Setting(asked, ComparisonFolder.at(tmp_path / "runs")))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_typo_names_the_near_one():

@@ -2,11 +2,14 @@
 
 import csv
 import functools
+import io
 import json
 import os
 import re
 import shutil
 import signal
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -323,3 +326,69 @@ def test_sample_writes_a_file(undisturbed, tmp_path, capsys):
     empty.write_bytes(b"")
     assert main([*command, "--image", str(empty), "--out", str(out)]) == 2
     assert "is empty" in capsys.readouterr().err
+
+
+loaded_once = functools.cache(vidgen.load)
+
+
+def png(side, truncate=None):
+    """A black picture whose header says that it is of so many pixels a side."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.new("L", (64, 64)).save(content, "PNG")
+    head = b"IHDR" + struct.pack(">II", side, side) + content.getvalue()[24:29]
+    whole = content.getvalue()[:12] + head + struct.pack(">I", zlib.crc32(head))
+    return (whole + content.getvalue()[33:])[:truncate]
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(
+    ("arguments", "content", "message"),
+    [
+        (["--image", "FILE"], b"", "is empty"),
+        (["--image", "FILE"], png(64, truncate=50), "is damaged"),
+        (["--image", "FILE"], png(40_000), "too large"),
+        (["--image", "FILE"], b"#!/bin/sh", "no picture that can be read"),
+        (["--image", "FILE/../elsewhere.png"], b"", "no picture at"),
+        (["--image", "/dev/zero"], b"", "no picture at /dev/zero"),
+        (["--image", "/proc/self"], b"", "no picture at /proc/self"),
+        (["--text", ""], b"", "a sentence is empty"),
+        (["--text", "up " * 34_000], b"", "102,000 characters; at most 2,000"),
+        (["--text", "\x1b[2J"], b"", r"the word '\x1b'"),
+        (["--out", "FILE/../nowhere/clip.webp"], b"", "does not exist"),
+    ],
+    ids=(
+        [
+            "empty",
+            "truncated",
+            "huge",
+            "script",
+            "missing",
+            "endless",
+            "folder",
+            "no-text",
+            "long-text",
+            "escape",
+            "nowhere",
+        ]
+    ),
+)
+def test_what_a_hostile_user_gives_ends_in_one_line_and_nothing_is_written(
+    undisturbed, tmp_path, capsys, monkeypatch, arguments, content, message
+):
+    from vidgen import comparison
+
+    monkeypatch.setattr(comparison, "load", loaded_once)
+    file = tmp_path / "picture.png"
+    file.write_bytes(content)
+    out = [] if "--out" in arguments else ["--out", str(tmp_path / "clip.webp")]
+    arguments = [argument.replace("FILE", str(file)) for argument in arguments]
+    before = [(p, p.stat().st_mtime_ns) for p in (*undisturbed.rglob("*"), *tmp_path.rglob("*"))]
+    assert main(["sample", str(undisturbed / RUNS[0]), *arguments, *out]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert len(said) < 1000
+    after = [(p, p.stat().st_mtime_ns) for p in (*undisturbed.rglob("*"), *tmp_path.rglob("*"))]
+    assert after == before

@@ -53,20 +53,14 @@ def test_the_newest_the_best_and_the_lasting_ones_stay():
 @pytest.mark.parametrize("seed", range(5))
 def test_what_a_signal_had_saved_changes_nothing_of_what_stays(seed):
     rng = np.random.default_rng(seed)
-    losses = rng.permutation(12).astype(float).tolist()
-    saved = regular(losses, lasting=(40, 80))
-    strikes = [(int(step), Standing(regular=False)) for step in rng.choice(range(1, 120), 8, False)]
-    struck = sorted(dict(strikes) | dict(saved), key=int)
-    both = dict(strikes) | dict(saved)
-    quiet = left(saved, newest=2, best=2)
-    loud = left([(step, both[step]) for step in struck], newest=2, best=2)
-    assert loud[-1] == quiet[-1]
-    # What a signal had saved is there until the next one is.
-    assert all(history[-1] == step for step, history in zip(struck, loud, strict=True))
-    at_regular = [
-        history for step, history in zip(struck, loud, strict=True) if step in dict(saved)
-    ]
-    assert at_regular == quiet
+    saved = dict(regular(rng.permutation(12).astype(float).tolist(), lasting=(40, 80)))
+    strikes = dict.fromkeys(rng.choice(range(1, 120), 8, False).tolist(), Standing(regular=False))
+    struck = sorted((strikes | saved).items(), key=lambda item: item[0])
+    quiet = left(saved.items(), newest=2, best=2)
+    loud = left(struck, newest=2, best=2)
+    # It is there until the next one is.
+    assert all(there[-1] == step for (step, _), there in zip(struck, loud, strict=True))
+    assert [there for (step, _), there in zip(struck, loud, strict=True) if step in saved] == quiet
 
 
 @pytest.mark.parametrize(

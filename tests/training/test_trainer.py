@@ -143,12 +143,14 @@ def test_a_changed_configuration_is_refused_or_recorded(tmp_path):
     assert Cost.read(tmp_path) == cost
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(
     ("phases", "message"),
     [
         ((toy.Linear(name="a", share=0.5), toy.Linear(name="a", share=0.5)), "bear one name"),
         ((toy.Linear(name="a", share=0.5), toy.Linear(name="b", share=0.4)), "sum to 1"),
         ((toy.Linear(name="../a", share=1.0),), "becomes a folder"),
+        ((toy.Linear(name="a", share=0.99), toy.Linear(name="b", share=0.01)), "not pay for one"),
     ],
 )
 def test_phases_that_do_not_fit_are_refused_before_anything_is_written(phases, message, tmp_path):
