@@ -5,12 +5,12 @@
 
 Each family is trained by the command line on the shrunken `quick`, answers its prompts and is
 judged: once undisturbed, and then again and again into other folders. Every process is struck by
-SIGKILL at a moment drawn evenly from the time that an undisturbed one takes, be it while it starts,
-compiles, trains, saves, draws or judges, and the same command goes on, until it outlives its
-moment. Then every bit is compared: the metrics log, every parameter, moment and average of the last
-checkpoint of each phase, every answer and every score. So it goes, into one folder after the other,
-until as many kills were dealt as asked for. Budgets are in steps; programs that one process
-compiled are read from disk by the next ones.
+SIGKILL at a moment drawn evenly from the time that an undisturbed one takes from the beginning of
+training on, be it while it compiles, trains, saves, draws or judges, and the same command goes on,
+until it outlives its moment. Then every bit is compared: the metrics log, every parameter, moment
+and average of the last checkpoint of each phase, every answer and every score. So it goes, into one
+folder after the other, until as many kills were dealt as asked for. Budgets are in steps; programs
+that one process compiled are read from disk by the next ones.
 
 benchmarks/README.md says what it printed.
 """
@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +142,14 @@ class Command:
 
         return loses
 
+    def complete(self, phase: str) -> bool:
+        """Whether a phase has spent its budget, and that is saved."""
+        steps = self.checkpoints(phase)
+        if not steps:
+            return False
+        record = self.run / "checkpoints" / phase / str(steps[-1]) / "record.json"
+        return json.loads(record.read_text())["complete"]
+
     def moment(self) -> str:
         """What a process that was just killed was about, by what it left behind."""
         if (self.run / "scores.json").exists():
@@ -223,67 +231,124 @@ def _unequal(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> 
     return [name for name in sorted({*one, *other}) if bits(one, name) != bits(other, name)]
 
 
-def kill(settings: Settings, family: str, folder: Path) -> dict[str, object]:
+class Moment:
+    """Holds so many seconds after a process has begun to train, or else to answer or to judge.
+
+    What a process does before leaves nothing behind that a kill could spoil.
+
+    Args:
+        command: of the process that is about to start.
+        phases: of its family.
+        seconds: after the beginning; None for never.
+    """
+
+    def __init__(self, command: Command, phases: Sequence[str], seconds: float | None) -> None:
+        self._log, self._seconds = command.run / "metrics.jsonl", seconds
+        self._before = self._state()
+        trained = len(phases) > 0 and all(command.complete(phase) for phase in phases)
+        self.begun = time.monotonic() if trained else None
+
+    def __call__(self) -> bool:
+        if self.begun is None and self._state() != self._before:
+            self.begun = time.monotonic()
+        return self.begun is not None and self._seconds is not None and self.passed > self._seconds
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the beginning."""
+        return 0.0 if self.begun is None else time.monotonic() - self.begun
+
+    def _state(self) -> tuple[int, int] | None:
+        if not self._log.exists():
+            return None
+        found = self._log.stat()
+        return found.st_size, found.st_mtime_ns
+
+
+def kill(settings: Settings, family: str, folder: Path) -> Row:
     """Deal a family its kills, and say how what came of it differs from the undisturbed run.
 
     Raises:
         RuntimeError: if a process failed of itself.
     """
     around = environment(folder)
-    undisturbed = Command(family, folder / "undisturbed", settings.budget, around)
-    undisturbed.to_the_end()
-    begin = time.monotonic()  # once more, with the programs that are there now
-    again = Command(family, folder / "again", settings.budget, around)
-    again.to_the_end()
-    whole = time.monotonic() - begin
-    found = differences(again.run, undisturbed.run)
     draw = np.random.default_rng([settings.seed, FAMILIES.index(family)])
+    undisturbed = Command(family, folder / "undisturbed", settings.budget, around)
+    moment = Moment(undisturbed, (), None)
+    _expect(undisturbed, *undisturbed.struck(signal.SIGKILL, moment))
+    whole, phases = moment.passed, tuple(Cost.read(undisturbed.run).phases)
+    found: list[str] = []
     moments: collections.Counter[str] = collections.Counter()
     ended = 0
-    while sum(moments.values()) < settings.kills:
+    while moments.total() < settings.kills:
         command = Command(family, folder / f"killed-{ended}", settings.budget, around)
-        while True:
-            strike = time.monotonic() + draw.uniform(0.0, whole)
-            left = sum(moments.values()) < settings.kills
-            code, said = command.struck(
-                signal.SIGKILL, lambda strike=strike, left=left: left and time.monotonic() > strike
-            )
-            if code == 0:
-                break
-            if code != -signal.SIGKILL:
-                raise RuntimeError(f"{command.run} ended with {code}:\n{said}")
-            moments[command.moment()] += 1
+        code, fresh = -signal.SIGKILL, True
+        while code:
+            left = moments.total() < settings.kills
+            moment = Moment(command, phases, draw.uniform(0.0, whole) if left else None)
+            code, said = command.struck(signal.SIGKILL, moment)
+            if code == -signal.SIGKILL:
+                moments[command.moment()] += 1
+            else:
+                _expect(command, code, said)
+            if not code and fresh:  # the first ones compiled, which takes longer
+                whole = min(whole, moment.passed)
+            fresh = False
         found += [f"run {ended}: {name}" for name in differences(command.run, undisturbed.run)]
         ended += 1
-    return {
-        "family": family,
-        "kills": sum(moments.values()),
-        "moments": dict(sorted(moments.items())),
-        "runs": ended,
-        "arrays": sum(1 for p in Cost.read(again.run).phases for _ in parts_of(again.run, p)),
-        "seconds": round(whole, 1),
-        "differences": found,
-    }
+    return Row(
+        family=family,
+        moments=dict(sorted(moments.items())),
+        runs=ended,
+        arrays=sum(1 for phase in phases for _ in parts_of(undisturbed.run, phase)),
+        seconds=whole,
+        differences=tuple(found),
+    )
+
+
+def _expect(command: Command, code: int, said: str) -> None:
+    if code:
+        raise RuntimeError(f"{command.run} ended with {code}:\n{said}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """What came of one family.
+
+    Attributes:
+        family: its name.
+        moments: how many kills met it at what.
+        runs: that were killed until they ended, and compared.
+        arrays: of the last checkpoints, that were compared in each.
+        seconds: of the quickest whole process, from the beginning of training on.
+        differences: what was not the same bits.
+    """
+
+    family: str
+    moments: Mapping[str, int]
+    runs: int
+    arrays: int
+    seconds: float
+    differences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        kills = sum(self.moments.values())
+        told = ", ".join(f"{moment} {count}" for moment, count in self.moments.items())
+        same = f"DIFFERS: {self.differences}" if self.differences else "every bit the same"
+        numbers = f"{kills:>6}{self.runs:>6}{self.arrays:>8}{self.seconds:>9.1f}"
+        return f"{self.family:<16}{numbers}  {told}; {same}"
 
 
 def main(settings: Settings) -> int:
     """Print a row a family; 1 if a bit differs."""
-    print(
-        f"{'family':<16}{'kills':>6}{'runs':>6}{'arrays':>8}{'s a run':>9}  killed while",
-        flush=True,
-    )
+    columns = f"{'kills':>6}{'runs':>6}{'arrays':>8}{'s a run':>9}"
+    print(f"{'family':<16}{columns}  killed while", flush=True)
     sound = True
     for family in settings.families:
         with tempfile.TemporaryDirectory(prefix="vidgen-kills-") as folder:
             row = kill(settings, family, Path(folder))
-        told = ", ".join(f"{moment} {count}" for moment, count in row["moments"].items())
-        same = not row["differences"]
-        sound = sound and same
-        print(
-            f"{family:<16}{row['kills']:>6}{row['runs']:>6}{row['arrays']:>8}{row['seconds']:>9}"
-            f"  {told}; " + ("every bit the same" if same else f"DIFFERS: {row['differences']}"),
-            flush=True,
-        )
+        print(row, flush=True)
+        sound = sound and not row.differences
     return 0 if sound else 1
 
 
