@@ -342,6 +342,7 @@ def test_a_checkpoint_of_pickles_is_refused_and_none_is_executed(opened, tmp_pat
     ("file", "content", "message"),
     [
         ("record.json", {"schema_version": 1, "phase": "only"}, "record.json is damaged: .*step"),
+        ("record.json", [1], "record.json is damaged: it holds a list"),
         ("manifest.json", {"sha256": {"../secret": "0"}}, "'../secret', which lies outside"),
         ("manifest.json", {"sha256": {"/secret": "0"}}, "'/secret', which lies outside"),
     ],

@@ -75,7 +75,7 @@ class Retention:
         return self.standings.get(step, Standing())
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)  # orbax's protocol asks for what can be written
 class _Seen:
     """A checkpoint as orbax's policies look at it."""
 
