@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 import toy
 
-from vidgen.training import CheckpointError, checkpoint
-from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, load_export, verify
+from vidgen.training import CheckpointError, manifest
+from vidgen.training.checkpoint import Checkpoints, load_export
+from vidgen.training.manifest import MANIFEST, Record, verify
 from vidgen.training.step import abstract
 
 
@@ -322,9 +323,9 @@ def test_a_checkpoint_of_pickles_is_refused_and_none_is_executed(opened, tmp_pat
         shutil.copytree(whole, bad)
         (bad / name).write_bytes(pickle.dumps(Runs()))
         if name.name != MANIFEST:  # whoever can write a file can write its checksum
-            manifest = json.loads((bad / MANIFEST).read_text())
-            manifest["sha256"][str(name)] = checkpoint._sha256(bad / name)
-            (bad / MANIFEST).write_text(json.dumps(manifest))
+            sealed = json.loads((bad / MANIFEST).read_text())
+            sealed["sha256"][str(name)] = manifest._sha256(bad / name)
+            (bad / MANIFEST).write_text(json.dumps(sealed))
         try:
             checkpoints = Checkpoints(bad.parent, keep=2, say=print)
             with contextlib.closing(checkpoints):
@@ -350,8 +351,8 @@ def test_a_checkpoint_of_pickles_is_refused_and_none_is_executed(opened, tmp_pat
 def test_a_checkpoint_that_was_made_up_is_refused(tmp_path, file, content, message):
     (tmp_path / file).write_text(json.dumps(content))
     if file != MANIFEST:
-        manifest = {"sha256": {file: checkpoint._sha256(tmp_path / file)}}
-        (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+        sealed = {"sha256": {file: manifest._sha256(tmp_path / file)}}
+        (tmp_path / MANIFEST).write_text(json.dumps(sealed))
     with pytest.raises(CheckpointError, match=message):
         verify(tmp_path)
 
@@ -360,7 +361,7 @@ def test_a_checkpoint_that_was_made_up_is_refused(tmp_path, file, content, messa
 def test_a_failure_in_the_background_is_seen_without_waiting(opened, monkeypatch):
     checkpoints = opened()
     iterator = toy.data(4, seed=0)
-    monkeypatch.setattr(checkpoint, "_sha256", lambda _: 1 / 0)
+    monkeypatch.setattr(manifest, "_sha256", lambda _: 1 / 0)
     record = Record(phase="only", step=1, complete=False, metrics_bytes=0, fingerprint={}, cost={})
     checkpoints.save(record, state=_state(1), export={}, data=iterator)
     assert checkpoints._pending.exception() is not None

@@ -6,7 +6,6 @@ The public face of this package; everything else in it is private.
 from vidgen.training import processes
 from vidgen.training.allocator import keep_freed_memory, release_freed_memory
 from vidgen.training.budget import Budget
-from vidgen.training.checkpoint import CheckpointError
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost, PhaseCost, devices_here
 from vidgen.training.estimate import Estimate, estimate, exports
@@ -15,6 +14,7 @@ from vidgen.training.flops import Flops, count
 from vidgen.training.interrupt import EXIT_CODES, Interrupted
 from vidgen.training.lock import LockError
 from vidgen.training.loop import DivergedError
+from vidgen.training.manifest import CheckpointError
 from vidgen.training.placement import PlacementError
 from vidgen.training.precision import PRECISIONS, Precision, at, check_device, computing
 from vidgen.training.processes import ProcessError

@@ -16,7 +16,8 @@ from typing import Any
 import jax
 
 from vidgen.training import processes
-from vidgen.training.checkpoint import MANIFEST, Checkpoints, Record, steps_in, verify
+from vidgen.training.checkpoint import Checkpoints, steps_in
+from vidgen.training.manifest import MANIFEST, Record, verify
 
 FOLDER = "candidates"
 

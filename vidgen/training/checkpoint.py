@@ -9,8 +9,6 @@ has no checksum of its own; a flipped byte would load in silence.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,51 +19,19 @@ import jax
 from etils import epath
 
 from vidgen.training import processes
-from vidgen.training.cost import publish
-from vidgen.training.retention import Retention, Standing
-from vidgen.types import SCHEMA_VERSION
+from vidgen.training.manifest import (
+    MANIFEST,
+    RECORD,
+    CheckpointError,
+    Record,
+    read_json,
+    seal,
+    standing_of,
+    verify,
+)
+from vidgen.training.retention import Retention
 
-MANIFEST = "manifest.json"
-RECORD = "record.json"
 PROBE = ".probe"
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Record:
-    """What a checkpoint is, and what a resumed run needs beside the arrays.
-
-    Attributes:
-        phase: whose checkpoint this is.
-        step: steps taken.
-        complete: whether the phase has spent its budget.
-        metrics_bytes: length of the metrics log at this step.
-        fingerprint: configuration, data and code that led here.
-        cost: the phase's cost so far, as plain JSON.
-        standing: what decides how long it stays.
-        arrays: type and shape of each array by part and name, filled in by `Checkpoints.save`.
-    """
-
-    phase: str
-    step: int
-    complete: bool
-    metrics_bytes: int
-    fingerprint: dict[str, Any]
-    cost: dict[str, Any]
-    standing: Standing = dataclasses.field(default_factory=Standing)
-    arrays: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of_json(cls, content: Mapping[str, Any]) -> Record:
-        """The record as it was before it became JSON.
-
-        Raises:
-            TypeError: if it has other fields.
-        """
-        return cls(**{**content, "standing": Standing(**content.get("standing", {}))})
 
 
 class Checkpoints:
@@ -205,12 +171,8 @@ class Checkpoints:
 
     def _finish(self, response: Any, record: Record) -> None:
         response.result()  # of all processes
-        if not processes.first():
-            return
-        folder = self._folder / str(record.step)
-        publish(folder / RECORD, {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(record))
-        files = {name: _sha256(folder / name) for name in _files(folder)}
-        publish(folder / MANIFEST, {"schema_version": SCHEMA_VERSION, "sha256": files})
+        if processes.first():
+            seal(self._folder / str(record.step), record)
 
     def _tidied(self) -> dict[str, Any] | None:
         """Remove the debris of killed saves; the newest good checkpoint's record, as plain JSON."""
@@ -243,44 +205,6 @@ class Checkpoints:
                 "Remove that folder to train the phase anew"
             )
         return None
-
-
-def verify(folder: Path) -> Record:
-    """Read a checkpoint's record after every one of its files has proved to be as it was written.
-
-    Raises:
-        CheckpointError: naming the first file that is missing or differs.
-    """
-    manifest = _read_json(folder / MANIFEST)
-    try:
-        expected = dict(manifest["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / MANIFEST} is damaged") from error
-    for name, digest in expected.items():
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise CheckpointError(f"{folder / MANIFEST} names {name!r}, which lies outside")
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing")
-        if _sha256(folder / name) != digest:
-            raise CheckpointError(f"{folder / name} differs from its checksum: it is damaged")
-    content = _read_json(folder / RECORD)
-    version = content.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise CheckpointError(f"{folder / RECORD}: schema version {version}, not {SCHEMA_VERSION}")
-    try:
-        return Record.of_json(content)
-    except TypeError as error:
-        raise CheckpointError(f"{folder / RECORD} is damaged: {error}") from error
-
-
-def standing_of(folder: Path) -> Standing:
-    """What decides how long a checkpoint stays, from its record alone; a damaged one, or one of an
-    older version, stands as any regular one does.
-    """
-    try:
-        return Standing(**_read_json(folder / RECORD).get("standing", {}))
-    except (CheckpointError, TypeError, AttributeError):
-        return Standing()
 
 
 def load_candidate(folder: Path, export: Any) -> Any:
@@ -320,7 +244,7 @@ def _load(folder: Path, data: Any | None, trees: Mapping[str, Any]) -> dict[str,
     from orbax.checkpoint import v1 as ocp
 
     wanted: dict[str, Any] = {name: _flat(tree) for name, tree in trees.items()}
-    saved = _read_json(folder / RECORD)["arrays"]
+    saved = read_json(folder / RECORD)["arrays"]
     for name, part in wanted.items():
         _check_types(folder / name, saved[name], _types(part))
     wanted = {name: part for name, part in wanted.items() if part}
@@ -368,28 +292,6 @@ def steps_in(folder: Path) -> list[int]:
     if not folder.exists():
         return []
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
-
-
-def _files(folder: Path) -> list[str]:
-    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
-    return [name for name in names if name != MANIFEST]
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is damaged: it holds a {type(content).__name__}")
-    return content
 
 
 def _put_aside(folder: Path) -> None:

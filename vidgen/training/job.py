@@ -19,13 +19,14 @@ from vidgen.training import processes, profiler, room
 from vidgen.training.alarms import ALARM, WATCH, Watch, floors_of
 from vidgen.training.budget import Budget, Plan
 from vidgen.training.candidates import Candidates
-from vidgen.training.checkpoint import Checkpoints, Record
+from vidgen.training.checkpoint import Checkpoints
 from vidgen.training.clocks import Clocks
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import FILE as COST_FILE
 from vidgen.training.cost import Cost, PhaseCost, devices_here, load_average
 from vidgen.training.interrupt import Interrupt
 from vidgen.training.loop import Run
+from vidgen.training.manifest import Record
 from vidgen.training.placement import Placement
 from vidgen.training.progress import Display
 from vidgen.training.retention import Standing

@@ -19,11 +19,12 @@ from vidgen.training import fingerprint as fingerprints
 from vidgen.training import lock, processes
 from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
-from vidgen.training.checkpoint import load_candidate, load_export, standing_of, steps_in
+from vidgen.training.checkpoint import load_candidate, load_export, steps_in
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost
 from vidgen.training.interrupt import listening
 from vidgen.training.job import Job, MakeData, MakeValidation
+from vidgen.training.manifest import standing_of
 from vidgen.training.step import export_shapes
 from vidgen.types import Params
 
