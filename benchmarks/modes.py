@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +221,7 @@ def modes(seen: Verdicts) -> list[tuple[int, int]]:
     return list(zip(digit[legible].tolist(), seen.motion[legible].tolist(), strict=True))
 
 
-def line(who: str, seed: str, row: Mapping[str, Any], columns: Sequence[str]) -> str:
+def line(who: str, seed: str, row: Mapping[str, Any], columns: Iterable[str]) -> str:
     """A line of a table: the numbers, and the values of the scores, of a training."""
     cells = []
     for name in columns:

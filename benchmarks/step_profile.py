@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from throughput import Settings as Measured
 from throughput import compiled, experiment, host_batch, machine, trained
 
 SCHEMA_VERSION = 1
@@ -73,11 +74,16 @@ class Settings:
     tiny: bool = False
     out: Path = Path("step_profile.json")
 
+    @property
+    def measured(self) -> Measured:
+        """The same experiment, as `throughput.py` asks for it."""
+        return Measured(experiment=self.experiment, generators=self.generators, tiny=self.tiny)
+
 
 def main(settings: Settings) -> int:
     """Profile, print and write."""
     load = os.getloadavg()[0]
-    asked = experiment(settings)
+    asked = experiment(settings.measured)
     rows: list[dict[str, Any]] = []
     for name in settings.generators or trained(asked):
         spawn = multiprocessing.get_context("spawn")
@@ -110,7 +116,7 @@ def profile(name: str, settings: Settings) -> list[dict[str, Any]]:
     from vidgen.training.timing import time_calls
 
     keep_freed_memory()
-    asked = experiment(settings, name)
+    asked = experiment(settings.measured, name)
     generator = registry.entry(name).build(asked.task, asked.generators[name])
     params: dict[str, Any] = {}
     rows = []
@@ -132,7 +138,7 @@ def profile(name: str, settings: Settings) -> list[dict[str, Any]]:
             timing = time_calls(one_step, warm_ups=WARM_UPS)
             seconds = by_instruction(one_step)
             kinds = kinds_of(run.as_text())
-            total: collections.Counter[str] = collections.Counter()
+            total: dict[str, float] = collections.defaultdict(float)
             for instruction, spent in seconds.items():
                 total[kinds.get(instruction, "moving")] += spent
             total.pop("control", None)
@@ -171,7 +177,7 @@ def by_instruction(one_step: Any) -> dict[str, float]:
                 jax.block_until_ready(one_step())
         (file,) = Path(folder).rglob("*.xplane.pb")
         trace = jax.profiler.ProfileData.from_file(str(file))
-    seconds: collections.Counter[str] = collections.Counter()
+    seconds: dict[str, float] = collections.defaultdict(float)
     for plane in trace.planes:
         for line in plane.lines:
             for event in line.events:
