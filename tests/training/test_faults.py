@@ -22,8 +22,6 @@ import toy
 from rich.console import Console
 
 from vidgen.training import (
-    FingerprintError,
-    Interrupted,
     LockError,
     OutOfMemoryError,
     fingerprint,
@@ -32,9 +30,8 @@ from vidgen.training import (
     train,
 )
 from vidgen.training.checkpoint import steps_in
-from vidgen.training.fingerprint import differences, of_code, of_machine
+from vidgen.training.fingerprint import differences, of_code
 from vidgen.training.lock import _start_time
-from vidgen.training.placement import Placement
 from vidgen.training.step import blueprint, compile_programs
 from vidgen.training.writers import FILE, MetricsLog
 
@@ -173,36 +170,6 @@ def test_a_row_that_the_disk_takes_half_of_is_an_error_and_is_cut_off_at_the_res
     with contextlib.closing(MetricsLog(tmp_path, offset=whole)) as log:
         log.write("only", 2, "train", {"loss": 0.25})
     assert [row["loss"] for row in read_metrics(tmp_path)] == [0.5, 0.25]
-
-
-@pytest.mark.fault(8)
-@pytest.mark.fault(9)
-def test_another_machine_or_other_clips_under_a_run_are_refused_with_the_difference(
-    tmp_path, monkeypatch
-):
-    setting = toy.setting(folder=tmp_path, data=toy.trip(2, 15))
-    with pytest.raises(Interrupted):
-        train(ONE, **setting)
-    # Two devices of the host instead of one are asked for by this flag, as tests of others do.
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
-    with monkeypatch.context() as patch:
-        patch.setenv("XLA_FLAGS", flags)
-        with pytest.raises(FingerprintError, match=r"machine\.XLA_FLAGS: .*device_count=2"):
-            train(ONE, **setting)
-    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1:
-        cores = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(cores)})
-        try:
-            assert of_machine(Placement.of())["threads"] == "1"
-            with pytest.raises(
-                FingerprintError, match=r"machine\.threads: \"\d+\" then, \"1\" now"
-            ):
-                train(ONE, **setting)
-        finally:
-            os.sched_setaffinity(0, cores)
-    other = {"configuration": {"width": 32}, "source": "other clips"}
-    with pytest.raises(FingerprintError, match='source: absent then, "other clips" now'):
-        train(ONE, **setting | {"fingerprint": other})
 
 
 @pytest.mark.fault(9)

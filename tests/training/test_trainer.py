@@ -123,6 +123,28 @@ def test_a_run_that_diverges_stops_with_the_last_good_state(tmp_path):
     assert (tmp_path / "checkpoints" / "only" / str(cost.steps) / "manifest.json").exists()
 
 
+@pytest.mark.fault(8)
+@pytest.mark.fault(9)
+def test_another_machine_or_other_clips_are_refused_with_the_difference(undisturbed, monkeypatch):
+    setting = toy.setting(folder=undisturbed[0])
+    other = {"configuration": {"width": 32}, "source": "other clips"}
+    with pytest.raises(FingerprintError, match='source: absent then, "other clips" now'):
+        train(toy.Toy(), **setting | {"fingerprint": other})
+    with monkeypatch.context() as patch:
+        flag = "--xla_force_host_platform_device_count=2"  # by which a host has two devices
+        patch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} {flag}")
+        with pytest.raises(FingerprintError, match=r"machine\.XLA_FLAGS: .*device_count=2"):
+            train(toy.Toy(), **setting)
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {min(cores)})
+        try:
+            with pytest.raises(FingerprintError, match=r'machine\.threads: "\d+" then, "1" now'):
+                train(toy.Toy(), **setting)
+        finally:
+            os.sched_setaffinity(0, cores)
+
+
 @pytest.mark.fault(9)
 def test_a_changed_configuration_is_refused_or_recorded(tmp_path):
     struck = toy.setting(folder=tmp_path, data=toy.trip(4, signal.SIGTERM))
