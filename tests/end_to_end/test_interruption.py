@@ -37,6 +37,10 @@ def environment(kills, tmp_path_factory) -> dict[str, str]:
     return kills.environment(tmp_path_factory.mktemp("around"))
 
 
+@pytest.mark.fault(1)
+@pytest.mark.fault(5)
+@pytest.mark.fault(6)
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("family", PHASES)
 def test_ctrl_c_and_sigkill_in_every_phase_change_no_bit(family, tmp_path, kills, environment):
     undisturbed = kills.Command(family, tmp_path / "undisturbed", "80steps", environment)

@@ -26,6 +26,9 @@ from vidgen.training.checkpoint import Checkpoints, load_export
 from vidgen.training.manifest import MANIFEST, Record, verify
 from vidgen.training.step import abstract
 
+# Coroutines and threads of orbax that outlive what failed in it, in this test or the one before.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def notices():
@@ -319,7 +322,6 @@ class Runs:
         return os.mkdir, ("made",)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # orbax leaves them
 @pytest.mark.fault(15)
 def test_a_checkpoint_of_pickles_is_refused_and_none_is_executed(saved, tmp_path, monkeypatch):
     whole, bad = saved / "1", tmp_path / "1"
