@@ -30,6 +30,7 @@ from vidgen.denoising.unet import UNet
 from vidgen.generators.diffusion import DiffusionConfig
 from vidgen.generators.meanflow import MeanFlowConfig
 from vidgen.training import flops
+from vidgen.training.memory import peak_bytes
 from vidgen.types import Batch, Condition, Images
 
 STILLS = 2  # beside each clip
@@ -39,8 +40,10 @@ KEY = jax.eval_shape(jax.random.key, 0)
 
 def joint(kind: str) -> DenoisingConfig:
     """A tiny config whose denoiser of clips learns from single frames too."""
-    dit = dataclasses.replace(DiTConfig.tiny(), temporal_patch=1, remat=True)
-    return dataclasses.replace(DenoisingConfig.tiny(), network=kind, joint_images=True, dit=dit)
+    dit = dataclasses.replace(DiTConfig.tiny(), temporal_patch=1)
+    return dataclasses.replace(
+        DenoisingConfig.tiny(), network=kind, joint_images=True, dit=dit, remat=kind == "dit"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +229,8 @@ def test_openings_of_any_length_and_their_derivative_by_time(task, kind, count):
     """Traced and not compiled: shapes are what could go wrong. One frame, and tokens of two where
     those of clips span four; mean flow differentiates through blocks that are computed again.
     """
-    sizes = dataclasses.replace(
-        DiTConfig.tiny(), temporal_patch=4, attention="factorised", remat=True
-    )
-    config = dataclasses.replace(DenoisingConfig.tiny(), network=kind, dit=sizes)
+    sizes = dataclasses.replace(DiTConfig.tiny(), temporal_patch=4, attention="factorised")
+    config = dataclasses.replace(DenoisingConfig.tiny(), network=kind, dit=sizes, remat=True)
     stage = Cascade(config, dataclasses.replace(task, context_frames=count)).opening
     network = stage.network(interval=True)
     x, t, told = jnp.zeros((2, *stage.task.video_shape)), jnp.ones(2), clips(task, 2).condition
@@ -259,8 +260,7 @@ def test_flops_of_a_dit_by_hand_with_and_without_blocks_computed_again(task):
     opening = dataclasses.replace(task, frames=1, context_frames=0)
     counts = []
     for remat in (False, True):
-        sizes = dataclasses.replace(sizes, remat=remat)
-        config = dataclasses.replace(DenoisingConfig.tiny(), network="dit", dit=sizes)
+        config = dataclasses.replace(DenoisingConfig.tiny(), network="dit", dit=sizes, remat=remat)
         build = lambda rngs: DiT(config, opening, interval=True, rngs=rngs)  # noqa: E731, B023
         with nnx.set_graph_mode(False):
             network = nn.Network(build)
@@ -275,6 +275,25 @@ def test_flops_of_a_dit_by_hand_with_and_without_blocks_computed_again(task):
     kept, again = counts
     assert kept.recomputed == 0 < again.recomputed < hand
     assert kept.required == again.required
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "unet"])
+def test_blocks_computed_again_are_not_kept(task, kind):
+    """Traced and not compiled; a DiT's FLOPs by hand are above."""
+    needed, counts = [], []
+    for remat in (False, True):
+        config = dataclasses.replace(DenoisingConfig.tiny(), network=kind, depth=3, remat=remat)
+        stage = Cascade(config, task).opening
+        network = stage.network()
+        weights = jax.eval_shape(network.init, KEY)
+        x, t = jnp.zeros((8, *stage.task.video_shape)), jnp.ones(8)
+        told = unopened(clips(task, 8).condition)
+        grads = jax.grad(lambda w: network.bind(w)(x, t, told).sum())  # noqa: B023
+        needed.append(peak_bytes(grads, weights))
+        counts.append(flops.count(grads, weights))
+    assert needed[1] < 0.75 * needed[0]
+    assert counts[0].required == counts[1].required
+    assert counts[0].recomputed == 0 < counts[1].recomputed
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar, get_args
 from vidgen.denoising.network_config import AXES, DiTConfig, NetworkKind, UNetConfig
 from vidgen.denoising.objective import QUANTITIES, Quantity
 from vidgen.motion import MotionConfig
-from vidgen.optim import Optimizer, Schedule
+from vidgen.optim import Optimizer, Schedule, check_microbatches
 from vidgen.space import Range, Space, Width, Widths
 from vidgen.types import ADDED_LATER
 
@@ -25,6 +25,11 @@ class DenoisingConfig:
             `dit`.
         unet: sizes of a ``unet``.
         dit: sizes of a ``dit``.
+        remat: whether what a block of the denoiser computes on the way forward is computed again
+            for its gradient rather than kept: about a third more arithmetic, and memory that grows
+            by the features that a block is given.
+        microbatches: parts of a batch whose gradients are computed one after another and averaged:
+            the same step but for rounding, in the memory of one part. They divide every batch.
         joint_images: whether the denoiser of clips also learns from the single frames that stand
             beside each clip of a batch (`Task.images`), each as a clip of one frame by the same
             weights: more scenes a step. Not for a ``hybrid``, nor tokens of several frames. Ho et
@@ -66,13 +71,15 @@ class DenoisingConfig:
         optimizer: how the weights move.
 
     Raises:
-        ValueError: if there is no such network, prediction or loss, `min_snr` is not positive, or a
-            share leaves nothing for another.
+        ValueError: if there is no such network, prediction or loss, `min_snr` is not positive, a
+            share leaves nothing for another, or microbatches do not divide a batch.
     """
 
     network: NetworkKind = dataclasses.field(default="hybrid", metadata=ADDED_LATER)
     unet: UNetConfig = dataclasses.field(default=UNetConfig(), metadata=ADDED_LATER)
     dit: DiTConfig = dataclasses.field(default=DiTConfig(), metadata=ADDED_LATER)
+    remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
+    microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     joint_images: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     prediction: Quantity = "x"
     loss: Quantity = dataclasses.field(default="velocity", metadata=ADDED_LATER)
@@ -114,6 +121,7 @@ class DenoisingConfig:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
         if self.min_snr is not None and self.min_snr <= 0:
             raise ValueError(f"min_snr must be above 0 or None, got {self.min_snr}")
+        check_microbatches(self.microbatches, self.batch_size, self.opening_batch_size)
         if (
             min(self.motion_share, self.opening_share, 1 - self.motion_share - self.opening_share)
             <= 0

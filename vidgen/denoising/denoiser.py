@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -33,7 +36,7 @@ class Denoiser(nnx.Module):
     interval_embed: Embedding | None
 
     def __init__(self, config: DenoisingConfig, task: Task, *, rngs: nnx.Rngs) -> None:
-        self.compensated = task.context_frames > 0
+        self.compensated, self.remat = task.context_frames > 0, config.remat
         self.time_embed = Embedding(config.time_frequency, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, CONDITION_WIDTH, rngs=rngs)
         place = initializers.normal(1.0)
@@ -75,6 +78,10 @@ class Denoiser(nnx.Module):
         each = known[:, None] if t.ndim == 1 else known
         steer = jax.nn.silu(each + places.get_value()[None])
         return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+
+    def _through(self, block: Callable[..., Array], *args: Any) -> Array:
+        """What a block makes of its arguments; with `remat` nothing inside it is kept."""
+        return (jax.checkpoint(block.__call__) if self.remat else block)(*args)  # type: ignore[operator]
 
     def _predict(
         self, seen: Float[Array, "B T H W S"], steer: Float[Array, "B T E"], condition: Condition

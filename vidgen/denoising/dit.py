@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
@@ -55,7 +54,7 @@ class DiT(Denoiser):
             )
         kind = kind_over(sizes.attention, task.frames // sizes.temporal_patch)
         check_heads("dit", width, sizes.heads, kind)
-        self.channels, self.remat = task.channels, sizes.remat
+        self.channels = task.channels
         pixels = sizes.temporal_patch * sizes.patch**2
         self.stem = nnx.Linear(pixels * shown_channels(task), width, rngs=rngs)
         super().__init__(config, task, rngs=rngs)
@@ -80,7 +79,7 @@ class DiT(Denoiser):
         x = x + _places(*x.shape[2:])[None, None]
         steer = steer.reshape(len(steer), -1, self.patch[0], steer.shape[-1]).mean(axis=2)
         for block in self.blocks:
-            x = (jax.checkpoint(block.__call__) if self.remat else block)(x, steer, condition)
+            x = self._through(block, x, steer, condition)
         y = self.head(self.head_norm(x))
         T, H, W = seen.shape[1:4]
         return nn.unpatchify(y, self.patch, (T, H, W, self.channels))

@@ -94,14 +94,14 @@ class Hybrid(Denoiser):
         tokens = self.stem(nn.patchify(seen, self.patch))
         middle_steer = steer.reshape(len(steer), -1, self.merge[0], steer.shape[-1]).mean(axis=2)
         for block in self.into:
-            tokens = block(tokens, steer)
+            tokens = self._through(block, tokens, steer)
         middle = self.down(nn.patchify(tokens, self.merge))
         for block in self.middle:
-            middle = block(middle, middle_steer, condition)
+            middle = self._through(block, middle, middle_steer, condition)
         T, H, W, D = tokens.shape[1:]
         tokens = tokens + nn.unpatchify(self.up(self.up_norm(middle)), self.merge, (T, H, W, D))
         for block in self.out:
-            tokens = block(tokens, steer)
+            tokens = self._through(block, tokens, steer)
         return nn.unpatchify(self.head(self.head_norm(tokens)), self.patch, self.shape)
 
 

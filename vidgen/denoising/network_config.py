@@ -72,9 +72,6 @@ class DiTConfig:
         heads: attention heads.
         expansion: width of the feed-forward networks over `width`.
         attention: ``full`` space-time attention, or ``factorised``: over space, then over time.
-        remat: whether what a block computes on the way forward is computed again for its gradient
-            rather than kept: about a third more arithmetic, and memory that grows by a token's
-            features a block.
 
     Raises:
         ValueError: if a size is below 1.
@@ -87,7 +84,6 @@ class DiTConfig:
     heads: int = 4
     expansion: float = 4.0
     attention: Literal["full", "factorised"] = "full"
-    remat: bool = False
 
     def __post_init__(self) -> None:
         if min(self.patch, self.temporal_patch, self.width, self.depth, self.heads) < 1:

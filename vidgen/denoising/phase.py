@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from vidgen.denoising.forcing import Forcing
 from vidgen.denoising.objective import convert, min_snr_weight, wide
 from vidgen.denoising.process import Process
 from vidgen.denoising.stage import Stage
-from vidgen.optim import ema
+from vidgen.optim import ema, value_and_grad
 from vidgen.types import Batch, Condition, Metrics, Params, Video
 
 
@@ -101,19 +102,29 @@ class DenoisingPhase(StagePhase):
         moved = self._moved(state, condition)
         clip, condition = self._encoded(state, clip, condition)
 
-        def objective(params: Params) -> Float[Array, ""]:
-            loss = self._loss(params, clip, condition, moved, for_noise)
-            if stills is None:
-                return loss
+        rows: tuple[Any, Any] = (
+            (clip, condition, moved, *self._drawn(for_noise, clip, condition)),
+            None,
+        )
+        if stills is not None:
             (video, told), (still_drop, still_noise) = stills, for_stills
             told = told.drop(still_drop, text=self._config.drop_text)
             video, told = self._encoded(state, video, told)
-            beside = self._loss(params, video, told, None, still_noise)
-            # A frame that is predicted counts the same wherever it stands.
-            frames = clip.shape[0] * (clip.shape[1] - condition.context.shape[1])
-            return (frames * loss + len(video) * beside) / (frames + len(video))
+            rows = (rows[0], (video, told, None, *self._drawn(still_noise, video, told)))
 
-        loss, grads = jax.value_and_grad(objective)(state.params)
+        def objective(params: Params, rows: tuple[Any, Any]) -> Float[Array, ""]:
+            clips, beside = rows
+            loss = self._loss(params, *clips)
+            if beside is None:
+                return loss
+            # A frame that is predicted counts the same wherever it stands.
+            learned, stills = clips[0].shape[1] - clips[1].context.shape[1], len(beside[0])
+            frames = len(clips[0]) * learned
+            return (frames * loss + stills * self._loss(params, *beside)) / (frames + stills)
+
+        loss, grads = value_and_grad(
+            objective, state.params, rows, microbatches=self._config.microbatches
+        )
         return self._updated(state, loss, grads, progress)
 
     def _encoded(
@@ -126,15 +137,27 @@ class DenoisingPhase(StagePhase):
         clip = latents.encode(state.rest, clip)
         return clip, latents.decided(condition, clip)
 
+    def _drawn(
+        self, key: Key, clip: Video, condition: Condition
+    ) -> tuple[Float[Array, "B *each"], Bool[Array, "B T"] | None, Video]:
+        """As `_levels`, and noise."""
+        for_time, for_noise = jax.random.split(key)
+        t, learned = self._levels(for_time, clip, condition.context.shape[1])
+        return t, learned, jax.random.normal(for_noise, clip.shape, clip.dtype)
+
     def _loss(
-        self, params: Params, clip: Video, condition: Condition, moved: Video | None, key: Key
+        self,
+        params: Params,
+        clip: Video,
+        condition: Condition,
+        moved: Video | None,
+        t: Float[Array, "B *each"],
+        learned: Bool[Array, "B T"] | None,
+        noise: Video,
     ) -> Float[Array, ""]:
         """Mean squared error, weighted if asked for, on the frames after those that are given."""
         process, config = self._process, self._config
-        for_time, for_noise = jax.random.split(key)
         known = condition.context.shape[1]
-        t, learned = self._levels(for_time, clip, known)
-        noise = jax.random.normal(for_noise, clip.shape, clip.dtype)
         at = wide(t)
         a, b = process.level(at)
         x = a * clip + b * noise

@@ -105,15 +105,16 @@ class UNet(Denoiser):
         kept = []
         for level, blocks in enumerate(self.into):
             for block in blocks:
-                x = block(x, steer, condition)
+                x = self._through(block, x, steer, condition)
                 kept.append(x)
             if level < len(self.down):
                 x = self.down[level](nn.patchify(x, _HALF))
         for block in self.middle:
-            x = block(x, steer, condition)
+            x = self._through(block, x, steer, condition)
         for level, blocks in enumerate(self.out):
             for block in blocks:
-                x = block(jnp.concatenate([x, kept.pop()], axis=-1), steer, condition)
+                x = jnp.concatenate([x, kept.pop()], axis=-1)
+                x = self._through(block, x, steer, condition)
             if level < len(self.up):
                 T, H, W, D = x.shape[1:]
                 x = nn.unpatchify(self.up[level](x), _HALF, (T, 2 * H, 2 * W, D))

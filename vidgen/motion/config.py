@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from vidgen.optim import Optimizer, Schedule
+from vidgen.optim import Optimizer, Schedule, check_microbatches
+from vidgen.types import ADDED_LATER
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,17 +17,19 @@ class MotionConfig:
         features: features of the frame that is moved.
         grid: cells of a flow along each side.
         batch_size: clips a step.
+        microbatches: as in `vidgen.optim.value_and_grad`; they divide the batch.
         ema: decay of the averaged weights, which are the ones used.
         optimizer: moves all weights.
 
     Raises:
-        ValueError: if a size is below 1.
+        ValueError: if a size is below 1, or microbatches do not divide the batch.
     """
 
     width: int = 192
     features: int = 32
     grid: int = 4
     batch_size: int = 16
+    microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     ema: float = 0.99
     optimizer: Optimizer = Optimizer(
         kind="muon",
@@ -38,6 +41,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         if min(self.width, self.features, self.grid, self.batch_size) < 1:
             raise ValueError(f"sizes of the motion must be at least 1: {self}")
+        check_microbatches(self.microbatches, self.batch_size)
 
     @classmethod
     def tiny(cls) -> MotionConfig:

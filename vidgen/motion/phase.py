@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 from jaxtyping import Array, Float
@@ -13,7 +14,7 @@ from vidgen.motion.flow import photometric_error
 from vidgen.motion.network import MotionNetwork
 from vidgen.nn import Network
 from vidgen.nn.network import Weights
-from vidgen.optim import ema
+from vidgen.optim import ema, value_and_grad
 from vidgen.types import Batch, Metrics, Params, Task
 
 
@@ -52,11 +53,17 @@ class MotionPhase:
         first, later = batch.video[:, : self._known], batch.video[:, self._known :]
         condition = batch.condition.drop(key, text=self._drop_text)
 
-        def objective(weights: Weights) -> Array:
+        def objective(weights: Weights, rows: Any) -> Array:
+            first, later, condition = rows
             moved = self.network.bind(weights)(first, condition)
             return photometric_error(moved[:, self._known :], later).mean()
 
-        loss, grads = jax.value_and_grad(objective)(state.params)
+        loss, grads = value_and_grad(
+            objective,
+            state.params,
+            (first, later, condition),
+            microbatches=self.config.microbatches,
+        )
         params, opt_state, metrics = self.config.optimizer.update(
             grads, state.opt_state, state.params, progress
         )

@@ -1,7 +1,8 @@
-"""Optimisers whose schedules run on progress, and the moving average of weights."""
+"""Optimisers whose schedules run on progress, gradients in parts, and the average of weights."""
 
 from vidgen.optim.average import ema
+from vidgen.optim.microbatches import check_microbatches, value_and_grad
 from vidgen.optim.optimizer import Optimizer
 from vidgen.optim.schedule import Schedule
 
-__all__ = ["Optimizer", "Schedule", "ema"]
+__all__ = ["Optimizer", "Schedule", "check_microbatches", "ema", "value_and_grad"]

@@ -102,6 +102,8 @@ class AutoencoderConfig:
         perceptual: a distance that looks beside them; None for none.
         adversarial: a discriminator beside them, trained in the same step and paid for by the same
             budget; None for none.
+        remat: whether what a residual block computes is computed again for its gradient rather than
+            kept.
         batch_size: clips a step.
         ema: decay of the averaged weights that are exported.
         optimizer: moves the networks; a VQ codebook moves by its own averages.
@@ -118,6 +120,7 @@ class AutoencoderConfig:
     l1: float = 0.2
     perceptual: PerceptualLoss | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     adversarial: AdversarialLoss | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     batch_size: int = 8
     ema: float = 0.99
     optimizer: Optimizer = dataclasses.field(

@@ -51,7 +51,7 @@ class TokenizerNetwork(nnx.Module):
     def __init__(self, config: AutoencoderConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         widths, blocks = config.widths, config.blocks
         pixels = config.patch[0] * config.patch[1] * config.patch[2] * task.channels
-        self.patch, self.shape = config.patch, task.video_shape
+        self.patch, self.shape, self.remat = config.patch, task.video_shape, config.remat
 
         def stages(taps: tuple[int, int]) -> list[list[ResidualBlock]]:
             return [
@@ -85,7 +85,7 @@ class TokenizerNetwork(nnx.Module):
             if i:
                 x = self.merge[i - 1](patchify(x, (1, 2, 2)))
             for block in blocks:
-                x = block(x)
+                x = self._through(block, x)
         return self.code_head(self.code_norm(x))
 
     def decode(self, values: Float[Array, "B t h w D"]) -> Float[Array, "B T H W C"]:
@@ -107,12 +107,15 @@ class TokenizerNetwork(nnx.Module):
         x = self.code_stem(values)
         for i in reversed(range(len(self.up))):
             for block in self.up[i]:
-                x = block(x)
+                x = self._through(block, x)
             if i:
                 x = self.split[i - 1](x)
                 t, h, w = x.shape[1:4]
                 x = unpatchify(x, (1, 2, 2), (t, 2 * h, 2 * w, x.shape[-1] // 4))
         return self.pixel_norm(x)
+
+    def _through(self, block: ResidualBlock, x: Array) -> Array:
+        return jax.checkpoint(block.__call__)(x) if self.remat else block(x)
 
     def render(self, cells: Float[Array, "B t h_px w_px E"]) -> Float[Array, "B t2 h2 w2 C"]:
         """The last layer: the pixels of each patch."""

@@ -148,11 +148,11 @@ def load_average() -> list[float]:
     return [round(os.getloadavg()[0], 2)] if hasattr(os, "getloadavg") else []
 
 
-def devices_here(devices: Sequence[jax.Device] | None = None) -> str:
+def devices_here(devices: Sequence[Any] | None = None) -> str:
     """The devices that are computed on, such as "1 x NVIDIA H200": what seconds are of.
 
     Args:
-        devices: all of one kind; by default those that are here.
+        devices: of JAX, all of one kind; by default those that are here.
     """
     devices = devices or jax.devices()
     kind, backend = devices[0].device_kind, devices[0].platform

@@ -24,6 +24,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDev
 Sharding = Literal["replicated", "full"]
 SHARDINGS: tuple[Sharding, ...] = get_args(Sharding)
 
+Device = Any
+"""A `jax.Device`, which is no class to a type checker."""
+
 T = TypeVar("T")
 
 _AXIS = "data"
@@ -50,7 +53,7 @@ class Placement:
             its largest axis that the number of devices divides.
     """
 
-    devices: tuple[jax.Device, ...]
+    devices: tuple[Device, ...]
     sharding: Sharding = "replicated"
 
     @classmethod
@@ -60,7 +63,7 @@ class Placement:
         Raises:
             PlacementError: if a process has fewer.
         """
-        by_process: dict[int, list[jax.Device]] = {}
+        by_process: dict[int, list[Device]] = {}
         for device in jax.devices():
             by_process.setdefault(device.process_index, []).append(device)
         fewest = min(map(len, by_process.values()))

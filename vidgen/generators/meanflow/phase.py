@@ -13,6 +13,7 @@ from vidgen.contract import Key, TrainState
 from vidgen.denoising import Denoiser, Flow, Stage, StagePhase, wide
 from vidgen.generators.meanflow.config import MeanFlowConfig
 from vidgen.generators.meanflow.velocity import AverageVelocity, average_velocity
+from vidgen.optim import value_and_grad
 from vidgen.types import Batch, Condition, Metrics, Params, Video
 
 _SMALLEST_ERROR = 1e-3  # the paper's c, here beside a mean over pixels
@@ -80,8 +81,12 @@ class MeanFlowPhase(StagePhase):
         a, b = self._process.level(at)
         z, v = a * clip + b * noise, self._process.target(clip, noise, at)
         target = self._target(state, z, r, t, v, condition, moved)
-        (_, loss), grads = jax.value_and_grad(self._loss, has_aux=True)(
-            state.params, z, r, t, condition, moved, target
+        (_, loss), grads = value_and_grad(
+            lambda params, rows: self._loss(params, *rows),
+            state.params,
+            (z, r, t, condition, moved, target),
+            microbatches=self._config.microbatches,
+            has_aux=True,
         )
         return self._updated(state, loss, grads, progress)
 
