@@ -22,7 +22,7 @@ from rich.console import Console
 
 from vidgen.cli import main
 from vidgen.comparison import catalogue, court, jobs
-from vidgen.comparison.executors import Assignment, Here, InProcesses, OnRay
+from vidgen.comparison.executors import Assignment, Here, InProcesses, OnRay, screen
 from vidgen.comparison.executors.assignment import assignments
 from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.jobs import Job
@@ -302,10 +302,17 @@ def test_the_lost_are_started_again_and_the_failed_named_with_their_log(tmp_path
     assert read_json(scripts.work[2].run.failure)["error"] == "killed by SIGKILL, 3 times"
 
 
-def test_as_many_run_at_once_as_were_asked_for(tmp_path):
-    log = tmp_path / "log"
-    script = f"echo + >> {log}; sleep 0.3; echo - >> {log}"
-    assert Scripts(tmp_path / "runs", [script] * 5).run(at_once=2) == {}
+def test_as_many_run_at_once_as_were_asked_for_and_a_line_says_what_each_does(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(screen, "_REFRESH", 0.05)
+    log, seen = tmp_path / "log", io.StringIO()
+    terminal = Console(file=seen, force_terminal=True, width=100, height=20)
+    script = f"echo + >> {log}; echo 'toy seed 4 mean  40%'; sleep 0.5; echo - >> {log}"
+    scripts = Scripts(tmp_path / "runs", [script] * 5)
+    assert scripts.run(terminal, at_once=2) == {}
+    assert "toy seed 4  mean  40%" in seen.getvalue()
+    assert "4 of 5 finished" in seen.getvalue()
     running = np.cumsum([{"+": 1, "-": -1}[sign] for sign in log.read_text().split()])
     assert running.max() == 2
     assert running[-1] == 0

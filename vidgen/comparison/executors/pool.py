@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from vidgen.comparison.executors.assignment import Assignment
-from vidgen.comparison.executors.attempt import Attempt
+from vidgen.comparison.executors.attempt import Attempt, Ending
 from vidgen.comparison.executors.screen import Screen
 from vidgen.comparison.folder import read_json
 
