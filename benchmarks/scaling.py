@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import tyro
 
@@ -132,7 +132,7 @@ def one(asked: dict[str, Any], address: str, count: int, index: int) -> None:
     step = jax.jit(guarded_step(phase), donate_argnums=0, out_shardings=(places, place.whole()))
     rows = place.own_rows(host)
     run = step.lower(guarded, place.feed(rows), *rest).compile()
-    memory = run.memory_analysis()
+    memory: Any = run.memory_analysis()
     seconds = []
     for _ in range(2 + settings.steps):
         begin = time.perf_counter()
@@ -151,8 +151,11 @@ def one(asked: dict[str, Any], address: str, count: int, index: int) -> None:
 class Only:
     """A generator of one phase, another one's first."""
 
-    def __init__(self, phase: Any, card: Any) -> None:
-        phase.share, self.card, self._phase = 1.0, card, phase
+    card: ClassVar[Any] = None
+
+    def __init__(self, config: Any, task: Any) -> None:
+        """`config` is the phase itself."""
+        self._phase = config
 
     def phases(self) -> list[Any]:
         """The one."""
@@ -170,9 +173,9 @@ def only(settings: Settings) -> Only:
     from vidgen import registry
 
     entry = registry.entry(settings.generator)
-    config = entry.config.tiny() if settings.tiny else entry.config()
-    generator = entry.build(TASK, config)
-    return Only(generator.phases()[0], generator.card)
+    phase = entry.build(TASK, entry.config.tiny() if settings.tiny else entry.config()).phases()[0]
+    phase.share = 1.0
+    return Only(phase, TASK)
 
 
 def overhead(settings: Settings) -> str:

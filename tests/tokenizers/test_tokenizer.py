@@ -12,6 +12,7 @@ from vidgen.nn import LFQ, VQ, patchify, unpatchify
 from vidgen.optim import Optimizer
 from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase
 from vidgen.tokenizers.usage import Usage
+from vidgen.training import flops
 from vidgen.types import Batch, Condition, Task
 
 # Six frames with the past of the first, and ten rows, are no multiples of the patch, so padding is
@@ -47,6 +48,21 @@ def a_batch(key):
         jnp.zeros((2, 2, 3)), jnp.zeros((2, 2)), video[:, :1], jnp.zeros((2, 1))
     )
     return Batch(video=video, condition=condition)
+
+
+def test_blocks_computed_again_are_not_kept():
+    """Traced and not compiled."""
+    counts = []
+    for remat in (False, True):
+        phase = TokenizerPhase(dataclasses.replace(CONFIG, remat=remat), TASK)
+        state = jax.eval_shape(phase.init, jax.random.key(0), {})
+        counts.append(
+            flops.count(
+                phase.step, state, a_batch(jax.random.key(0)), jax.random.key(1), jnp.float32(0.5)
+            )
+        )
+    assert counts[0].required == counts[1].required
+    assert counts[0].recomputed == 0 < counts[1].recomputed
 
 
 def test_patches_are_put_together_again():

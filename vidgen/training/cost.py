@@ -152,9 +152,9 @@ def devices_here(devices: Sequence[Any] | None = None) -> str:
     """The devices that are computed on, such as "1 x NVIDIA H200": what seconds are of.
 
     Args:
-        devices: of JAX, all of one kind; by default those that are here.
+        devices: of JAX, all of one kind; by default those of this process.
     """
-    devices = devices or jax.devices()
+    devices = devices or jax.local_devices()
     kind, backend = devices[0].device_kind, devices[0].platform
     if backend == "cpu":  # whose kind says no more than that
         kind = f"{kind} ({processor()}, {os.cpu_count()} cores)"
