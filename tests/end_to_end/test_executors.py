@@ -275,6 +275,7 @@ class Scripts:
         return all(assignment.run.path.joinpath(name).exists() for assignment in self.work)
 
 
+@pytest.mark.fault(11)
 def test_the_lost_are_started_again_and_the_failed_named_with_their_log(tmp_path):
     count = "echo >> starts; n=$(wc -l < starts); "
     scripts = Scripts(
@@ -351,6 +352,7 @@ def raylet_of(job):
     return job
 
 
+@pytest.mark.fault(11)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # what Ray warns of is Ray's
 def test_a_cluster_that_loses_a_node_comes_to_the_same_bits(

@@ -47,6 +47,7 @@ def _losses(folder):
     return {(row["phase"], row["step"], row["split"]): row["loss"] for row in rows if "loss" in row}
 
 
+@pytest.mark.fault(8)
 @pytest.mark.slow
 def test_one_process_then_two_that_are_killed_then_one(tmp_path, undisturbed):
     """All on one run: the clips, and but for rounding the losses, of one that nothing disturbed."""
