@@ -192,7 +192,7 @@ def test_stills_are_learned_under_their_own_words_and_count_as_frames(drawn, mon
     phase = DenoisingPhase(drawn.stage, drawn.network, Flow(1.6, 1.2))
     batch, seen = clips(drawn.task, 4), []
 
-    def loss(params, clip, condition, moved, key):
+    def loss(params, clip, condition, moved, *drawn):
         seen.append((clip, condition))
         return params["w"] * (10.0 if clip.shape[1] == 1 else 1.0)
 

@@ -92,7 +92,7 @@ def test_loss_compares_what_the_config_says(task, monkeypatch, process, predicti
         clip[:, :1],
         jnp.ones((6, 1), bool),
     )
-    found = phase._loss({}, clip, nothing, None, key)
+    found = phase._loss({}, clip, nothing, None, *phase._drawn(key, clip, nothing))
 
     for_time, for_noise = jax.random.split(key)
     path = process_of(dataclasses.replace(config, time_mean=config.opening_time_mean), task)

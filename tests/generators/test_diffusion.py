@@ -252,7 +252,9 @@ def test_loss_of_a_zero_network_is_the_power_of_the_target(task, clip):
     params = jax.eval_shape(phase._network.init, jax.random.key(0))
     params = {name: np.zeros(leaf.shape, np.float32) for name, leaf in params.items()}
     key = jax.random.key(3)
-    loss = jax.jit(phase._loss)(params, clip, prompts(task), clip, key)
+    told = prompts(task)
+    drawn = phase._drawn(key, clip, told)
+    loss = jax.jit(phase._loss)(params, clip, told, clip, *drawn)
     for_time, for_noise = jax.random.split(key)
     path = process_of(config, task)
     t = path.draw(for_time, 2)[:, None, None, None, None]
@@ -272,7 +274,7 @@ def test_training_hides_the_sentence_of_some_clips_and_no_first_frame(task, monk
     monkeypatch.setattr(phase, "_view", lambda batch: (batch.video, batch.condition))
     seen = []
 
-    def loss(params, clip, condition, moved, key):
+    def loss(params, clip, condition, moved, *drawn):
         seen.append(condition)
         return jnp.square(params["w"]).sum()
 

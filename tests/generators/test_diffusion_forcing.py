@@ -65,7 +65,8 @@ def test_loss_is_that_of_the_frames_after_the_history(task, monkeypatch):
     @jax.jit
     def parts(key):
         clip = jax.random.uniform(key, (5, *task.video_shape), minval=-0.9, maxval=0.9)
-        loss = phase._loss({}, clip, prompts(task, 5, clip), clip, key)
+        told = prompts(task, 5, clip)
+        loss = phase._loss({}, clip, told, clip, *phase._drawn(key, clip, told))
         for_time, for_noise = jax.random.split(key)
         _, learned = Forcing(history_noise=0.1).draw(Flow(1.6, 1.2), for_time, 5, task.frames, 1)
         return *seen.pop(), clip, jax.random.normal(for_noise, clip.shape), learned, loss
@@ -235,7 +236,9 @@ def test_other_networks_learn_from_stills_too_and_roll_out(task, network):
     key = jax.random.key(0)
     params = {name: jax.eval_shape(net.init, key) for name, net in networks.items()}
     told, still = prompts(task, 2), jnp.zeros((2, 1, *task.video_shape[1:]))
-    loss = lambda weights: clips._loss(weights, still, unopened(told), None, key)  # noqa: E731
+    alone = unopened(told)
+    drawn = clips._drawn(key, still, alone)
+    loss = lambda weights: clips._loss(weights, still, alone, None, *drawn)  # noqa: E731
     assert jax.eval_shape(loss, params["denoiser"]).shape == ()
     sampler = DiffusionSampler(guidance=None, opening_guidance=None)
     roll = lambda params, keys: generator.rollout(params, told, keys, 7, sampler)  # noqa: E731

@@ -127,7 +127,7 @@ def test_a_stage_learns_latents_after_those_that_its_context_decides(
     *_, opening, clips = diffusion.phases()
     seen = []
 
-    def loss(params, clip, condition, moved, key):
+    def loss(params, clip, condition, moved, *drawn):
         seen.append((clip, condition.context, condition.context_mask, moved))
         return params["w"]
 

@@ -121,8 +121,9 @@ def _create(path: Path, content: str) -> bool:
 
 
 def _aside(path: Path, what: str) -> Path:
-    """A name beside a lock that no other process of any host uses."""
-    return path.with_name(f"{path.name}.{what}.{platform.node()}-{os.getpid()}")
+    """A name beside a lock that no other thread of any process or host uses."""
+    who = f"{platform.node()}-{os.getpid()}-{threading.get_ident()}"
+    return path.with_name(f"{path.name}.{what}.{who}")
 
 
 def _beat(path: Path, mine: str, left: threading.Event) -> None:
