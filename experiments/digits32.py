@@ -14,8 +14,9 @@ equal_flops=none equal_parameters=none` shorten it. Guidance, temperature, trunc
 chosen on validation prompts. MNIST in place of the handwriting that ships with scikit-learn: `--set
 options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
-Expected: higher scores than those of `quick`, with t intervals over the seeds. Measured so far are
-gan and diffusion with one seed at 1e14 FLOPs, see the README; the hours are budget times trainings.
+Expected: higher scores than those of `quick`, with t intervals over the seeds. Measured so far is
+one seed at 1e14 FLOPs of all but meanflow, see the README and `experiments/results/digits32`; the
+hours are budget times trainings.
 """
 
 from vidgen.comparison import Budget, Experiment

@@ -1,10 +1,11 @@
 import dataclasses
 import json
+import pathlib
 import re
 
 import pytest
 
-from vidgen.comparison.folder import FolderError, read_json, write_json
+from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json, write_json
 from vidgen.comparison.limits import seeds_of, untrusted
 from vidgen.comparison.pairs import pairs_of
 from vidgen.comparison.results import Results, collect, read
@@ -269,3 +270,19 @@ def test_trainings_on_different_devices_are_told_apart(make_comparison, tmp_path
     found = collect(folder)
     assert found.devices == {"1 x NVIDIA H200": ("diffusion",), "1 x cpu": ("gan",)}
     assert any("1 x NVIDIA H200: diffusion; 1 x cpu: gan" in s for s in verdict(found).limits)
+
+
+KEPT = pathlib.Path(__file__).parents[2] / "experiments" / "results"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in sorted(KEPT.iterdir()) if p.is_dir()], ids=lambda path: path.name
+)
+def test_results_that_are_kept_can_be_read(path):
+    folder = ComparisonFolder.at(path)
+    found = collect(folder)
+    asked = read_json(folder.experiment)["experiment"]
+    scored = {(r.generator, r.seed) for r in found.rows if r.metric == "oracle_success"}
+    missing = {(name, seed) for name in asked["generators"] for seed in asked["seeds"]} - scored
+    assert not missing
+    assert not list(path.rglob("*.npz"))
