@@ -30,6 +30,7 @@ def test_it_publishes_success_broken_kinds_tokenizer_and_confusion(oracles, caps
     assert "motion on tokenizer clips: " in printed
 
 
+@pytest.mark.slow
 def test_a_grid_world_is_played_and_broken(oracles, untrained, capsys):
     assert oracles.main(oracles.Settings(worlds=("babyai",), tiny=True)) == 0
     printed = capsys.readouterr().out

@@ -394,6 +394,7 @@ def test_what_a_hostile_user_gives_ends_in_one_line_and_nothing_is_written(
     assert after == before
 
 
+@pytest.mark.slow
 def test_modes_are_counted_of_each_that_was_trained(
     load_benchmark, undisturbed, tmp_path, monkeypatch, capsys
 ):

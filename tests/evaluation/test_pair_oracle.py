@@ -41,6 +41,7 @@ def test_pairs_are_where_they_should_be(verdicts):
     assert np.nanmean(verdicts.stability) > 0.98
 
 
+@pytest.mark.slow
 def test_broken_pairs_fail(oracle, shapes):
     """On few clips, since it takes long; the benchmark does it on many."""
     scores = own_error(oracle, shapes[:12])

@@ -15,6 +15,8 @@ import toy
 
 from vidgen.training import Cost, TrainingConfig, read_metrics
 
+pytestmark = pytest.mark.slow
+
 _SLACK = {"rtol": 2e-6, "atol": 0}
 """Of float32 sums whose parts are added in another order."""
 
