@@ -7,7 +7,7 @@ import pytest
 
 from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json, write_json
 from vidgen.comparison.limits import seeds_of, untrusted
-from vidgen.comparison.pairs import pairs_of
+from vidgen.comparison.pairs import Pair, pairs_of
 from vidgen.comparison.results import Results, collect, read
 from vidgen.comparison.rows import Row, summarise
 from vidgen.comparison.trust import trust_of
@@ -179,6 +179,19 @@ def test_no_p_value_is_printed_below_five_seeds(seeds):
     text = " ".join((words.headline, *words.findings, *words.limits))
     assert "p =" not in text
     assert "not a test" in words.headline
+
+
+def test_one_seed_tells_no_pair_apart_whose_interval_holds_zero():
+    rows = [row(0.5, who=who, prompts="all") for who in ("gan", "diffusion", "masked")]
+    kinds = {"metric": "oracle_success", "n": 8, "paired": True, "family": "descriptive only"}
+    ahead = Pair(a="diffusion", b="gan", difference=-0.04, low=-0.06, high=-0.02, **kinds)
+    close = Pair(a="gan", b="masked", difference=0.002, low=-0.02, high=0.03, **kinds)
+    same = Pair(a="masked", b="diffusion", difference=0.0, **kinds)
+    found = dataclasses.replace(results(*rows), pairs=(ahead, close, same))
+    (told,) = [line for line in verdict(found).findings if line.startswith("On the same 8")]
+    assert "gan succeeds more often than diffusion by 0.04 [0.02, 0.06]" in told
+    assert "gan and masked are not told apart (0.00 [-0.02, 0.03])" in told
+    assert "masked and diffusion are equal" in told
 
 
 def test_a_seed_that_failed_is_no_seed():

@@ -157,18 +157,20 @@ def _paired(results: Results, protocol: str = TEST, where: str = "") -> list[str
     pairs = [pair for pair in found if pair.paired]
     if not pairs:
         return []
-    told = []
-    for pair in pairs:
-        behind = pair.b if pair.ahead == pair.a else pair.a
-        told.append(
-            f"{pair.a} and {pair.b} are equal"
-            if pair.ahead is None
-            else f"{pair.ahead} succeeds more often than {behind} by {_size(pair)}"
-        )
+    told = [_of_one_seed(pair) for pair in pairs]
     return [
         f"On the same {pairs[0].n} prompts{where}, within one seed (paired, clustered by prompt): "
         f"{'; '.join(told)}. This describes these trained models and not another training."
     ]
+
+
+def _of_one_seed(pair: Pair) -> str:
+    if pair.ahead is None:
+        return f"{pair.a} and {pair.b} are equal"
+    if pair.low is not None and pair.high is not None and pair.low <= 0.0 <= pair.high:
+        return f"{pair.a} and {pair.b} are not told apart ({_size(pair)})"
+    behind = pair.b if pair.ahead == pair.a else pair.a
+    return f"{pair.ahead} succeeds more often than {behind} by {_size(pair)}"
 
 
 def _new_combinations(results: Results, contestants: Sequence[str]) -> list[str]:
