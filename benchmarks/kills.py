@@ -85,18 +85,9 @@ class Command:
         Raises:
             RuntimeError: with what it said, if it failed.
         """
-        done = subprocess.run(
-            self._arguments,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{self.run} ended with {done.returncode}:\n{done.stdout}")
-        return done.stdout
+        code, said = self.struck(signal.SIGKILL, lambda: False)
+        _expect(self, code, said)
+        return said
 
     def struck(self, number: signal.Signals, when: Callable[[], bool]) -> tuple[int, str]:
         """Its exit code and what it said, when a signal strikes it as soon as `when` holds.
