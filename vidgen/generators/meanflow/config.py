@@ -24,7 +24,8 @@ class MeanFlowConfig(DenoisingConfig):
     [0.31, 0.42], 0.42 [0.36, 0.48] and 0.45 [0.39, 0.51]. Seed 0, 1.2e13 FLOPs, 256 validation
     prompts, half of them with the frame; `selection.json` of `vidgen compare digits32 --generators
     meanflow --seeds 0 --budget 1.2e13flops --set sweep_prompts=256 curve= compositional=false
-    equal_flops=none equal_parameters=none`.
+    equal_flops=none equal_parameters=none`, and the same with `meanflow.time_frequency=30
+    meanflow.start_mean=-0.4 meanflow.start_std=1`.
 
     Attributes:
         time_frequency: as in `DenoisingConfig`. Low, because the target holds a derivative by time,
