@@ -155,7 +155,7 @@ class Checkpoints:
 
     def _probe(self) -> None:
         """Raise where the system refuses to write: orbax would wait for minutes to say so."""
-        probe = self._folder / PROBE
+        probe = self._folder / f"{PROBE}-{jax.process_index()}"  # of each process its own
         try:
             probe.mkdir(exist_ok=True)
             (probe / "byte").write_bytes(b"0")
@@ -181,7 +181,8 @@ class Checkpoints:
             if not (folder / MANIFEST).exists():
                 self._say(f"removing {folder}: its save was cut off before it was whole")
                 shutil.rmtree(folder)
-        shutil.rmtree(self._folder / PROBE, ignore_errors=True)
+        for probe in self._folder.glob(f"{PROBE}-*"):
+            shutil.rmtree(probe, ignore_errors=True)
         newest = self._newest_good()
         return None if newest is None else dataclasses.asdict(newest)
 
