@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from vidgen.comparison.executors.assignment import Assignment, Executor
 from vidgen.comparison.executors.cluster import OnRay
@@ -12,11 +13,12 @@ from vidgen.comparison.executors.processes import InProcesses
 
 Name = Literal["here", "processes", "ray"]
 
-RETRIES = 2
-"""How often a job whose process, machine or node was lost is started again, by default."""
-
-AT_ONCE = 2
-"""Processes, by default."""
+_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "here": {},
+    "processes": {"jobs_at_once": "at_once", "retries": "retries"},
+    "ray": {"retries": "retries", "address": "address", "job_cpus": "cpus", "job_gpus": "gpus"},
+}
+"""Of each executor the options that it has, and how its class calls them."""
 
 
 def named(
@@ -32,45 +34,36 @@ def named(
 
     Args:
         name: which.
-        jobs_at_once: of "processes"; `AT_ONCE` by default.
-        retries: of all but "here"; `RETRIES` by default.
+        jobs_at_once: of "processes"; as `InProcesses` has it by default.
+        retries: of all but "here"; likewise.
         address: of "ray": the cluster's; by default the one that runs on this machine, or a new
             one of this machine alone.
-        job_cpus: of "ray": CPUs that a job takes; 1 by default.
-        job_gpus: of "ray": GPUs that a job takes; none by default.
+        job_cpus: of "ray": CPUs that a job takes; as `OnRay` has it by default.
+        job_gpus: of "ray": GPUs that a job takes; likewise.
 
     Raises:
         ValueError: if an option belongs to another executor, or cannot be meant so.
     """
-    given = {
+    asked: dict[str, Any] = {
         "jobs_at_once": jobs_at_once,
         "retries": retries,
         "address": address,
         "job_cpus": job_cpus,
         "job_gpus": job_gpus,
     }
-    has = {
-        "here": (),
-        "processes": ("jobs_at_once", "retries"),
-        "ray": ("retries", "address", "job_cpus", "job_gpus"),
-    }
-    for option, value in given.items():
-        if value is not None and option not in has[name]:
-            others = " or ".join(other for other, options in has.items() if option in options)
+    given = {option: value for option, value in asked.items() if value is not None}
+    for option in given:
+        if option not in _OPTIONS[name]:
+            others = " or ".join(other for other, has in _OPTIONS.items() if option in has)
             raise ValueError(f"--{option.replace('_', '-')} belongs to --executor {others}")
+    options = {_OPTIONS[name][option]: value for option, value in given.items()}
     if name != "here":
         # Before JAX takes most of a GPU's memory for this process, which trains no generator.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    again = RETRIES if retries is None else retries
     if name == "processes":
-        return InProcesses(AT_ONCE if jobs_at_once is None else jobs_at_once, retries=again)
+        return InProcesses(**options)
     if name == "ray":
-        return OnRay(
-            address,
-            cpus=1.0 if job_cpus is None else job_cpus,
-            gpus=0.0 if job_gpus is None else job_gpus,
-            retries=again,
-        )
+        return OnRay(**options)
     return Here()
 
 
