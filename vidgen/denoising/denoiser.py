@@ -81,7 +81,7 @@ class Denoiser(nnx.Module):
 
     def _through(self, block: Callable[..., Array], *args: Any) -> Array:
         """What a block makes of its arguments; with `remat` nothing inside it is kept."""
-        return (jax.checkpoint(block.__call__) if self.remat else block)(*args)  # type: ignore[operator]
+        return nn.recomputed(block.__call__, self.remat)(*args)  # type: ignore[attr-defined]
 
     def _predict(
         self, seen: Float[Array, "B T H W S"], steer: Float[Array, "B T E"], condition: Condition

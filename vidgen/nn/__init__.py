@@ -27,6 +27,7 @@ from vidgen.nn.quantizer import (
     usage,
 )
 from vidgen.nn.recurrent import GRU, LSTM
+from vidgen.nn.remat import recomputed
 from vidgen.nn.spacetime import SpaceTimeAttention
 from vidgen.nn.transformer import Block, Decoder, Encoder, FeedForward
 from vidgen.nn.warp import refine_flow, warp
@@ -70,6 +71,7 @@ __all__ = [
     "patch_grid",
     "patchify",
     "perplexity",
+    "recomputed",
     "refine_flow",
     "rotary_angles",
     "rotate",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vidgen.nn import Conv
+from vidgen.nn import Conv, recomputed
 from vidgen.nn.patches import patchify, unpatchify
 from vidgen.tokenizers.config import AutoencoderConfig
 from vidgen.types import Task
@@ -115,7 +115,7 @@ class TokenizerNetwork(nnx.Module):
         return self.pixel_norm(x)
 
     def _through(self, block: ResidualBlock, x: Array) -> Array:
-        return jax.checkpoint(block.__call__)(x) if self.remat else block(x)
+        return recomputed(block.__call__, self.remat)(x)
 
     def render(self, cells: Float[Array, "B t h_px w_px E"]) -> Float[Array, "B t2 h2 w2 C"]:
         """The last layer: the pixels of each patch."""
