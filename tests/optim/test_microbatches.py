@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.optim import check_microbatches, value_and_grad
+from vidgen.optim import check_microbatches, in_parts, value_and_grad
 from vidgen.training.memory import peak_bytes
 
 ROWS = 12
@@ -38,6 +38,14 @@ def test_parts_give_the_gradient_of_the_whole(setting, parts):
     )
     assert jax.tree.structure(split) == jax.tree.structure(whole)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), split, whole)
+
+
+def test_what_each_row_has_of_its_own_stays_in_its_place():
+    rows = {"one": jnp.arange(12.0), "two": jnp.arange(24.0)[:, None]}
+    mean, each = in_parts(lambda x: (x["one"].mean(), jax.tree.map(jnp.square, x)), rows, 3)
+    assert mean == 5.5
+    for name, of_each in each.items():
+        np.testing.assert_array_equal(of_each, rows[name] ** 2)
 
 
 def test_parts_are_held_one_after_another(setting):
