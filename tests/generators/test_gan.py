@@ -87,6 +87,7 @@ def test_with_one_rival_matching_is_a_matching_aware_pair():
     [
         {"batch_size": 1},
         {"animated": 33},
+        {"microbatches": 3, "animated": 3},
         {"gamma": -1.0},
         {"text_dropout": 1.0},
         {"motion_width": 18, "motion": "transformer"},

@@ -9,7 +9,7 @@ import jax
 from vidgen.generators.gan.augment import AUGMENTS, AugmentKind
 from vidgen.motion import HEADS, MOTION_PATHS, MotionPath
 from vidgen.nn import LOSSES, LossKind
-from vidgen.optim import Optimizer, Schedule
+from vidgen.optim import Optimizer, Schedule, check_microbatches
 from vidgen.space import Range, Space, Width, Widths
 from vidgen.types import ADDED_LATER
 
@@ -32,6 +32,12 @@ class GanConfig:
             discriminator.
         animated: how many of them are also animated and judged as clips: motion is learned from
             fewer examples than appearance, and costs more.
+        microbatches: parts of a batch whose gradients are computed one after another and averaged:
+            the same step but for rounding, in the memory of one part. They divide `batch_size` and
+            `animated`. Captions are told from those of the whole batch all the same.
+        remat: whether what each path of the generator and each discriminator computes on the way
+            forward is computed again for its gradient rather than kept. Of the gradient penalties,
+            derivatives of derivatives, that counts as work of the model.
         content_latent: Gaussian features that choose an appearance, one draw a clip.
         motion_latent: Gaussian features that choose a motion, one draw a clip.
         content_width: channels of the content path at half resolution; 2 and 4 times as many
@@ -68,6 +74,8 @@ class GanConfig:
 
     batch_size: int = 16
     animated: int = 2
+    microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
+    remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     content_latent: int = 64
     motion_latent: int = 16
     content_width: int = 48
@@ -112,6 +120,7 @@ class GanConfig:
             raise ValueError(
                 f"animated must lie in [1, batch_size = {self.batch_size}], got {self.animated}"
             )
+        check_microbatches(self.microbatches, self.batch_size, self.animated)
         for name in ("gamma", "gamma_final", "matching", "flow_weight"):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"{name} is a weight of at least 0, got {getattr(self, name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators, Judge, JudgeName
 from vidgen.generators.gan.losses import contrastive_loss, gradient_penalty, slope_penalty
 from vidgen.motion import photometric_error
-from vidgen.nn import LossKind, discriminator_loss, generator_loss
+from vidgen.nn import LossKind, discriminator_loss, generator_loss, recomputed
 from vidgen.types import Condition, Metrics, Video
 
 _GAMMA_SIZE = 32 * 32
@@ -54,22 +55,27 @@ class Scene:
         told: what each discriminator is told about what it sees, with given frames augmented as
             that is.
         row: which clip of the batch each view is of.
-        captions: of the whole batch.
         frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
         later: a later frame of every real clip, to be matched with its caption and no more.
-        augmentation: of the batch; what is real, generated and given in a clip goes through the
-            same one.
-        mix: float [B], where between a real and a generated view "wgan-gp" looks at the slope.
+        clip: which clip of the batch each of these is of.
+        alone: the caption of each of them.
+        captions: of the whole batch, from which those of a part are told too.
+        augmentation: of the whole batch; what is real, generated and given in a clip goes through
+            the same one.
+        mix: float, of the whole batch, where between a real and a generated view "wgan-gp" looks at
+            the slope.
     """
 
     real: Video
     told: dict[JudgeName, Condition]
     row: dict[JudgeName, Int[Array, "N"]]
-    captions: Condition
     frame: Float[Array, "A T"]
     later: Float[Array, "B H W C"]
+    clip: Int[Array, "B"]
+    alone: Condition
+    captions: Condition
     augmentation: Augmentation
-    mix: Float[Array, "B"]
+    mix: Float[Array, "whole"]
 
     @classmethod
     def draw(
@@ -103,9 +109,11 @@ class Scene:
                 "frame": jax.tree.map(lambda *parts: jnp.concatenate(parts), alone, told),
             },
             row={"clip": moving, "frame": jnp.concatenate([rows, moving])},
-            captions=alone,
             frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
             later=real[rows, later],
+            clip=rows,
+            alone=alone,
+            captions=alone,
             augmentation=augmentation,
             mix=mix,
         )
@@ -120,6 +128,14 @@ class Scene:
             precision=jax.lax.Precision.HIGHEST,
         )
         return {"clip": video, "frame": jnp.concatenate([first, later])}
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What is of single rows, by name, and can be that of a part of the batch; the rest is of
+        all of it, whichever rows are looked at.
+        """
+        names = ("real", "told", "row", "frame", "later", "clip", "alone")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def real_views(self) -> Views:
@@ -160,16 +176,15 @@ def discriminator_objective(
         captions = batch[scene.row[name]]
         both = jnp.concatenate([real_views[name], fake_views[name]])
         later = scene.later if name == "frame" else None
-        seen, judged = _judged(judge, scene, name, captions, both, later)
+        seen, judged = _judged(judge, scene, name, captions, both, later, remat=config.remat)
         real, fake = jnp.split(judged, 2)
         matching = matching_loss(judge, seen[: len(real)], batch, scene, scene.row[name])
         if later is not None:
-            rows = jnp.arange(len(later))
-            matching += matching_loss(judge, seen[len(both) :], batch, scene, rows)
+            matching += matching_loss(judge, seen[len(both) :], batch, scene, scene.clip)
         penalty, slopes = _penalty(
             config.loss,
             lambda x, judge=judge, name=name, captions=captions: _judged(
-                judge, scene, name, captions, x
+                judge, scene, name, captions, x, remat=config.remat
             )[1],
             both,
             scene.mix[scene.row[name]],
@@ -196,6 +211,8 @@ def _judged(
     captions: Float[Array, "N E"],
     views: Float[Array, "M *axes"],
     later: Float[Array, "B *axes"] | None = None,
+    *,
+    remat: bool = False,
 ) -> tuple[Float[Array, "seen F"], Float[Array, "M"]]:
     """What a discriminator sees of its views, augmented, and its logits.
 
@@ -210,9 +227,9 @@ def _judged(
         row, told, views = jax.tree.map(
             lambda *parts: jnp.concatenate(parts),
             (row, told, views),
-            (jnp.arange(len(later)), scene.captions, later),
+            (scene.clip, scene.alone, later),
         )
-    seen = judge.features(scene.augmentation.rows(row)(views), told)
+    seen = recomputed(judge.features, remat)(scene.augmentation.rows(row)(views), told)
     return seen, judge.head(seen[: len(captions)], captions)
 
 
@@ -256,7 +273,8 @@ def generator_objective(
     views = scene.views(drawn.canvas, drawn.video)
     batch = discriminators.captions(scene.captions)
     for name, judge in discriminators.judges.items():
-        seen, logits = _judged(judge, scene, name, batch[scene.row[name]], views[name])
+        captions = batch[scene.row[name]]
+        seen, logits = _judged(judge, scene, name, captions, views[name], remat=config.remat)
         matching += matching_loss(judge, seen, batch, scene, scene.row[name])
         pairing = pairing + generator_loss(config.loss, real_logits[name], logits).mean()
     begin = max(scene.told["clip"].context_mask.shape[1], 1)

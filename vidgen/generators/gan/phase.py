@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,8 +21,8 @@ from vidgen.generators.gan.objectives import (
     discriminator_objective,
     generator_objective,
 )
-from vidgen.nn import Network, Weights
-from vidgen.optim import ema
+from vidgen.nn import Network, Weights, recomputed
+from vidgen.optim import ema, in_parts
 from vidgen.types import Batch, Condition, Metrics, Params, Task, Video
 
 Players = dict[str, Weights]
@@ -100,30 +101,35 @@ class AdversarialPhase:
         )
         latents = self.latents(jax.random.split(draw, self.batch_size))
 
-        drawn, pull_back = jax.vjp(
-            lambda weights: self._draw(weights, condition, latents, batch.video),
-            players["generator"],
-        )
-        (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
-            lambda weights: discriminator_objective(
-                self.discriminators.bind(weights), config, scene, drawn, self.gamma(progress)
-            ),
-            has_aux=True,
-        )(players["discriminator"])
-        (_, generator_report), drawn_grads = jax.value_and_grad(
-            lambda drawn: generator_objective(
-                self.discriminators.bind(players["discriminator"]),
-                config,
-                scene,
-                drawn,
-                real_logits,
-            ),
-            has_aux=True,
-        )(drawn)
-        grads = {"generator": pull_back(drawn_grads)[0], "discriminator": discriminator_grads}
+        def play(rows: Any) -> tuple[tuple[Players, Metrics], tuple[()]]:
+            own, condition, latents = rows
+            part = dataclasses.replace(scene, **own)
+            drawn, pull_back = jax.vjp(
+                lambda weights: self._draw(weights, condition, latents, part.real),
+                players["generator"],
+            )
+            (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
+                lambda weights: discriminator_objective(
+                    self.discriminators.bind(weights), config, part, drawn, self.gamma(progress)
+                ),
+                has_aux=True,
+            )(players["discriminator"])
+            (_, generator_report), drawn_grads = jax.value_and_grad(
+                lambda drawn: generator_objective(
+                    self.discriminators.bind(players["discriminator"]),
+                    config,
+                    part,
+                    drawn,
+                    real_logits,
+                ),
+                has_aux=True,
+            )(drawn)
+            grads = {"generator": pull_back(drawn_grads)[0], "discriminator": discriminator_grads}
+            return (grads, {"loss": loss, **report, **generator_report}), ()
 
+        (grads, report), _ = in_parts(play, (scene.own, condition, latents), config.microbatches)
         diversity = self._diversity(compare, players["generator"], batch)
-        metrics = {"loss": loss, **report, **generator_report, "diversity": diversity}
+        metrics = {**report, "diversity": diversity}
         params, opt_state, norms = self._update(grads, state.opt_state, players, progress)
         average = ema(state.ema, params["generator"], state.step, config.ema_decay)
         state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
@@ -151,8 +157,14 @@ class AdversarialPhase:
         latents: tuple[Float[Array, "B Z"], Float[Array, "B M"]],
         real: Video,
     ) -> Drawn:
-        generator, rows = self.generator.bind(weights), slice(self.config.animated)
-        canvas = generator.paint(condition, *latents)
+        config, generator = self.config, self.generator.bind(weights)
+        # The first rows of a batch are also the first of each of its parts.
+        rows = slice(config.animated // config.microbatches)
+        paint, animate, follow = (
+            recomputed(path, config.remat)
+            for path in (generator.paint, generator.animate, generator.follow)
+        )
+        canvas = paint(condition, *latents)
         told = jax.tree.map(lambda x: x[rows], condition)
         known = condition.context_mask.shape[1]
         shown = Condition.of(
@@ -163,8 +175,8 @@ class AdversarialPhase:
         )
         return Drawn(
             canvas=canvas,
-            video=generator.animate(canvas[rows], told, latents[1][rows]),
-            moved=generator.follow(real[:, max(known, 1) - 1], shown, latents[1]),
+            video=animate(canvas[rows], told, latents[1][rows]),
+            moved=follow(real[:, max(known, 1) - 1], shown, latents[1]),
         )
 
     def _update(
