@@ -18,6 +18,8 @@ class MotionConfig:
         grid: cells of a flow along each side.
         batch_size: clips a step.
         microbatches: as in `vidgen.optim.value_and_grad`; they divide the batch.
+        remat: whether flows, and the frames that they move, are computed again for the gradient
+            rather than kept with all that they are made of.
         ema: decay of the averaged weights, which are the ones used.
         optimizer: moves all weights.
 
@@ -30,6 +32,7 @@ class MotionConfig:
     grid: int = 4
     batch_size: int = 16
     microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
+    remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     ema: float = 0.99
     optimizer: Optimizer = Optimizer(
         kind="muon",

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from vidgen.motion.config import MotionConfig
 from vidgen.motion.flow import Motion, travel
-from vidgen.nn import Caption
+from vidgen.nn import Caption, recomputed
 from vidgen.types import Condition, Task, Video
 
 
@@ -28,7 +28,7 @@ class MotionNetwork(nnx.Module):
     """
 
     def __init__(self, config: MotionConfig, task: Task, *, rngs: nnx.Rngs) -> None:
-        self.known = task.opening_frames
+        self.known, self.remat = task.opening_frames, config.remat
         if task.frames <= self.known:
             raise ValueError(
                 f"there is no frame to move to: the task has {task.frames}, of which the first "
@@ -54,6 +54,7 @@ class MotionNetwork(nnx.Module):
             condition: its sentence is read; its context is not.
         """
         told = self.caption(condition.text, condition.text_mask)
-        flow, _, _ = self.motion(first[:, -1], told, first, jnp.ones(len(first)))
-        moved = travel(first[:, -1], flow[:, self.known - 1 :])
+        motion = recomputed(self.motion.__call__, self.remat)
+        flow, _, _ = motion(first[:, -1], told, first, jnp.ones(len(first)))
+        moved = recomputed(travel, self.remat)(first[:, -1], flow[:, self.known - 1 :])
         return jnp.concatenate([first, moved], axis=1)
