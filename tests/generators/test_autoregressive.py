@@ -15,7 +15,7 @@ from vidgen.generators.autoregressive import (
     CausalPriorConfig,
     Sampler,
 )
-from vidgen.generators.autoregressive.exposure import exposed
+from vidgen.generators.autoregressive.exposure import Replacements, exposed
 from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
 from vidgen.generators.autoregressive.phase import CausalPriorPhase
 from vidgen.generators.autoregressive.sampling import (
@@ -379,7 +379,7 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
             codes,
             prompt,
             drawn,
-            key=jax.random.key(1),
+            Replacements.draw(config, codes[1], world.levels, jax.random.key(1)),
             progress=progress,
         )
 
@@ -487,9 +487,10 @@ def test_any_number_of_context_frames(context_frames):
         lambda: CausalPriorConfig(width=30, heads=4),
         lambda: CausalPriorConfig(batch_size=0),
         lambda: CausalPriorConfig(context_noise=1.5),
+        lambda: CausalPriorConfig(microbatches=2, continued=3),
         lambda: AutoregressiveConfig(tokenizer_share=0.9),
     ],
 )
 def test_configs_that_cannot_be_are_refused(build):
-    with pytest.raises(ValueError, match=r"must|at least|need"):
+    with pytest.raises(ValueError, match=r"must|at least|need|do not divide"):
         build()

@@ -10,6 +10,7 @@ from jax.nn import initializers
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.nn.attention import Attention, Cache, KeyValues, causal_mask
+from vidgen.nn.remat import recomputed
 
 
 class FeedForward(nnx.Module):
@@ -93,11 +94,21 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """A stack of bidirectional blocks and a last normalisation."""
+    """A stack of bidirectional blocks and a last normalisation. With `remat` what a block computes
+    is computed again for its gradient, here and in `Decoder`.
+    """
 
     def __init__(
-        self, width: int, heads: int, depth: int, *, expansion: float = 4.0, rngs: nnx.Rngs
+        self,
+        width: int,
+        heads: int,
+        depth: int,
+        *,
+        expansion: float = 4.0,
+        remat: bool = False,
+        rngs: nnx.Rngs,
     ) -> None:
+        self.remat = remat
         self.blocks = nnx.List(
             [Block(width, heads, expansion=expansion, rngs=rngs) for _ in range(depth)]
         )
@@ -112,7 +123,7 @@ class Encoder(nnx.Module):
     ) -> Float[Array, "B N D"]:
         """Every token sees every token that the mask shows."""
         for block in self.blocks:
-            x = block(x, mask=mask, angles=angles)
+            x = recomputed(block.__call__, self.remat)(x, mask=mask, angles=angles)
         return self.norm(x)
 
 
@@ -127,8 +138,10 @@ class Decoder(nnx.Module):
         *,
         source_width: int,
         expansion: float = 4.0,
+        remat: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
+        self.remat = remat
         self.blocks = nnx.List(
             [
                 Block(width, heads, source_width=source_width, expansion=expansion, rngs=rngs)
@@ -148,7 +161,9 @@ class Decoder(nnx.Module):
         """Teacher forcing: every token sees itself, earlier ones, and the source."""
         mask = causal_mask(x.shape[1])
         for block in self.blocks:
-            x = block(x, source, mask=mask, source_mask=source_mask, angles=angles)
+            x = recomputed(block.__call__, self.remat)(
+                x, source, mask=mask, source_mask=source_mask, angles=angles
+            )
         return self.norm(x)
 
     def memory(self, source: Float[Array, "B M S"]) -> Sequence[Cache]:

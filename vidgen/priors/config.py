@@ -6,9 +6,10 @@ import dataclasses
 from typing import TypeVar
 
 from vidgen.motion import MotionConfig
-from vidgen.optim import Optimizer
+from vidgen.optim import Optimizer, check_microbatches
 from vidgen.space import Range, Space, Width, Widths
 from vidgen.tokenizers import TokenizerConfig
+from vidgen.types import ADDED_LATER
 
 C = TypeVar("C", bound="PriorConfig")
 
@@ -29,11 +30,17 @@ class PriorConfig:
         batch_size: clips a step whose openings, the first frames, are learned.
         continued: how many of them are learned to their end. Openings hold all that the sentence
             says of looks, and cost a fraction of a clip.
+        microbatches: parts of a batch whose gradients are computed one after another and averaged:
+            the same step but for rounding, in the memory of one part. They divide `batch_size` and
+            `continued`.
+        remat: whether what a block of a transformer computes on the way forward is computed again
+            for its gradient rather than kept.
         ema: decay of the averaged weights that sample.
         optimizer: moves all weights.
 
     Raises:
-        ValueError: if a size is below 1, or the heads do not divide the width.
+        ValueError: if a size is below 1, the heads do not divide the width, or microbatches do not
+            divide the rows.
     """
 
     width: int = 160
@@ -46,6 +53,8 @@ class PriorConfig:
     drop_all: float = 0.05
     batch_size: int = 32
     continued: int = 8
+    microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
+    remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     ema: float = 0.99
     optimizer: Optimizer = dataclasses.field(
         default=Optimizer(kind="muon", learning_rate=4e-3, adam_learning_rate=3e-3)
@@ -59,6 +68,7 @@ class PriorConfig:
             raise ValueError(
                 f"continued must lie in [1, batch_size = {self.batch_size}], got {self.continued}"
             )
+        check_microbatches(self.microbatches, self.batch_size, self.continued)
         if self.width % (2 * self.heads):
             raise ValueError(f"{self.heads} heads need a width that 2 * heads divides: {self}")
 

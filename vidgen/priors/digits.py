@@ -101,10 +101,10 @@ class DigitHead(nnx.Module):
 
 def tally(
     logits: Float[Array, "B M G L"], digits: Int[Array, "B M G"], asked: Bool[Array, "B M"]
-) -> Float[Array, "3"]:
-    """Sums over the codes asked for: their cross-entropy in nats, how many were the likeliest digit
-    by digit, and how many there are.
+) -> Float[Array, "2"]:
+    """Sums over the codes asked for: their cross-entropy in nats, and how many were the likeliest
+    digit by digit.
     """
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, digits).sum(axis=-1)
     right = jnp.all(jnp.argmax(logits, axis=-1) == digits, axis=-1)
-    return jnp.stack([jnp.sum(nats * asked), jnp.sum(right & asked), jnp.sum(asked)])
+    return jnp.stack([jnp.sum(nats * asked), jnp.sum(right & asked)])

@@ -66,7 +66,12 @@ class Prior(nnx.Module):
             self.context_stem = Conv(task.context_frames * pixels, width, (3, 3), rngs=rngs)
             self.context_embed = nnx.Param(draw(rngs.params(), (columns, width)))
         self.encoder = Encoder(
-            width, config.heads, config.encoder_depth, expansion=config.expansion, rngs=rngs
+            width,
+            config.heads,
+            config.encoder_depth,
+            expansion=config.expansion,
+            remat=config.remat,
+            rngs=rngs,
         )
         self.summary_out = nnx.Linear(width, width, rngs=rngs)
         self.context_out = nnx.Linear(width, width, rngs=rngs) if task.context_frames else None

@@ -7,6 +7,7 @@ prior itself would have drawn.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -21,6 +22,47 @@ from vidgen.nn import codes_of
 from vidgen.priors import Codes, Prompt
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Replacements:
+    """What may stand in the place of each code, and where it does; None for what is left out.
+
+    Attributes:
+        own: uniform numbers, below the share of the prior's own codes where one of them is read;
+            and the noise by which it is drawn among the logits of each digit (Gumbel's).
+        other: whether a random code is read, and which.
+    """
+
+    own: tuple[Float[Array, "B M"], Float[Array, "B M G L"]] | None
+    other: tuple[Bool[Array, "B M"], Int[Array, "B M"]] | None
+
+    @classmethod
+    def draw(
+        cls,
+        config: CausalPriorConfig,
+        digits: Int[Array, "B M G"],
+        levels: tuple[int, ...],
+        key: Key,
+    ) -> Replacements:
+        """Of as many codes as have these digits.
+
+        Args:
+            config: names the shares.
+            digits: of the codes that may be replaced.
+            levels: how many values each digit takes.
+            key: of all draws.
+        """
+        which_own, draw, which_other, random = jax.random.split(key, 4)
+        own, other, places = None, None, digits.shape[:2]
+        if config.scheduled_sampling:
+            noise = jax.random.gumbel(draw, (*digits.shape, max(levels)))
+            own = jax.random.uniform(which_own, places), noise
+        if config.context_noise:
+            codes = jax.random.randint(random, places, 0, math.prod(levels))
+            other = jax.random.bernoulli(which_other, config.context_noise, places), codes
+        return cls(own=own, other=other)
+
+
 def exposed(
     network: CausalPrior,
     config: CausalPriorConfig,
@@ -28,7 +70,7 @@ def exposed(
     codes: Codes,
     prompt: Prompt,
     drawn: Bool[Array, "B M"],
-    key: Key,
+    by: Replacements,
     progress: Float[Array, ""],
 ) -> Codes:
     """Codes, some of those that are read replaced; the digits, which are asked for, stay.
@@ -40,7 +82,7 @@ def exposed(
         codes: the true ones.
         prompt: what they are asked of.
         drawn: which of them are drawn when sampling; those that are given stay true.
-        key: of what is replaced and by what.
+        by: what is replaced and by what.
         progress: share of the budget that is spent; the share of the prior's own codes grows with
             it from 0, as in the reference's schedule.
 
@@ -50,25 +92,14 @@ def exposed(
     noise on context of Valevski et al., "Diffusion models are real-time game engines" (2024).
     """
     told, digits = codes
-    levels = network.head.levels
-    which_own, draw, which_random, random = jax.random.split(key, 4)
-    if config.scheduled_sampling:
-        logits = network(told, digits, prompt)
-        own = jax.random.categorical(draw, jax.lax.stop_gradient(logits)).astype(jnp.int32)
-        own = stands_for(codes_of(own, levels))
-        told = _replaced(told, own, drawn, which_own, config.scheduled_sampling * progress)
-    if config.context_noise:
-        noise = stands_for(jax.random.randint(random, drawn.shape, 0, math.prod(levels)))
-        told = _replaced(told, noise, drawn, which_random, config.context_noise)
+    if by.own is not None:
+        uniform, noise = by.own
+        logits = jax.lax.stop_gradient(network(told, digits, prompt))
+        own = jnp.argmax(noise + logits, axis=-1).astype(jnp.int32)
+        own = stands_for(codes_of(own, network.head.levels))
+        swap = drawn & (uniform < config.scheduled_sampling * progress)
+        told = jnp.where(swap[..., None], own, told)
+    if by.other is not None:
+        swap, codes = by.other
+        told = jnp.where((drawn & swap)[..., None], stands_for(codes), told)
     return told, digits
-
-
-def _replaced(
-    told: Float[Array, "B M F"],
-    by: Float[Array, "B M F"],
-    drawn: Bool[Array, "B M"],
-    key: Key,
-    share: float | Float[Array, ""],
-) -> Float[Array, "B M F"]:
-    swap = drawn & jax.random.bernoulli(key, share, drawn.shape)
-    return jnp.where(swap[..., None], by, told)

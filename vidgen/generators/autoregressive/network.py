@@ -53,6 +53,7 @@ class CausalPrior(Prior):
             config.decoder_depth,
             source_width=width,
             expansion=config.expansion,
+            remat=config.remat,
             rngs=rngs,
         )
         self.head = DigitHead(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ from jaxtyping import Array, Bool, Float
 
 from vidgen.contract import Key, TrainState
 from vidgen.generators.autoregressive.config import CausalPriorConfig
-from vidgen.generators.autoregressive.exposure import exposed
+from vidgen.generators.autoregressive.exposure import Replacements, exposed
 from vidgen.generators.autoregressive.network import CausalPrior
 from vidgen.nn.network import Weights
+from vidgen.optim import value_and_grad
 from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
 from vidgen.types import Batch, Metrics
 
@@ -44,28 +46,44 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         drawn = ~decided(self.tokenizer, told)
+        levels = self.tokenizer.config.quantizer.levels
         exposing = functools.partial(
             exposed,
             config=self.config,
             stands_for=functools.partial(self.stands_for, state),
             progress=progress,
         )
-        opening_key, key = jax.random.split(jax.random.fold_in(key, 1))
+        replacements = [
+            Replacements.draw(self.config, codes[1], levels, key)
+            for codes, key in zip(
+                (begun, whole), jax.random.split(jax.random.fold_in(key, 1)), strict=True
+            )
+        ]
+        # Of all rows, so that a part's share is that of its rows.
+        count = jnp.sum(asked) + jnp.sum(drawn[:, expectation.opening :])
+        count = count.astype(jnp.float32) / self.config.microbatches
 
-        def objective(params: Weights) -> tuple[Array, Array]:
+        def objective(params: Weights, rows: Any) -> tuple[Array, Array]:
+            opening, told, expected, (begun, asked, own), (whole, drawn, other) = rows
             network = self.network.bind(params)
             prompts = network.encode(opening.beside(told))
             alone = jax.tree.map(lambda x: x[: len(asked)], prompts)
             prompt = jax.tree.map(lambda x: x[len(asked) :], prompts)
             prompt = network.expecting(prompt, expected, expectation.opening)
-            read = exposing(network, codes=begun, prompt=alone, drawn=asked, key=opening_key)
+            read = exposing(network, codes=begun, prompt=alone, drawn=asked, by=own)
             first = _examine(network, read, alone, asked, 0)
-            read = exposing(network, codes=whole, prompt=prompt, drawn=drawn, key=key)
-            rest = _examine(network, read, prompt, drawn, expectation.opening)
-            nats, right, count = first + rest
+            read = exposing(network, codes=whole, prompt=prompt, drawn=drawn, by=other)
+            nats, right = first + _examine(network, read, prompt, drawn, expectation.opening)
             return nats / count, right / count
 
-        (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        openings, clips = (begun, asked, replacements[0]), (whole, drawn, replacements[1])
+        (loss, accuracy), grads = value_and_grad(
+            objective,
+            state.params,
+            (opening, told, expected, openings, clips),
+            microbatches=self.config.microbatches,
+            has_aux=True,
+        )
         state, metrics = self.moved(state, grads, progress)
         return state, {
             "loss": loss,
@@ -77,7 +95,7 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
 
 def _examine(
     network: CausalPrior, codes: Codes, prompt: Prompt, asked: Bool[Array, "B M"], begin: int
-) -> Float[Array, "3"]:
+) -> Float[Array, "2"]:
     """`tally` of the codes asked for, of those from `begin` on."""
     told, digits = codes
     logits = network(told, digits, prompt, begin)

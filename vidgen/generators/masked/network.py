@@ -9,7 +9,7 @@ from jax.nn import initializers
 from jaxtyping import Array, Bool, Float
 
 from vidgen.generators.masked.config import MaskedPriorConfig
-from vidgen.nn import Block, Conv
+from vidgen.nn import Block, Conv, recomputed
 from vidgen.priors import DigitHead, Prior, Prompt
 from vidgen.tokenizers import Tokenizer
 from vidgen.types import Task
@@ -37,6 +37,7 @@ class MaskedPrior(Prior):
         self, config: MaskedPriorConfig, task: Task, tokenizer: Tokenizer, *, rngs: nnx.Rngs
     ) -> None:
         super().__init__(config, task, tokenizer, rngs=rngs)
+        self.remat = config.remat
         width, heads, told_width = config.width, config.heads, tokenizer.told_width
         draw = initializers.normal(0.02)
         self.code_stem = nnx.Linear(told_width, config.code_width, rngs=rngs)
@@ -81,5 +82,7 @@ class MaskedPrior(Prior):
         x = self.join(cells).reshape(B, M, -1)
         x = x + prompt.local[:, :M] + self.place_embed[None, :M]
         for block in self.blocks:
-            x = block(x, prompt.source, source_mask=prompt.mask, angles=self.angles[:M])
+            x = recomputed(block.__call__, self.remat)(
+                x, prompt.source, source_mask=prompt.mask, angles=self.angles[:M]
+            )
         return self.norm(x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -11,6 +13,7 @@ from vidgen.generators.masked.config import MaskedPriorConfig
 from vidgen.generators.masked.network import MaskedPrior
 from vidgen.generators.masked.schedule import hide
 from vidgen.nn.network import Weights
+from vidgen.optim import value_and_grad
 from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
 from vidgen.types import Batch, Metrics
 
@@ -56,18 +59,29 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
         places = jnp.arange(expected.shape[1]) >= expectation.opening
         later = hide(for_later, jnp.broadcast_to(places[None], expected.shape))
 
-        def objective(params: Weights) -> tuple[Array, Array]:
+        # Of all rows, so that a part's share is that of its rows.
+        count = jnp.sum(first) + jnp.sum(later[:, expectation.opening :])
+        count = count.astype(jnp.float32) / self.config.microbatches
+
+        def objective(params: Weights, rows: Any) -> tuple[Array, Array]:
+            alone, told, suggested, (begun, first), (whole, later) = rows
             network = self.network.bind(params)
             prompts = network.encode(alone.beside(told))
             prompt = jax.tree.map(lambda x: x[: len(first)], prompts)
             sums = _examine(network, begun, first, prompt, None, 0)
             prompt = jax.tree.map(lambda x: x[len(first) :], prompts)
-            nats, right, count = sums + _examine(
+            nats, right = sums + _examine(
                 network, whole, later, prompt, suggested, expectation.opening
             )
             return nats / count, right / count
 
-        (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        (loss, accuracy), grads = value_and_grad(
+            objective,
+            state.params,
+            (alone, told, suggested, (begun, first), (whole, later)),
+            microbatches=self.config.microbatches,
+            has_aux=True,
+        )
         state, metrics = self.moved(state, grads, progress)
         return state, {
             "loss": loss,
@@ -84,7 +98,7 @@ def _examine(
     prompt: Prompt,
     suggested: Float[Array, "B M F"] | None,
     begin: int,
-) -> Float[Array, "3"]:
+) -> Float[Array, "2"]:
     """`tally` of the hidden codes, all of which come at `begin` or later."""
     told, digits = codes
     x, digits = network(told, hidden, prompt, suggested)[:, begin:], digits[:, begin:]
