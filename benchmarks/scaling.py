@@ -17,8 +17,8 @@ Then a run of `vidgen.training.train` on one device, with checkpoints and logs a
 the clocks of its ``cost.json``, seconds of saving and of logging over those of training. The goals
 are 2% and 1%; a longer run saves as often, so that its share is less.
 
-`--steps 10` printed, of motion compensation in `diffusion`, on two cores that much other work shared
-(the times say nothing for that, memory is exact):
+`--steps 10` printed, of motion compensation in `diffusion`, on two cores that much other work
+shared (the times say nothing for that, memory is exact):
 
     processes devices sharding       step arguments  working optimizer
             1       1 replicated    145.1     5.65M    6.80M     1.000
@@ -34,8 +34,9 @@ are 2% and 1%; a longer run saves as often, so that its share is less.
 The optimiser's memory falls as 1/n, but for biases and counters, which stay whole. On quieter cores
 a step took 108 ms on one device, 202 and 198 on two, and 235 and 686 in two processes.
 
-Of 200 steps (`--budget 200`) in 18.4 s of training, 9.98% on top for saving and 0.37% for logging: four saves of
-half a second each, which are 2% of a phase that trains for 92 s, and more of a shorter one.
+Of 200 steps (`--budget 200`) in 18.4 s of training, 9.98% on top for saving and 0.37% for logging:
+four saves of half a second each, which are 2% of a phase that trains for 92 s, and more of a
+shorter one.
 """
 
 from __future__ import annotations
