@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import socket
@@ -14,11 +13,12 @@ import jax
 import numpy as np
 import pytest
 import toy
+from in_processes import CLIPS
 
-from vidgen.training import Cost, FingerprintError, Interrupted, read_metrics, train
+from vidgen.training import Cost, FingerprintError, Interrupted, read_metrics, restore, train
 
 
-def _together(folder, count):
+def _together(doing, folder, count):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -26,7 +26,7 @@ def _together(folder, count):
     plain = str(int(jax.config.values["jax_disable_most_optimizations"]))
     started = [
         subprocess.Popen(
-            [sys.executable, str(script), str(folder), address, str(count), str(index)],
+            [sys.executable, str(script), doing, str(folder), address, str(count), str(index)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -43,29 +43,41 @@ def _together(folder, count):
 
 
 def _losses(folder):
-    rows = read_metrics(folder)
-    return {(row["phase"], row["step"], row["split"]): row["loss"] for row in rows if "loss" in row}
+    rows = [row for row in read_metrics(folder) if "loss" in row]
+    losses = {(row["phase"], row["step"], row["split"]): row["loss"] for row in rows}
+    assert len(losses) == len(rows)  # the first process alone writes them
+    return losses
 
 
 @pytest.mark.fault(8)
 @pytest.mark.slow
-def test_one_process_then_two_that_are_killed_then_one(tmp_path, undisturbed):
+def test_one_process_then_four_that_are_killed_then_two_that_sample(tmp_path, undisturbed):
     """All on one run: the clips, and but for rounding the losses, of one that nothing disturbed."""
     begun = toy.setting(folder=tmp_path, data=toy.trip(4, signal.SIGTERM))
     with pytest.raises(Interrupted, match="step 4"):
         train(toy.Toy(), **begun)
-    for code, out, errors in _together(tmp_path, 2):
+    for code, out, errors in _together("struck", tmp_path, 4):
         assert code == -signal.SIGKILL, errors
         assert "in phase 'first', step 7" in out  # both, though one alone had the signal
-    with pytest.raises(FingerprintError, match=r'machine\.processes: "2" then, "1" now'):
+    with pytest.raises(FingerprintError, match=r'machine\.processes: "4" then, "1" now'):
         train(toy.Toy(), **toy.setting(folder=tmp_path))
-    config = dataclasses.replace(begun["config"], accept_changes=True)
-    train(toy.Toy(), **toy.setting(folder=tmp_path, config=config))
+    # Each of them wrote its part of the arrays.
+    written = {file.parent.name for file in tmp_path.glob("checkpoints/second/*/**/manifest.ocdbt")}
+    assert written >= {f"ocdbt.process_{index}" for index in range(4)}, written
+    for code, _, errors in _together("sampled", tmp_path, 2):
+        assert code == 0, errors
     one, several = _losses(undisturbed[0]), _losses(tmp_path)
     assert several.keys() == one.keys()
     assert len(one) == 28
     # Of float32 sums whose parts are added in another order.
     np.testing.assert_allclose(list(several.values()), list(one.values()), rtol=2e-6, atol=0)
     first, second = Cost.read(tmp_path).phases.values()
-    assert [first.devices[0][:1], first.devices[1][:1]] == ["1", "2"]
+    assert [first.devices[0][:1], first.devices[1][:1]] == ["1", "4"]
     assert second.resumed == 1
+    clips = np.concatenate([np.load(tmp_path / f"clips-{index}.npy") for index in range(2)])
+    keys = jax.random.split(jax.random.key(5), CLIPS)
+    sample = jax.jit(toy.Toy().sample)
+    # Those of one process, from the same weights and from those that it trained itself.
+    one, other = restore(tmp_path, toy.Toy()), undisturbed[1].params
+    np.testing.assert_allclose(clips, sample(one, None, keys), atol=1e-6)
+    np.testing.assert_allclose(clips, sample(other, None, keys), atol=1e-4)

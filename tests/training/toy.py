@@ -75,7 +75,10 @@ class Toy:
         return self._phases
 
     def sample(self, params, condition, keys, sampler=None):
-        raise AssertionError("nothing is sampled here")
+        weights = params["second"]
+        noise = jax.vmap(lambda key: jax.random.normal(key, (len(weights["b"]),)))(keys)
+        video = jnp.tanh(noise @ weights["w"] + weights["b"][None])
+        return video.reshape(len(noise), *TASK.video_shape)
 
 
 class Baseline(Toy):
