@@ -151,7 +151,8 @@ def test_a_perceptual_loss_is_lpips_of_rebuilt_frames(small):
 
     @jax.jit
     def both(weights, rebuilt):
-        at = lambda rebuilt: loss(weights, real, rebuilt, jax.random.key(0))  # noqa: E731
+        frames = loss.draw(jax.random.key(0), real)
+        at = lambda rebuilt: loss(weights, real, rebuilt, frames)  # noqa: E731
         return LPIPS["alex"].network().bind(weights)(pairs), jax.value_and_grad(at)(rebuilt)
 
     distances, (value, slope) = both(loss.weights(), rebuilt)

@@ -10,7 +10,7 @@ import pytest
 from vidgen.contract import Phase
 from vidgen.nn import LFQ, VQ, patchify, unpatchify
 from vidgen.optim import Optimizer
-from vidgen.tokenizers import Tokenizer, TokenizerConfig, TokenizerPhase
+from vidgen.tokenizers import AdversarialLoss, Tokenizer, TokenizerConfig, TokenizerPhase
 from vidgen.tokenizers.usage import Usage
 from vidgen.training import flops
 from vidgen.types import Batch, Condition, Task
@@ -204,7 +204,16 @@ def test_usage_of_digits_and_of_codes_by_hand():
     }
 
 
-@pytest.mark.parametrize("change", [{"widths": ()}, {"blocks": (1,)}, {"patch": (0, 2, 2)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"widths": ()},
+        {"blocks": (1,)},
+        {"patch": (0, 2, 2)},
+        {"microbatches": 3},
+        {"microbatches": 2, "adversarial": AdversarialLoss()},
+    ],
+)
 def test_a_config_that_cannot_be_is_refused(change):
-    with pytest.raises(ValueError, match=r"stage|positive"):
+    with pytest.raises(ValueError, match=r"stage|positive|do not divide|and a discriminator"):
         dataclasses.replace(CONFIG, **change)

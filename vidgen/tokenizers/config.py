@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from vidgen.nn import FSQ, LFQ, VQ
-from vidgen.optim import Optimizer
+from vidgen.optim import Optimizer, check_microbatches
 from vidgen.pretrained import LPIPS, LpipsNetwork
 from vidgen.space import Width, Widths
 from vidgen.types import ADDED_LATER
@@ -105,11 +105,17 @@ class AutoencoderConfig:
         remat: whether what a residual block computes is computed again for its gradient rather than
             kept.
         batch_size: clips a step.
+        microbatches: parts of a batch that encoder and decoder take one after another: the same
+            step but for rounding, in the memory of one part. They divide the batch. What lies
+            between encoder and decoder, whose charge may be of the whole batch, sees all of it, so
+            that parts are encoded twice. Not beside a discriminator, whose weight is found by
+            gradients of the whole batch.
         ema: decay of the averaged weights that are exported.
         optimizer: moves the networks; a VQ codebook moves by its own averages.
 
     Raises:
-        ValueError: if a size is below 1 or there is no stage.
+        ValueError: if a size is below 1, there is no stage, or microbatches do not divide the batch
+            or stand beside a discriminator.
     """
 
     patch: tuple[int, int, int] = (2, 4, 4)
@@ -122,6 +128,7 @@ class AutoencoderConfig:
     adversarial: AdversarialLoss | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     batch_size: int = 8
+    microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     ema: float = 0.99
     optimizer: Optimizer = dataclasses.field(
         default=Optimizer(kind="muon", learning_rate=5e-3, adam_learning_rate=3e-3)
@@ -134,6 +141,12 @@ class AutoencoderConfig:
             raise ValueError(f"patch, widths and taps must be positive: {self}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {self.batch_size}")
+        check_microbatches(self.microbatches, self.batch_size)
+        if self.microbatches > 1 and self.adversarial is not None:
+            raise ValueError(
+                f"{self.microbatches} microbatches and a discriminator: its weight in the loss is "
+                "found by gradients of the whole batch; set microbatches=1, or adversarial=None"
+            )
 
     def scalable(self) -> Widths:
         """The widths of the networks, and of the discriminator where there is one."""

@@ -6,7 +6,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vidgen.contract import Key
 from vidgen.nn import Weights
@@ -46,10 +46,15 @@ class Perceptual:
         """
         return {name: jnp.asarray(array) for name, array in self._read.items()}
 
-    def __call__(self, weights: Weights, real: Video, rebuilt: Video, key: Key) -> Float[Array, ""]:
+    @staticmethod
+    def draw(key: Key, video: Video) -> Int[Array, "B 1 1 1 1"]:
+        """Which frame of each clip is looked at."""
+        return jax.random.randint(key, (len(video), 1, 1, 1, 1), 0, video.shape[1])
+
+    def __call__(
+        self, weights: Weights, real: Video, rebuilt: Video, frame: Int[Array, "B 1 1 1 1"]
+    ) -> Float[Array, ""]:
         """The mean distance of the rebuilt frames that are drawn from the real ones."""
-        B, T = real.shape[:2]
-        frame = jax.random.randint(key, (B, 1, 1, 1, 1), 0, T)
         drawn = [jnp.take_along_axis(video, frame, axis=1) for video in (real, rebuilt)]
         return self._network.bind(weights)(jnp.concatenate(drawn, axis=1)).mean()
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from vidgen import optim
 from vidgen.contract import Key, TrainState
 from vidgen.nn.network import Weights
+from vidgen.optim import in_parts
 from vidgen.tokenizers.adversary import Adversary
 from vidgen.tokenizers.autoencoder import Autoencoder
 from vidgen.tokenizers.config import AutoencoderConfig, TokenizerConfig
@@ -95,26 +96,8 @@ class AutoencoderPhase(abc.ABC):
         weights = state.params["tokenizer"] if playing else state.params
         opt_state = state.opt_state["tokenizer"] if playing else state.opt_state
 
-        def rebuild(weights: Weights) -> tuple[tuple[Video, Array], tuple[Array, Array, Array]]:
-            network = self._network.bind(weights)
-            z = network.encode(batch.video)
-            values, charge, seen = self._between(state.rest, z, key)
-            cells = network.cells(values)
-            video = network.shown(network.render(cells))
-            return (video, charge), (cells, z, seen)
-
-        (rebuilt, charge), pull_back, (cells, z, seen) = jax.vjp(rebuild, weights, has_aux=True)
-        (loss, report), pull = jax.value_and_grad(self._error, has_aux=True)(
-            rebuilt, batch.video, state.rest, key
-        )
-        report = {"loss": loss + charge, **report}
-        rival: dict[str, Any] = {}
-        if self._adversary is not None:
-            push, rival, played = self._play(
-                self._adversary, state, cells, pull, rebuilt, batch.video, progress
-            )
-            pull, report = pull + push, {**report, **played}
-        (grads,) = pull_back((pull, jnp.ones_like(charge)))
+        learned = self._learned if self._config.microbatches == 1 else self._learned_in_parts
+        grads, report, rival, (z, seen) = learned(state, weights, batch.video, key, progress)
         weights, opt_state, metrics = self._config.optimizer.update(
             grads, opt_state, weights, progress
         )
@@ -131,6 +114,91 @@ class AutoencoderPhase(abc.ABC):
             rest=state.rest | memory,
         )
         return state, {**report, **told, **metrics}
+
+    def _learned(
+        self,
+        state: TrainState,
+        weights: Weights,
+        video: Video,
+        key: Key,
+        progress: Float[Array, ""],
+    ) -> tuple[Weights, Metrics, dict[str, Any], tuple[Array, Array]]:
+        """The gradient of the tokenizer's `weights`, a report, what became of the discriminator,
+        and, for `_remembered`, what the encoder gave and what was seen of it.
+        """
+
+        def rebuild(weights: Weights) -> tuple[tuple[Video, Array], tuple[Array, Array, Array]]:
+            network = self._network.bind(weights)
+            z = network.encode(video)
+            values, charge, seen = self._between(state.rest, z, key)
+            cells = network.cells(values)
+            return (network.shown(network.render(cells)), charge), (cells, z, seen)
+
+        (rebuilt, charge), pull_back, (cells, z, seen) = jax.vjp(rebuild, weights, has_aux=True)
+        (loss, errors), pull = jax.value_and_grad(self._error, has_aux=True)(
+            rebuilt, video, state.rest, self._looked_at(key, video)
+        )
+        report = self._report(loss + charge, errors)
+        rival: dict[str, Any] = {}
+        if self._adversary is not None:
+            push, rival, played = self._play(
+                self._adversary, state, cells, pull, rebuilt, video, progress
+            )
+            pull, report = pull + push, {**report, **played}
+        (grads,) = pull_back((pull, jnp.ones_like(charge)))
+        return grads, report, rival, (z, seen)
+
+    def _learned_in_parts(
+        self,
+        state: TrainState,
+        weights: Weights,
+        video: Video,
+        key: Key,
+        progress: Float[Array, ""],
+    ) -> tuple[Weights, Metrics, dict[str, Any], tuple[Array, Array]]:
+        """The same, parts of the batch going through encoder and decoder one after another.
+
+        What lies between the two is small, and sees the whole batch. So gradients go back to it
+        from all parts of the decoder before any goes on into the encoder, which meanwhile kept
+        nothing and encodes anew.
+
+        References: Gao et al., "Scaling deep contrastive learning batch size under memory limited
+        setup" (2021), who cut a loss over a whole batch there too.
+        """
+        del progress
+        parts = self._config.microbatches
+
+        def encode(weights: Weights, video: Video) -> Float[Array, "B t h w E"]:
+            return self._network.bind(weights).encode(video)
+
+        def between(z: Float[Array, "B t h w E"]) -> tuple[tuple[Array, Array], Array]:
+            values, charge, seen = self._between(state.rest, z, key)
+            return (values, charge), seen
+
+        def decoded(rows: Any) -> tuple[Any, Array]:
+            values, real, frames = rows
+
+            def error(weights: Weights, values: Array) -> tuple[Array, dict[str, Array]]:
+                rebuilt = self._network.bind(weights).decode(values)
+                return self._error(rebuilt, real, state.rest, frames)
+
+            both = jax.value_and_grad(error, argnums=(0, 1), has_aux=True)
+            told, (grads, pull) = both(weights, values)
+            return (told, grads), pull
+
+        def encoded(rows: tuple[Video, Array]) -> tuple[Weights, tuple[()]]:
+            video, pull = rows
+            return jax.vjp(lambda weights: encode(weights, video), weights)[1](pull)[0], ()
+
+        _, z = in_parts(lambda video: ((), encode(weights, video)), video, parts)
+        (values, charge), pull_between, seen = jax.vjp(between, z, has_aux=True)
+        rows = (values, video, self._looked_at(key, video))
+        ((loss, errors), above), pull = in_parts(decoded, rows, parts)
+        # Each part gives the gradient of its own mean, and that of the whole is wanted.
+        (pull,) = pull_between((pull / parts, jnp.ones_like(charge)))
+        below, _ = in_parts(encoded, (video, parts * pull), parts)
+        grads = jax.tree.map(jnp.add, above, below)
+        return grads, self._report(loss + charge, errors), {}, (z, seen)
 
     @abc.abstractmethod
     def export(self, state: TrainState) -> Params:
@@ -154,18 +222,29 @@ class AutoencoderPhase(abc.ABC):
     ) -> tuple[dict[str, Any], Metrics]:
         """The memory after a step, and what it says."""
 
+    def _looked_at(self, key: Key, video: Video) -> Array | None:
+        """Which frames LPIPS sees, if it does."""
+        if self._perceptual is None:
+            return None
+        return self._perceptual.draw(jax.random.fold_in(key, 2), video)
+
+    @staticmethod
+    def _report(loss: Array, errors: dict[str, Array]) -> Metrics:
+        # The range of pixels is 2, from -1 to 1.
+        psnr = 10.0 * jnp.log10(4.0 / errors["reconstruction"])
+        return {"loss": loss, "reconstruction": errors["reconstruction"], "psnr": psnr, **errors}
+
     def _error(
-        self, rebuilt: Video, real: Video, rest: Mapping[str, Any], key: Key
+        self, rebuilt: Video, real: Video, rest: Mapping[str, Any], frames: Array | None
     ) -> tuple[Array, dict[str, Array]]:
-        """The errors of rebuilt clips, weighed and summed, and each by itself."""
+        """The errors of rebuilt clips, weighed and summed, and each by itself: means over rows."""
         apart = rebuilt - real
         squared = jnp.mean(apart**2)
         loss = squared + self._config.l1 * jnp.mean(jnp.abs(apart))
-        # The range of pixels is 2, from -1 to 1.
-        report = {"reconstruction": squared, "psnr": 10.0 * jnp.log10(4.0 / squared)}
+        report = {"reconstruction": squared}
         if self._perceptual is None:
             return loss, report
-        looks = self._perceptual(rest["perceptual"], real, rebuilt, jax.random.fold_in(key, 2))
+        looks = self._perceptual(rest["perceptual"], real, rebuilt, frames)
         return loss + self._perceptual.config.weight * looks, {**report, "perceptual": looks}
 
     def _play(
