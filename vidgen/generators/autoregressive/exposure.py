@@ -100,6 +100,6 @@ def exposed(
         swap = drawn & (uniform < config.scheduled_sampling * progress)
         told = jnp.where(swap[..., None], own, told)
     if by.other is not None:
-        swap, codes = by.other
-        told = jnp.where((drawn & swap)[..., None], stands_for(codes), told)
+        swap, random = by.other
+        told = jnp.where((drawn & swap)[..., None], stands_for(random), told)
     return told, digits
