@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 
 from vidgen.training import processes
@@ -33,14 +35,19 @@ from vidgen.training.retention import Retention
 
 PROBE = ".probe"
 
+_ONE_AT_A_TIME = threading.Lock()
+"""orbax tells the saves of a process apart by a counter. Begun at once by two threads, as those of
+a checkpoint and a candidate may be, one takes the other's folders for its own."""
+
 
 class Checkpoints:
     """The checkpoints of one phase, for the one process that holds the run folder's lock, or for
     all that train together with it.
 
-    Opening removes the debris of killed saves. Saving is asynchronous and commits in the
-    background; a commit that fails raises at the next call of `check`, `save` or `wait`, and its
-    step is never listed.
+    Opening removes the debris of killed saves. Saving is asynchronous: whoever trains waits until
+    the arrays are copied to the host, and all else happens in the background (of several processes,
+    which meet at barriers, orbax begins at once). A save that fails raises at the next call of
+    `check`, `save` or `wait`, and its step is never listed.
 
     Args:
         folder: absolute, made if missing.
@@ -50,7 +57,12 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: Path, *, keep: int, best: int = 0, say: Callable[[str], None]
+        self,
+        folder: Path,
+        *,
+        keep: int,
+        best: int = 0,
+        say: Callable[[str], None],
     ) -> None:
         from orbax.checkpoint import v1 as ocp
 
@@ -95,7 +107,7 @@ class Checkpoints:
 
         Args:
             record: what this checkpoint is.
-            data: a checkpointable iterator, whose position now is what is saved, or None.
+            data: an iterator with ``get_state``, whose position now is what is saved, or None.
             trees: ``state`` and ``export``, as pytrees of arrays; a candidate has no state.
 
         Raises:
@@ -105,18 +117,20 @@ class Checkpoints:
         parts = {name: _flat(tree) for name, tree in trees.items()}
         record = dataclasses.replace(record, arrays={name: _types(parts[name]) for name in parts})
         self._standings[record.step] = record.standing
+        alone = processes.count() == 1
+        # orbax refuses an empty part, such as the export of a phase that leaves nothing.
+        saved: dict[str, Any] = {
+            name: _on_host(part) if alone else part for name, part in parts.items() if part
+        }
+        if data is not None:
+            saved["data"] = processes.Moment(data)
+        if alone:
+            self._pending = self._thread.submit(self._commit, saved, record)
+            return
         try:
-            self._probe()
-            response = self._checkpointer.save_checkpointables_async(
-                record.step,
-                # orbax refuses an empty part, such as the export of a phase that leaves nothing.
-                {name: part for name, part in parts.items() if part}
-                | ({} if data is None else {"data": data}),
-                force=True,
-            )
+            response = self._begin(saved, record)
         except Exception as error:
             raise self._unsaved(error) from error
-        assert response is not None
         self._pending = self._thread.submit(self._finish, response, record)
 
     def check(self) -> None:
@@ -168,6 +182,16 @@ class Checkpoints:
             f"a checkpoint in {self._folder} could not be saved ({error}); those before it are "
             "intact: see to free space and permissions, then resume"
         )
+
+    def _commit(self, saved: dict[str, Any], record: Record) -> None:
+        with _ONE_AT_A_TIME:
+            self._finish(self._begin(saved, record), record)
+
+    def _begin(self, saved: dict[str, Any], record: Record) -> Any:
+        self._probe()
+        response = self._checkpointer.save_checkpointables_async(record.step, saved, force=True)
+        assert response is not None
+        return response
 
     def _finish(self, response: Any, record: Record) -> None:
         response.result()  # of all processes
@@ -271,6 +295,14 @@ def _flat(tree: Any) -> dict[str, Any]:
     # Names instead of containers: a checkpoint does not depend on an optimiser's tuple classes.
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
+
+
+def _on_host(part: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    for x in part.values():
+        if isinstance(x, jax.Array):
+            x.copy_to_host_async()
+    # A copy also where the device is the host: the buffers are donated to the next step.
+    return {name: np.array(x) for name, x in part.items()}
 
 
 def _types(part: Mapping[str, Any]) -> dict[str, str]:

@@ -17,6 +17,8 @@ import numpy as np
 
 T = TypeVar("T")
 
+_FILE = "process_0-of-1.json"  # grain's own name for the position of a run of one process
+
 _ROOM = 1024
 """Bytes in whose multiples a decision is told, since each length is a program of its own."""
 
@@ -94,6 +96,31 @@ def signalled(received: signal.Signals | None) -> signal.Signals | None:
     return signal.Signals(number) if number else None
 
 
+class Moment:
+    """The position that an iterator has now, which orbax saves whenever it comes to it.
+
+    Args:
+        iterator: with ``get_state``.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        self._state = json.dumps(iterator.get_state(), indent=4)
+
+    async def save(self, directory: Any) -> Any:
+        """Orbax's way to save."""
+
+        async def write() -> None:
+            folder = await directory.await_creation()
+            if first():
+                (folder / _FILE).write_text(self._state)
+
+        return write()
+
+    async def load(self, directory: Any) -> Any:
+        """Nothing is loaded into a moment."""
+        raise NotImplementedError
+
+
 class Position:
     """An iterator of a process's own rows, whose position in all batches is saved by the first
     process alone: it is the same in all, so that any number of processes can go on from it.
@@ -101,8 +128,6 @@ class Position:
     Args:
         iterator: with ``get_state`` and ``set_state``.
     """
-
-    _FILE = "process_0-of-1.json"  # grain's own name for the position of a run of one process
 
     def __init__(self, iterator: Any) -> None:
         self._iterator = iterator
@@ -116,20 +141,13 @@ class Position:
 
     async def save(self, directory: Any) -> Any:
         """Orbax's way to save; the position is that of this moment."""
-        state = json.dumps(self.get_state(), indent=4)
-
-        async def write() -> None:
-            folder = await directory.await_creation()
-            if first():
-                (folder / self._FILE).write_text(state)
-
-        return write()
+        return await Moment(self).save(directory)
 
     async def load(self, directory: Any) -> Any:
         """Orbax's way to load."""
 
         async def read() -> None:
-            self.set_state(json.loads((directory / self._FILE).read_text()))
+            self.set_state(json.loads((directory / _FILE).read_text()))
 
         return read()
 
