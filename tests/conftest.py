@@ -58,6 +58,7 @@ import jaxtyping  # noqa: E402
 # Before the first import of vidgen, so that every annotated shape is checked at run time.
 jaxtyping.install_import_hook("vidgen", "beartype.beartype")
 
+import fsspec  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -198,3 +199,51 @@ def read_steps(video):
 def rising():
     """The pair (steps, read_steps)."""
     return steps, read_steps
+
+
+def _s3(monkeypatch):
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    started.start()
+    host, port = started.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir("vidgen-test")
+    return started.stop
+
+
+def _gs(monkeypatch):
+    server = pytest.importorskip("gcp_storage_emulator.server")
+    pytest.importorskip("gcsfs")
+    started = server.create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
+    started.start()
+    host, port = started._api._httpd.socket.getsockname()
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks for credentials
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{host}:{port}")
+    return started.stop
+
+
+def _memory(monkeypatch):
+    store = fsspec.filesystem("memory")
+
+    def clear():
+        store.store.clear()
+        store.pseudo_dirs[:] = [""]
+
+    return clear
+
+
+@pytest.fixture
+def bucket(request, monkeypatch):
+    """A folder in a store: one in memory; or, given "s3" or "gs" and by the real clients, a server
+    on this machine (pip install "moto[server]" s3fs gcp-storage-emulator gcsfs).
+    """
+    from vidgen.bucket import BucketPath
+
+    name = getattr(request, "param", "memory")
+    stop = {"memory": _memory, "s3": _s3, "gs": _gs}[name](monkeypatch)
+    yield BucketPath(f"{name}://vidgen-test/runs")
+    stop()

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-NUMBERS = range(1, 20)
+NUMBERS = range(1, 21)
 
 
 def marked():

@@ -61,7 +61,7 @@ class _Question(_Changed):
     """Options of every command that trains and asks for the test prompts."""
 
     out: str | None = None
-    """Run folder; runs/EXPERIMENT by default."""
+    """Run folder, which may lie in a bucket (s3://..., gs://...); runs/EXPERIMENT by default."""
     seeds: tuple[int, ...] | None = None
     """Training seeds, e.g. 0 1 2."""
     profile: bool = False

@@ -7,12 +7,14 @@ do no more than to hold a leash.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,16 +28,21 @@ class Child:
 
     Args:
         arguments: of this interpreter.
-        log: the file; its folder is made.
+        log: the file; its folder is made. In a bucket it is there once the child has ended.
         environment: variables that it gets beside those of this process; None takes one away.
     """
 
     def __init__(
-        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str | None]
+        self, arguments: Sequence[str], log: str, environment: Mapping[str, str | None]
     ) -> None:
         variables = {**os.environ, **environment}
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file:
+        self._address, self._log = log, Path(log)
+        if "://" in log:  # where nothing can be appended
+            handle, name = tempfile.mkstemp(prefix="vidgen-job-", suffix=".log")
+            os.close(handle)
+            self._log = Path(name)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as file:
             now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
             file.write(f"--- started {now} on {platform.node()}\n".encode())
             file.flush()
@@ -55,12 +62,23 @@ class Child:
         code = self._process.poll()
         if code is not None:
             self.let_go()
+            if "://" in self._address and self._log.exists():
+                self._publish()
         return code
 
     def let_go(self) -> None:
         """Have it save and leave; as often as one likes."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+    def _publish(self) -> None:
+        from vidgen.bucket import BucketPath
+
+        there = BucketPath(self._address)
+        with contextlib.suppress(OSError):  # whose job went well or ill without it
+            before = there.read_bytes() if there.exists() else b""
+            there.write_bytes(before + self._log.read_bytes())
+        self._log.unlink()
 
     def kill(self) -> None:
         """End it at once, with all that it has started."""
@@ -75,7 +93,7 @@ def hold(arguments: Sequence[str], log: str, environment: Mapping[str, str | Non
 
     Whatever interrupts this has the child save and leave first.
     """
-    child = Child(arguments, Path(log), environment)
+    child = Child(arguments, log, environment)
     try:
         while (code := child.code) is None:
             time.sleep(_LOOK)

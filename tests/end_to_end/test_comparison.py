@@ -16,7 +16,7 @@ import pytest
 
 import vidgen
 from vidgen.cli import main
-from vidgen.comparison import jobs
+from vidgen.comparison import jobs, report
 from vidgen.comparison.rows import PRICES
 from vidgen.evaluation import ClipSet, FeatureJudge, InDomainConfig, psnr
 from vidgen.training import devices_here, read_metrics
@@ -159,6 +159,46 @@ def test_interrupted_training_goes_on_to_the_same_numbers(
     assert not (out / RUNS[1] / "scores.json").exists()
     assert main(command) == 0
     same_numbers(out, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(20)
+@pytest.mark.parametrize("bucket", ["memory", "s3", "gs"], indirect=True)
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # gcsfs
+def test_a_comparison_in_a_bucket_is_that_of_a_folder_stopped_or_not(
+    bucket, experiment, undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    command = ["compare", experiment, "--out", str(bucket)]
+    stop = functools.partial(os.kill, os.getpid(), signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        at_call(patch, Display, "update", 3, stop)
+        with pytest.raises(SystemExit):
+            main(command)
+    saved = list((bucket / RUNS[0] / "checkpoints/mean").iterdir())
+    assert saved
+    assert all((step / "manifest.json").exists() for step in saved)
+    assert main(command) == 0
+    same_numbers(bucket, undisturbed)
+    left = {name for name in bucket.below() if "seed-0/checkpoints" not in name}
+    assert left == {
+        path.relative_to(undisturbed).as_posix()
+        for path in undisturbed.rglob("*")
+        if path.is_file() and "seed-0/checkpoints" not in path.as_posix()
+    }
+
+    found = report(bucket)
+    assert str(found.report) == f"{bucket}/report.html"
+    assert main(["report", str(bucket)]) == 0
+    assert main(["evaluate", f"{bucket}/toy/seed-0"]) == 0
+    same_numbers(bucket, undisturbed)
+    told = ("--text", "the digit 3 is moving up and left", "--out", "clip.gif")
+    assert main(["sample", f"{bucket}/toy/seed-0", *told]) == 0
+    assert (tmp_path / "clip.gif").stat().st_size
+    mine, theirs = (vidgen.load(f / "toy" / "seed-0") for f in (bucket, undisturbed))
+    text = list(ClipSet.load(bucket / "prompts" / "test-8.npz").captions[:1])
+    np.testing.assert_array_equal(mine.sample(text, seed=1), theirs.sample(text, seed=1))
+    assert not [path for path in tmp_path.iterdir() if path.name != "clip.gif"]
 
 
 @pytest.mark.fault(16)

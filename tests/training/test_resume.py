@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -41,32 +38,13 @@ def _assert_same(folder, trained, undisturbed):
     assert rows == (reference_folder / "metrics.jsonl").read_bytes()
 
 
-def _struck(folder, phase, n, number):
-    # The same arithmetic as in this process: the flag changes what XLA makes of a program.
-    plain = str(int(jax.config.values["jax_disable_most_optimizations"]))
-    process = subprocess.run(
-        [sys.executable, toy.__file__, str(folder), phase, str(n), number.name],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        # A resumed process compiles for itself, as users' do.
-        env={
-            **os.environ,
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": plain,
-            "JAX_ENABLE_COMPILATION_CACHE": "false",
-        },
-    )
-    return process.returncode
-
-
 @pytest.mark.fault(5)
 @pytest.mark.fault(6)
 def test_ctrl_c_then_sigkill_then_the_same_bits(tmp_path, undisturbed):
-    assert _struck(tmp_path, "first", 5, signal.SIGINT) == 130
+    assert toy.struck(tmp_path, "first", 5, signal.SIGINT) == 130
     assert (tmp_path / "checkpoints" / "first" / "5" / "manifest.json").exists()
     # The seventh batch comes right after a checkpoint was started, and before its next one.
-    assert _struck(tmp_path, "second", 7, signal.SIGKILL) == -signal.SIGKILL
+    assert toy.struck(tmp_path, "second", 7, signal.SIGKILL) == -signal.SIGKILL
     assert (tmp_path / "lock").exists()
     lines = (tmp_path / "metrics.jsonl").read_bytes().count(b"\n")
     assert lines > 1 + 12 + 2  # the killed process had begun to log the second phase

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -162,11 +163,31 @@ def trip(n: int, number: signal.Signals) -> Callable[[int, int], Tripwire]:
     return lambda size, seed: Tripwire(data(size, seed), n, lambda: os.kill(os.getpid(), number))
 
 
+def struck(folder: str | os.PathLike[str], phase: str, n: int, number: signal.Signals) -> int:
+    """Train in a process that is sent a signal before the n-th batch of a phase; its exit code."""
+    # The same arithmetic as in this process: the flag changes what XLA makes of a program.
+    plain = str(int(jax.config.values["jax_disable_most_optimizations"]))
+    process = subprocess.run(
+        [sys.executable, __file__, str(folder), phase, str(n), number.name],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        # A resumed process compiles for itself, as users' do.
+        env={
+            **os.environ,
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": plain,
+            "JAX_ENABLE_COMPILATION_CACHE": "false",
+        },
+    )
+    return process.returncode
+
+
 if __name__ == "__main__":  # folder, phase, n, signal: train, and be struck in that phase
-    struck, at, sign = sys.argv[2], int(sys.argv[3]), signal.Signals[sys.argv[4]]
+    where, at, sign = sys.argv[2], int(sys.argv[3]), signal.Signals[sys.argv[4]]
     seeds = {phase: int(jax.random.bits(stream(0, phase, "data"))) for phase in ("first", "second")}
 
     def struck_data(size: int, seed: int) -> Any:
-        return (trip(at, sign) if seed == seeds[struck] else data)(size, seed)
+        return (trip(at, sign) if seed == seeds[where] else data)(size, seed)
 
     train(Toy(), **setting(data=struck_data, folder=sys.argv[1]))

@@ -65,7 +65,7 @@ def compare(
 
     Args:
         experiment: a name from ``experiments/``, a path to a Python file, or an `Experiment`.
-        out: the run folder; ``runs/<experiment>`` by default.
+        out: the run folder, local or in a bucket; ``runs/<experiment>`` by default.
         seeds: of training, instead of the experiment's.
         budget: such as ``"400steps"``, instead of the experiment's.
         generators: names, instead of the experiment's; any that are registered.

@@ -7,11 +7,10 @@ run. One process makes them while the others wait.
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 
 from rich.console import Console
 
+from vidgen import bucket
 from vidgen.comparison.answers import ask_anchors_again
 from vidgen.comparison.jobs import run_anchors
 from vidgen.comparison.question import setting_of_jobs
@@ -43,7 +42,7 @@ def prepare_court(setting: Setting, console: Console) -> None:
     def say(notice: str) -> None:
         console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
 
-    lock = Path(os.fspath(setting.folder.court_lock))
+    lock = bucket.address(setting.folder.court_lock)
     with held(lock, advice="stop that process", say=say, patience=math.inf):
         run_anchors(setting)
         ask_anchors_again(setting)

@@ -26,6 +26,8 @@ EXTRAS = {
     "metrics": "I3D, LPIPS and optical flow",
     "tune": "vidgen tune",
     "ray": "--executor ray",
+    "s3": "run folders in buckets of S3",
+    "gs": "run folders in buckets of GCS",
     "babyai": "the source babyai",
     "camera": "the source camera",
     "tfds": "the sources tfds:NAME",

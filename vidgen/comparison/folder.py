@@ -26,9 +26,9 @@
       figures/*.svg  tables/*.csv|.tex         its figures and tables as files
       oracle.json                     the oracle's own error
 
-Addresses are `etils.epath`, so a folder may lie in a bucket. Every file is written whole or not at
-all, and every JSON file names its schema version: a reader takes its own version and the older
-ones, and refuses newer ones by name.
+Addresses are `etils.epath`, so a folder may lie in a bucket (`vidgen.bucket`). Every file is
+written whole or not at all, and every JSON file names its schema version: a reader takes its own
+version and the older ones, and refuses newer ones by name.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from typing import Any
 
 from etils import epath
 
+from vidgen import bucket
 from vidgen.atomic import replacing
 from vidgen.comparison.rows import EQUAL_PRICES, FURTHER
 from vidgen.training import devices_here
@@ -131,10 +132,7 @@ class ComparisonFolder:
     @classmethod
     def at(cls, path: epath.PathLike) -> ComparisonFolder:
         """The folder at an address; local ones become absolute, as checkpoints need."""
-        address = epath.Path(path)
-        if "://" not in os.fspath(path):
-            address = epath.Path(Path(os.fspath(path)).expanduser().absolute())
-        return cls(address)
+        return cls(bucket.anywhere(bucket.address(path)))
 
     @property
     def experiment(self) -> epath.Path:

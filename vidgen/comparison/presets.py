@@ -13,7 +13,7 @@ from typing import Any
 
 from etils import epath
 
-from vidgen import registry
+from vidgen import bucket, registry
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, read_json, write_json
@@ -70,7 +70,7 @@ def read(path: epath.PathLike) -> Preset:
         FolderError: if the file is absent, damaged, of a newer schema or no preset.
         vidgen.registry.UnknownNameError: if its generator is not installed here.
     """
-    data = read_json(epath.Path(path))
+    data = read_json(bucket.anywhere(path))
     try:
         kind = registry.entry(data["generator"]).config
         return Preset(

@@ -21,18 +21,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import jax
 from etils import epath
 from rich.console import Console
 
+from vidgen import bucket
 from vidgen.comparison import overrides, presets, proposals, records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import (
@@ -260,7 +259,8 @@ class Search:
         """Remove what a trial learned: once it is scored, of no use and most of what it left."""
         run = _trial_folder(self._folder, number).run(self.generator, self.seed)
         for kept in ("checkpoints", "candidates"):
-            shutil.rmtree(run.path / kept, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                (run.path / kept).rmtree()
 
     def _write_record(self) -> None:
         best = self.best
@@ -306,7 +306,7 @@ class Search:
         def say(notice: str) -> None:
             console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
 
-        path = Path(self._folder.path)
+        path = bucket.address(self._folder.path)
         path.mkdir(parents=True, exist_ok=True)
         with lock.run_folder(path, say):
             yield

@@ -12,6 +12,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
+from vidgen import bucket
 from vidgen.atomic import replacing
 
 _HEADER = "header"
@@ -32,7 +33,7 @@ def write_arrays(
         header: whatever JSON can hold.
         compressed: smaller, and slower to write.
     """
-    path = epath.Path(path)
+    path = bucket.anywhere(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     packed = np.frombuffer(json.dumps(header or {}).encode(), np.uint8)
     buffer = io.BytesIO()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from vidgen import bucket
 from vidgen.evaluation.arrays import arrays_digest, parse_arrays, pixel_digest, write_arrays
 from vidgen.types import SCHEMA_VERSION, Clip, Episode, Truth
 
@@ -244,7 +245,7 @@ class ClipSet:
             ValueError: if the file is damaged, holds pickles, or is of a newer schema; the message
                 names the file.
         """
-        content = epath.Path(path).read_bytes()
+        content = bucket.anywhere(path).read_bytes()
         try:
             header, arrays = parse_arrays(content)
             if header["schema"] > SCHEMA_VERSION:

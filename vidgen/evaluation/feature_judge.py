@@ -11,6 +11,7 @@ from etils import epath
 from rich.console import Console
 from rich.progress import Progress
 
+from vidgen import bucket
 from vidgen.data import Source
 from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.clipset import ClipSet
@@ -72,7 +73,7 @@ class FeatureJudge:
         console: Console | None = None,
     ) -> None:
         self._training = InDomainTraining(train, config=config, validation=validation, seed=seed)
-        self._folder = None if folder is None else epath.Path(folder)
+        self._folder = None if folder is None else bucket.anywhere(folder)
         self._console = console
         self.features = FeatureCache(
             None if self._folder is None else self._folder / "features", console=console

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from vidgen.bucket import BucketPath
 from vidgen.training import processes
 from vidgen.training.checkpoint import Checkpoints, steps_in
 from vidgen.training.manifest import MANIFEST, Record, verify
@@ -54,7 +55,7 @@ def reached(before: float, after: float, at: tuple[float, ...]) -> bool:
     return after < 1.0 and any(before < share - nudge <= after for share in at)
 
 
-def kept(run: Path) -> list[int]:
+def kept(run: Path | BucketPath) -> list[int]:
     """Steps of the candidates that a run kept before its end, in order."""
     folder = run / FOLDER
     return [step for step in steps_in(folder) if (folder / str(step) / MANIFEST).exists()]
@@ -71,13 +72,22 @@ class Candidates:
         count: candidates, the end among them.
         since: the step that the run goes on from.
         say: called with each notice that the user must see.
+        publish: see `Checkpoints`.
 
     Raises:
         CheckpointError: if one that was kept is damaged: the choice would be among fewer than was
             said, and that step is not taken again.
     """
 
-    def __init__(self, run: Path, *, count: int, since: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        run: Path,
+        *,
+        count: int,
+        since: int,
+        say: Callable[[str], None],
+        publish: Callable[[Path], None] | None = None,
+    ) -> None:
         self.shares = shares(count)
         folder = run / FOLDER
 
@@ -89,7 +99,8 @@ class Candidates:
                     verify(folder / str(step))
 
         processes.agreed(tidy)
-        self._checkpoints = Checkpoints(folder, keep=max(2, count - 1), say=say)
+        keep = max(2, count - 1)
+        self._checkpoints = Checkpoints(folder, keep=keep, say=say, publish=publish)
 
     def keep(self, record: Record, export: Any) -> None:
         """Keep an export. Returns once it is whole on disk: no later checkpoint may outlive it.

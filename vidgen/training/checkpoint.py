@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from vidgen.bucket import BucketPath
 from vidgen.training import processes
 from vidgen.training.manifest import (
     MANIFEST,
@@ -54,6 +55,8 @@ class Checkpoints:
         keep: how many of the newest checkpoints stay, at least 2, since the newest may prove bad.
         best: how many of those with the lowest validation loss stay besides; see `Retention`.
         say: called with each notice that the user must see.
+        publish: called in the background with the folder of each checkpoint that is whole, before
+            it counts as saved; None for a run folder of this machine.
     """
 
     def __init__(
@@ -63,13 +66,14 @@ class Checkpoints:
         keep: int,
         best: int = 0,
         say: Callable[[str], None],
+        publish: Callable[[Path], None] | None = None,
     ) -> None:
         from orbax.checkpoint import v1 as ocp
 
         if keep < 2:
             raise ValueError(f"keep at least 2 checkpoints, the newest may prove bad; got {keep}")
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._say = folder, say
+        self._folder, self._say, self._publish = folder, say, publish
         newest = processes.agreed(self._tidied)
         self._newest = None if newest is None else Record.of_json(newest)
         self._standings = {step: standing_of(folder / str(step)) for step in steps_in(folder)}
@@ -197,6 +201,8 @@ class Checkpoints:
         response.result()  # of all processes
         if processes.first():
             seal(self._folder / str(record.step), record)
+            if self._publish is not None:
+                self._publish(self._folder / str(record.step))
 
     def _tidied(self) -> dict[str, Any] | None:
         """Remove the debris of killed saves; the newest good checkpoint's record, as plain JSON."""
@@ -320,7 +326,7 @@ def _check_types(where: Path, saved: Mapping[str, str], wanted: Mapping[str, str
         raise CheckpointError(f"{where} is of another model: {'; '.join(wrong)}")
 
 
-def steps_in(folder: Path) -> list[int]:
+def steps_in(folder: Path | BucketPath) -> list[int]:
     """Steps that a folder has something of, whole or not, in order; none where it is absent."""
     if not folder.exists():
         return []

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from vidgen import bucket
 from vidgen.types import SCHEMA_VERSION
 
 FILE = "cost.json"
@@ -122,16 +123,17 @@ class Cost:
         publish(folder / FILE, content)
 
     @classmethod
-    def read(cls, folder: Path | str) -> Cost:
-        """The cost of the run in a folder.
+    def read(cls, folder: os.PathLike[str] | str) -> Cost:
+        """The cost of the run in a folder, local or in a bucket.
 
         Raises:
             ValueError: if the file bears a schema version that this version does not read.
         """
-        content = json.loads((Path(folder) / FILE).read_text())
+        path = bucket.address(folder) / FILE
+        content = json.loads(path.read_text())
         version = content.pop("schema_version", None)
         if version != SCHEMA_VERSION:
-            raise ValueError(f"{Path(folder) / FILE}: schema version {version}")
+            raise ValueError(f"{path}: schema version {version}")
         phases = content.pop("phases")
         return cls(**content, phases={name: PhaseCost(**phases[name]) for name in phases})
 

@@ -63,6 +63,7 @@ class Job:
         place: where all phases are trained.
         log_end: bytes of the metrics log that the phases so far account for.
         cost: of the run, kept up to date.
+        publish: see `Checkpoints`.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Job:
     place: Placement
     log_end: int = 0
     cost: Cost
+    publish: Callable[[Path], None] | None = None
 
     def train(self, phase: Phase, earlier: Mapping[str, Params]) -> Params:
         """Train a phase, or what is left of it, and return its export.
@@ -105,7 +107,9 @@ class _PhaseJob:
         with self.clocks.on("checkpoint"):
             folder = job.folder / "checkpoints" / phase.name
             keep, best = job.config.keep, job.config.keep_best
-            self.checkpoints = Checkpoints(folder, keep=keep, best=best, say=job.say)
+            self.checkpoints = Checkpoints(
+                folder, keep=keep, best=best, say=job.say, publish=job.publish
+            )
             stack.callback(self.checkpoints.close)
             self.record = self.checkpoints.newest
         self.cost = PhaseCost() if self.record is None else self._cost_so_far(self.record)
@@ -181,7 +185,9 @@ class _PhaseJob:
         if job.candidates == 1 or done or self.phase.name != job.phases[-1].name:
             return None
         since = 0 if record is None else record.step
-        found = Candidates(job.folder, count=job.candidates, since=since, say=job.say)
+        found = Candidates(
+            job.folder, count=job.candidates, since=since, say=job.say, publish=job.publish
+        )
         self.stack.callback(found.close)
         return found
 

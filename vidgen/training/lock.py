@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+from vidgen.bucket import BucketError, BucketPath
 from vidgen.types import SCHEMA_VERSION
 
 _BEAT = 15.0
@@ -26,20 +28,24 @@ _LOOK = 1.0
 """Seconds between two looks of whoever waits for a lock."""
 
 
+_Any = TypeVar("_Any", bound=Path | BucketPath)
+
+
 class LockError(RuntimeError):
     """Another living process holds the lock; the message says which and what to do."""
 
 
 @contextlib.contextmanager
 def held(
-    path: Path, *, advice: str, say: Callable[[str], None], patience: float = 0.0
+    path: Path | BucketPath, *, advice: str, say: Callable[[str], None], patience: float = 0.0
 ) -> Iterator[None]:
-    """Hold the lock at `path`, a local or shared file, until the block ends.
+    """Hold the lock at `path`, a local or shared file or an object in a bucket, until the block
+    ends.
 
     A lock left by a process of this host that is no more (same process id, same start time) is
     stale: it is taken over with a notice. So is one of another host that has given no sign of life
-    for three minutes, by the clock of the file system; a process that was stopped for longer has
-    lost its lock.
+    for three minutes, by the clock of the file system or of the store; a process that was stopped
+    for longer has lost its lock.
 
     Args:
         path: the lock file; its folder must exist.
@@ -82,11 +88,14 @@ def held(
     finally:
         left.set()
         beating.join()
-        if _read(path) == mine:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(BucketError):  # out of reach: the lock goes stale by itself
+            if _read(path) == mine:
+                path.unlink(missing_ok=True)
 
 
-def run_folder(folder: Path, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+def run_folder(
+    folder: Path | BucketPath, say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[None]:
     """The lock of a run folder: one process at a time writes there."""
     return held(
         folder / "lock",
@@ -107,7 +116,9 @@ def machine(say: Callable[[str], None]) -> contextlib.AbstractContextManager[Non
     )
 
 
-def _create(path: Path, content: str) -> bool:
+def _create(path: Path | BucketPath, content: str) -> bool:
+    if isinstance(path, BucketPath):
+        return path.create(content.encode()) and _read(path) == content
     # Written aside and linked into place, so that nobody ever reads half a lock.
     draft = _aside(path, "draft")
     draft.write_text(content)
@@ -120,39 +131,51 @@ def _create(path: Path, content: str) -> bool:
     return True
 
 
-def _aside(path: Path, what: str) -> Path:
+def _aside(path: _Any, what: str) -> _Any:
     """A name beside a lock that no other thread of any process or host uses."""
     who = f"{platform.node()}-{os.getpid()}-{threading.get_ident()}"
     return path.with_name(f"{path.name}.{what}.{who}")
 
 
-def _beat(path: Path, mine: str, left: threading.Event) -> None:
+def _beat(path: Path | BucketPath, mine: str, left: threading.Event) -> None:
     """Give signs of life until the lock is left, or lost."""
-    while not left.wait(_BEAT) and _read(path) == mine:
+    while not left.wait(_BEAT):
         with contextlib.suppress(OSError):
-            os.utime(path)
+            if _read(path) != mine:
+                return
+            if isinstance(path, BucketPath):
+                path.write_text(mine)
+            else:
+                os.utime(path)
 
 
-def _silent(path: Path) -> float:
-    """Seconds since the last sign of life, by a clock that all hosts share: the file system's."""
+def _silent(path: Path | BucketPath) -> float:
+    """Seconds since the last sign of life, by a clock that all hosts share: the file system's, or
+    that of the store.
+    """
     now = _aside(path, "now")
-    now.touch()
+    now.write_text("")
     try:
-        return now.stat().st_mtime - path.stat().st_mtime
+        return _written(now) - _written(path)
     except FileNotFoundError:
         return 0.0
     finally:
         now.unlink()
 
 
-def _read(path: Path) -> str | None:
+def _written(path: Path | BucketPath) -> float:
+    bucket = isinstance(path, BucketPath)
+    return path.modified().timestamp() if bucket else path.stat().st_mtime
+
+
+def _read(path: Path | BucketPath) -> str | None:
     try:
         return path.read_text()
     except FileNotFoundError:
         return None
 
 
-def _stale(content: str, path: Path) -> bool:
+def _stale(content: str, path: Path | BucketPath) -> bool:
     try:
         holder = json.loads(content)
         pid, started, host = int(holder["pid"]), holder["started"], holder["host"]
@@ -164,8 +187,10 @@ def _stale(content: str, path: Path) -> bool:
     return bool(holder.get("beats")) and _silent(path) > _SILENCE
 
 
-def _remove_stale(path: Path, content: str) -> bool:
+def _remove_stale(path: Path | BucketPath, content: str) -> bool:
     """Remove a lock, unless another process is faster; whether it was removed."""
+    if isinstance(path, BucketPath):
+        return _remove_stale_object(path, content)
     aside = _aside(path, "stale")
     try:
         path.rename(aside)
@@ -179,6 +204,23 @@ def _remove_stale(path: Path, content: str) -> bool:
             os.link(aside, path)
     aside.unlink()
     return taken
+
+
+def _remove_stale_object(path: BucketPath, content: str) -> bool:
+    # Nothing can be renamed there: whoever makes the claim may look and remove.
+    claim = path.with_name(f"{path.name}.claim")
+    if not claim.create(b""):
+        if _silent(claim) > _SILENCE:  # of a process that died in between
+            claim.unlink(missing_ok=True)
+        time.sleep(_LOOK)
+        return False
+    try:
+        taken = _read(path) == content
+        if taken:
+            path.unlink(missing_ok=True)
+        return taken
+    finally:
+        claim.unlink(missing_ok=True)
 
 
 def _who(content: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vidgen.bucket import BucketPath
 from vidgen.training.cost import publish
 from vidgen.training.retention import Standing
 from vidgen.types import SCHEMA_VERSION
@@ -92,7 +93,7 @@ def verify(folder: Path) -> Record:
         raise CheckpointError(f"{folder / RECORD} is damaged: {error}") from error
 
 
-def standing_of(folder: Path) -> Standing:
+def standing_of(folder: Path | BucketPath) -> Standing:
     """What decides how long a checkpoint stays, from its record alone; a damaged one, or one of an
     older version, stands as any regular one does.
     """
@@ -102,7 +103,7 @@ def standing_of(folder: Path) -> Standing:
         return Standing()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path | BucketPath) -> dict[str, Any]:
     """A file of a checkpoint that holds a JSON object.
 
     Raises:

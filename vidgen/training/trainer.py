@@ -13,6 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
+from vidgen import bucket
+from vidgen.bucket import BucketPath
 from vidgen.contract import Generator, Phase
 from vidgen.training import candidates as kept_candidates
 from vidgen.training import fingerprint as fingerprints
@@ -25,6 +27,7 @@ from vidgen.training.cost import Cost
 from vidgen.training.interrupt import listening
 from vidgen.training.job import Job, MakeData, MakeValidation
 from vidgen.training.manifest import standing_of
+from vidgen.training.mirror import copied, mirrored
 from vidgen.training.step import export_shapes
 from vidgen.types import Params
 
@@ -70,7 +73,7 @@ def train(
         budget: of all phases together; each gets its share.
         data: makes a phase's training batches.
         validation: makes a phase's validation batches.
-        folder: the run folder, a local path.
+        folder: the run folder, of this machine or in a bucket; see `vidgen.training.mirror`.
         fingerprint: whatever else must not change under a run (configuration, data), as plain
             JSON; versions and sources are added here.
         config: how training is watched and saved.
@@ -88,7 +91,10 @@ def train(
         OutOfMemoryError: if a phase does not fit into memory, before it trains where that can be
             told.
         ValueError: if the phases' names or shares do not fit, the budget pays for no step, or
-            several processes are asked for what is of one: a budget in seconds, or a profile.
+            several processes are asked for what is of one: a budget in seconds, a profile, or a
+            run folder in a bucket.
+        BucketError: if a bucket refuses, or cannot be reached.
+        ImportError: if what a bucket needs is not installed.
     """
     config = config or TrainingConfig()
     kept_candidates.shares(candidates)  # refuses a number that cannot be meant
@@ -98,10 +104,10 @@ def train(
     place = config.place()
     for phase in phases:
         place.check(phase.name, phase.batch_size)
+    address = bucket.address(folder)
     if processes.count() > 1:
-        _check_together(budget, config)
-    path = _local(folder)
-    path.mkdir(parents=True, exist_ok=True)
+        _check_together(budget, config, address)
+    address.mkdir(parents=True, exist_ok=True)
 
     def say(notice: str) -> None:
         screen.print(f"{name}: {notice}", style="bold yellow", markup=False, soft_wrap=True)
@@ -109,7 +115,13 @@ def train(
     keep_freed_memory()
     with contextlib.ExitStack() as stack:
         # Held by the first process for all.
-        processes.agreed(lambda: _hold(stack, lock.run_folder(path, say)))
+        processes.agreed(lambda: _hold(stack, lock.run_folder(address, say)))
+        publish = None
+        if isinstance(address, BucketPath):
+            path, mirror = stack.enter_context(mirrored(address, say))
+            publish = mirror.publish
+        else:
+            path = address
         if budget.unit == "seconds" and config.exclusive and phases:
             stack.enter_context(lock.machine(say))
         job = Job(
@@ -143,6 +155,7 @@ def train(
             candidates=candidates,
             place=place,
             cost=Cost(generator=name, seed=seed, budget=str(budget)),
+            publish=publish,
         )
         params: dict[str, Params] = {}
         for phase in phases:
@@ -158,7 +171,7 @@ def restore(
     """What each phase of a finished run exported, by phase name; checksums are verified.
 
     Args:
-        folder: the run folder.
+        folder: the run folder, of this machine or in a bucket.
         generator: built with the config and task that the run was trained with.
         step: of the candidate, or of another checkpoint of the last phase, that stands for it, see
             `candidates_of` and `checkpoints_of`; None for its end.
@@ -166,7 +179,10 @@ def restore(
     Raises:
         CheckpointError: if a phase is not finished, damaged, or of another generator.
     """
-    run, phases = _local(folder), generator.phases()
+    run, phases = bucket.address(folder), generator.phases()
+    if isinstance(run, BucketPath):
+        with copied(run, step) as local:
+            return restore(local, generator, step=step)
     params: dict[str, Params] = {}
     for phase in phases:
         shapes = export_shapes(phase, params)
@@ -180,14 +196,14 @@ def restore(
 
 def candidates_of(folder: os.PathLike[str] | str) -> list[int]:
     """Steps of the last phase whose exports a run kept before its end, in order."""
-    return kept_candidates.kept(_local(folder))
+    return kept_candidates.kept(bucket.address(folder))
 
 
 def checkpoints_of(folder: os.PathLike[str] | str) -> dict[str, dict[int, float | None]]:
     """Steps of the checkpoints that stayed, by phase, each with its validation loss where there is
     one; which stay is said by `TrainingConfig`.
     """
-    phases = sorted((_local(folder) / "checkpoints").glob("*"))
+    phases = sorted((bucket.address(folder) / "checkpoints").glob("*"))
     return {
         phase.name: {
             step: standing_of(phase / str(step)).validation_loss for step in steps_in(phase)
@@ -200,7 +216,7 @@ def _hold(stack: contextlib.ExitStack, held: contextlib.AbstractContextManager[N
     stack.enter_context(held)
 
 
-def _check_together(budget: Budget, config: TrainingConfig) -> None:
+def _check_together(budget: Budget, config: TrainingConfig, address: Path | BucketPath) -> None:
     """Refuse what several processes would not do alike."""
     if budget.unit == "seconds":
         raise ValueError(
@@ -209,13 +225,11 @@ def _check_together(budget: Budget, config: TrainingConfig) -> None:
         )
     if config.profile:
         raise ValueError(f"a profile is of one process, and {processes.count()} train together")
-
-
-def _local(folder: os.PathLike[str] | str) -> Path:
-    address = os.fspath(folder)
-    if "://" in address:
-        raise ValueError(f"a run folder must be a local path, got {address!r}")
-    return Path(address).absolute()
+    if isinstance(address, BucketPath):
+        raise ValueError(
+            f"{processes.count()} processes that train together write one checkpoint into a folder "
+            f"that all of them see, which {address} is not: give one, and copy it in the end"
+        )
 
 
 def _check_phases(name: str, phases: Sequence[Phase], budget: Budget) -> None:

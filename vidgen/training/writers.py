@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vidgen import bucket
 from vidgen.types import SCHEMA_VERSION
 
 FILE = "metrics.jsonl"
+BOARD = "tensorboard"
 
 
 class MetricsLog:
@@ -83,8 +86,9 @@ class NoLog:
         """Nothing."""
 
 
-def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
-    """The rows of a run folder's ``metrics.jsonl``, in order, without the header.
+def read_metrics(folder: os.PathLike[str] | str) -> list[dict[str, Any]]:
+    """The rows of a run folder's ``metrics.jsonl``, in order, without the header; it may lie in a
+    bucket.
 
     A run that trained nothing, such as a baseline's, has none. A last line that a killed process
     left unfinished is dropped, as a resume would drop it.
@@ -92,7 +96,7 @@ def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the file bears a schema version that this version does not read.
     """
-    path = Path(folder) / FILE
+    path = bucket.address(folder) / FILE
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     if not lines:
         return []
@@ -123,7 +127,7 @@ class TensorBoard:
 
         # purge_step hides what an interrupted run wrote after the checkpoint.
         self._writer = SummaryWriter(
-            str(folder / "tensorboard" / phase), purge_step=step + 1, write_to_disk=True
+            str(folder / BOARD / phase), purge_step=step + 1, write_to_disk=True
         )
 
     @staticmethod

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+from vidgen.bucket import BucketPath
 from vidgen.comparison.executors.attempt import Ending
 from vidgen.training.interrupt import leaving
 
@@ -46,7 +47,7 @@ def leave_when_let_go() -> None:
     threading.Thread(target=watch, name="leash", daemon=True).start()
 
 
-def ending_of(code: int, log: Path) -> Ending:
+def ending_of(code: int, log: Path | BucketPath) -> Ending:
     """What an exit code says of a job.
 
     Args:
@@ -63,7 +64,7 @@ def ending_of(code: int, log: Path) -> Ending:
     return Ending(f"exit code {code}: {last_line(log)}")
 
 
-def last_line(log: Path) -> str:
+def last_line(log: Path | BucketPath) -> str:
     """What a job said last; nothing where it has said nothing yet."""
     try:
         with log.open("rb") as file:

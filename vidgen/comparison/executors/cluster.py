@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from vidgen.bucket import BucketPath, address
 from vidgen.comparison.executors.assignment import Assignment, refuse_seconds
 from vidgen.comparison.executors.attempt import Ending
 from vidgen.comparison.executors.child import ENVIRONMENT, arguments_of, ending_of
@@ -30,9 +31,9 @@ _SAME_BITS = ("JAX_", "XLA_", "OMP_NUM_THREADS", "VIDGEN_")
 class OnRay:
     """Tasks on a Ray cluster.
 
-    All nodes see the run folder under the same path, and have the same vidgen installed. A job
-    whose worker or node was lost is started again, goes on from its checkpoint, and waits for what
-    is left of the one before to leave its folder.
+    All nodes see the run folder under the same path, or it lies in a bucket, and all have the same
+    vidgen installed. A job whose worker or node was lost is started again, goes on from its
+    checkpoint, and waits for what is left of the one before to leave its folder.
 
     Args:
         address: of the cluster; None for the one that runs on this machine, or a new one of this
@@ -85,7 +86,7 @@ class OnRay:
 
             def start(assignment: Assignment) -> _Task:
                 run, log = os.fspath(assignment.run.path), os.fspath(assignment.run.log)
-                return _Task(ray, task.remote(arguments_of(run), log, variables), Path(log))
+                return _Task(ray, task.remote(arguments_of(run), log, variables), address(log))
 
             # All of them at once: the cluster has those wait for which there is no room.
             return keep_going(left, start, console, at_once=len(left), retries=self._retries)
@@ -94,7 +95,7 @@ class OnRay:
 class _Task:
     """An attempt at a job by a task, see `Attempt`."""
 
-    def __init__(self, ray: Any, reference: Any, log: Path) -> None:
+    def __init__(self, ray: Any, reference: Any, log: Path | BucketPath) -> None:
         self._ray, self._reference, self._log = ray, reference, log
 
     def ending(self) -> Ending | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from vidgen.bucket import BucketPath, address
 from vidgen.comparison.executors.assignment import Assignment, refuse_seconds
 from vidgen.comparison.executors.attempt import Ending
 from vidgen.comparison.executors.child import ENVIRONMENT, arguments_of, ending_of
@@ -61,15 +62,15 @@ class InProcesses:
     def _start(self, assignment: Assignment) -> _Process:
         # Where devices are shared, none takes most of a GPU's memory beforehand.
         shared = {} if self._at_once == 1 else {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        log = Path(os.fspath(assignment.run.log))
+        log = os.fspath(assignment.run.log)
         arguments = self._arguments(os.fspath(assignment.run.path))
-        return _Process(Child(arguments, log, {**ENVIRONMENT, **shared}), log)
+        return _Process(Child(arguments, log, {**ENVIRONMENT, **shared}), address(log))
 
 
 class _Process:
     """An attempt at a job by a child process, see `Attempt`."""
 
-    def __init__(self, child: Child, log: Path) -> None:
+    def __init__(self, child: Child, log: Path | BucketPath) -> None:
         self._child, self._log = child, log
         self.stop, self.kill = child.let_go, child.kill
 

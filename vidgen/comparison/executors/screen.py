@@ -6,9 +6,7 @@ terminal, a line is printed when a job starts or ends.
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -16,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vidgen.bucket import BucketPath, address
 from vidgen.comparison.executors.assignment import Assignment
 from vidgen.comparison.executors.child import last_line
 
@@ -108,7 +107,10 @@ class Screen:
 
 def says(assignment: Assignment) -> str:
     """What a job said last, without its own name; where it has said nothing, that it waits."""
-    line = last_line(Path(os.fspath(assignment.run.log)))
+    log = address(assignment.run.log)
+    if isinstance(log, BucketPath):
+        return "runs; its log is there when it has ended"
+    line = last_line(log)
     job = assignment.job
     for name in (f"{job.generator} seed {job.seed} ", f"{job.generator}: "):
         line = line.removeprefix(name)

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from rich.console import Console
 from rich.progress import track
 
+from vidgen import bucket
 from vidgen.evaluation.arrays import arrays_digest, parse_arrays, pixel_digest, write_arrays
 from vidgen.evaluation.features.feature import FeatureNetwork
 
@@ -31,7 +32,7 @@ class FeatureCache:
     def __init__(
         self, folder: epath.PathLike | None = None, *, console: Console | None = None
     ) -> None:
-        self._folder = None if folder is None else epath.Path(folder)
+        self._folder = None if folder is None else bucket.anywhere(folder)
         self._console = console
         self._known: dict[tuple[str, str], np.ndarray] = {}
 

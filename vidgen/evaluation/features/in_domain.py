@@ -17,7 +17,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
 
-from vidgen import nn
+from vidgen import bucket, nn
 from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.feature import UnsuitableClipsError
@@ -151,7 +151,7 @@ class InDomainNetwork:
             FileNotFoundError: if there is no such file.
             ValueError: if the file is damaged or of a newer schema; the message names it.
         """
-        content = epath.Path(path).read_bytes()
+        content = bucket.anywhere(path).read_bytes()
         try:
             header, weights = parse_arrays(content)
             if header["schema_version"] > SCHEMA_VERSION:

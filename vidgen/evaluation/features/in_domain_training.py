@@ -13,7 +13,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from vidgen import nn
+from vidgen import bucket, nn
 from vidgen.contract import stream
 from vidgen.data import Source
 from vidgen.evaluation.features.feature import UnsuitableClipsError
@@ -99,7 +99,7 @@ class InDomainTraining:
             UnsuitableClipsError: if nothing tells the clips apart that it could learn from.
             ValueError: if the file is damaged, or holds a network that was trained otherwise.
         """
-        path = None if path is None else epath.Path(path)
+        path = None if path is None else bucket.anywhere(path)
         if path is not None and path.exists():
             return self._read(path, kind)
         network = self._trained(kind, progress)

@@ -1,0 +1,132 @@
+"""A run folder in a bucket: published save by save, whole or not at all, and taken up exactly."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import tempfile
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import toy
+from fsspec.implementations.memory import MemoryFileSystem
+
+from vidgen.training import (
+    CheckpointError,
+    Cost,
+    LockError,
+    candidates_of,
+    checkpoints_of,
+    lock,
+    processes,
+    restore,
+    train,
+)
+from vidgen.training.lock import held
+
+
+def _refusing(monkeypatch, part):
+    """The store takes one file of a checkpoint, and no other."""
+    taken, whole = [], MemoryFileSystem.put_file
+
+    def put_file(self, here, there, **kwargs):
+        if part in there:
+            if taken:
+                raise ConnectionError("the line is dead")
+            taken.append(there)
+        whole(self, here, there, **kwargs)
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", put_file)
+
+
+def _assert_same(bucket, trained, undisturbed):
+    folder, reference = undisturbed
+    jax.tree.map(np.testing.assert_array_equal, trained.params, reference.params)
+    jax.tree.map(np.testing.assert_array_equal, restore(bucket, toy.Toy()), reference.params)
+    assert (bucket / "metrics.jsonl").read_bytes() == (folder / "metrics.jsonl").read_bytes()
+    assert checkpoints_of(bucket) == checkpoints_of(folder)
+    assert Cost.read(bucket).steps == 24
+    assert not (bucket / "lock").exists()
+
+
+@pytest.mark.fault(4)
+@pytest.mark.fault(20)
+def test_an_upload_that_fails_and_a_damaged_checkpoint_cost_steps_and_no_bits(
+    bucket, undisturbed, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    setting = toy.setting(folder=bucket, candidates=2)
+    with monkeypatch.context() as patch:
+        _refusing(patch, "checkpoints/second/9/")
+        with pytest.raises(CheckpointError, match=f"{bucket}.* could not be saved .*line is dead"):
+            train(toy.Toy(), **setting)
+    # As a process leaves it that is killed in the middle of an upload.
+    left = (bucket / "checkpoints" / "second").below()
+    assert [name for name in left if name.startswith("9/")]
+    assert [n for n in left if n.endswith("/manifest.json")] == [
+        "3/manifest.json",
+        "6/manifest.json",
+    ]
+    (kept,) = tmp_path.glob("vidgen-run-*")  # what the store did not take
+    assert (kept / "checkpoints" / "second" / "9" / "manifest.json").exists()
+
+    record = bucket / "checkpoints" / "second" / "6" / "record.json"
+    record.write_text(record.read_text().replace('"step": 6', '"step": 5'))
+    _assert_same(bucket, train(toy.Toy(), **setting), undisturbed)
+    assert (record.parent.parent / "6.damaged" / "manifest.json").exists()
+    assert list(tmp_path.glob("vidgen-run-*")) == [kept]
+    assert candidates_of(bucket) == [9]
+    candidate = restore(bucket, toy.Toy(), step=9)["second"]["w"]
+    assert (candidate != undisturbed[1].params["second"]["w"]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.fault(20)
+@pytest.mark.parametrize("bucket", ["s3", "gs"], indirect=True)
+def test_who_is_killed_goes_on_from_what_the_store_has(bucket, undisturbed):
+    assert toy.struck(bucket, "second", 7, signal.SIGKILL) == -signal.SIGKILL
+    assert (bucket / "lock").exists()
+    assert (bucket / "checkpoints" / "first" / "12" / "manifest.json").exists()
+    _assert_same(bucket, train(toy.Toy(), **toy.setting(folder=bucket)), undisturbed)
+
+
+def test_processes_that_train_together_ask_for_a_folder(bucket, monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    with pytest.raises(ValueError, match=f"which {bucket} is not"):
+        train(toy.Toy(), **toy.setting(folder=bucket))
+    assert not bucket.exists()
+
+
+@pytest.mark.fault(14)
+def test_a_lock_in_a_bucket_is_held_by_one_and_taken_over_from_the_silent(bucket, monkeypatch):
+    notices, path = [], bucket / "lock"
+
+    def take():
+        return held(path, advice="wait", say=notices.append)
+
+    with take(), pytest.raises(LockError, match=r"held by process .*; wait"), take():
+        pass
+    assert not bucket.exists()
+    path.write_text(json.dumps({"pid": 1, "started": "x", "host": "elsewhere", "beats": True}))
+    with pytest.raises(LockError, match="on elsewhere"), take():
+        pass
+    monkeypatch.setattr(lock, "_SILENCE", -1.0)
+    with take():
+        assert json.loads(path.read_text())["host"] == platform.node()
+    assert "took over memory://" in notices[0]
+    assert not bucket.exists()
+
+
+def test_the_holder_gives_signs_of_life_by_the_clock_of_the_store(bucket, monkeypatch):
+    monkeypatch.setattr(lock, "_BEAT", 0.01)
+    path = bucket / "lock"
+    with held(path, advice="wait", say=print):
+        before = path.modified()
+        for _ in range(500):
+            if path.modified() > before:
+                break
+            Path(tempfile.mkdtemp())
+        assert path.modified() > before
