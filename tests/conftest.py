@@ -17,11 +17,13 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 def _compile_faster() -> None:
     """A third off what compiling costs where most optimisations are off; XLA's older way to fuse.
+    And a tenth: two workers keep two cores busy, where cutting a program up to compile its pieces
+    side by side gains nothing and costs the cutting.
 
     XLA ends a process that names a flag it does not know, so that one process asks first; the
     workers, and whatever tests start, inherit the answer.
     """
-    flag = "--xla_cpu_use_fusion_emitters=false"
+    flag = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     if flag in os.environ.get("XLA_FLAGS", "") or "PYTEST_XDIST_WORKER" in os.environ:
         return
     flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
