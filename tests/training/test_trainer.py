@@ -181,11 +181,6 @@ def test_phases_that_do_not_fit_are_refused_before_anything_is_written(phases, m
     assert not (tmp_path / "run").exists()
 
 
-def test_an_address_that_is_no_local_path_is_refused():
-    with pytest.raises(ValueError, match="must be a local path"):
-        train(ONE, **toy.setting(folder="gs://bucket/run"))
-
-
 @pytest.mark.parametrize(
     "wrong", [{"log_every": 0}, {"max_skipped": 0}, {"validate_every": 0.0}, {"keep": 1}]
 )
