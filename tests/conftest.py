@@ -204,9 +204,9 @@ def rising():
 
 
 def _s3(monkeypatch):
-    server = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    from moto.server import ThreadedMotoServer
+
+    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     started.start()
     host, port = started.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
@@ -218,9 +218,9 @@ def _s3(monkeypatch):
 
 
 def _gs(monkeypatch):
-    server = pytest.importorskip("gcp_storage_emulator.server")
-    pytest.importorskip("gcsfs")
-    started = server.create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
+    from gcp_storage_emulator.server import create_server
+
+    started = create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
     started.start()
     host, port = started._api._httpd.socket.getsockname()
     monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks for credentials
@@ -241,7 +241,7 @@ def _memory(monkeypatch):
 @pytest.fixture
 def bucket(request, monkeypatch):
     """A folder in a store: one in memory; or, given "s3" or "gs" and by the real clients, a server
-    on this machine (pip install "moto[server]" s3fs gcp-storage-emulator gcsfs).
+    on this machine.
     """
     from vidgen.bucket import BucketPath
 
