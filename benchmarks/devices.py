@@ -31,8 +31,8 @@ replicated, on 4 fully sharded, and on 1 in parts:
 
 `--precisions 32 --no-parts` printed, over 20 steps by the families' own optimisers, of the loss:
 
-    gan             adversarial  2 replicated     1   32   1.5e-06   1.1e
-    gan             adversarial  4 full           1   32   1.5e-06   2.6e
+    gan             adversarial  2 replicated     1   32   1.5e-06   1.1e-06  1.000
+    gan             adversarial  4 full           1   32   1.5e-06   2.6e-06  0.384
     autoregressive  tokenizer    2 replicated     1   32   2.0e-06   4.5e-06  1.000
     autoregressive  tokenizer    4 full           1   32   2.7e-06   3.5e-06  0.701
     autoregressive  motion       2 replicated     1   32   1.0e-06   4.7e-07  1.000
@@ -45,7 +45,8 @@ replicated, on 4 fully sharded, and on 1 in parts:
     diffusion       denoiser     2 replicated     1   32   5.8e-06   7.4e-07  1.000
     diffusion       denoiser     4 full           1   32   9.1e-06   4.9e-07  0.307
 
-The other phases have not been through these 20 steps yet. The columns are those above, and between
+The prior of `masked` and the phases of `meanflow` have not been through these 20 steps yet, nor has
+any phase in parts. The columns are those above, and between
 the sharding and the bits the number of microbatches.
 """
 
