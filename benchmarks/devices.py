@@ -44,9 +44,11 @@ replicated, on 4 fully sharded, and on 1 in parts:
     diffusion       opening      4 full           1   32   2.0e-06   5.1e-07  0.292
     diffusion       denoiser     2 replicated     1   32   5.8e-06   7.4e-07  1.000
     diffusion       denoiser     4 full           1   32   9.1e-06   4.9e-07  0.307
+    meanflow        meanflow-opening 2 replicated 1   32   2.9e-06   6.8e-07  1.000
+    meanflow        meanflow-opening 4 full       1   32   1.9e-06   8.5e-07  0.284
 
-The prior of `masked` and the phases of `meanflow` have not been through these 20 steps yet, nor has
-any phase in parts. The columns are those above, and between
+The prior of `masked` and the denoiser of `meanflow` have not been through these 20 steps yet, nor
+has any phase in parts. The columns are those above, and between
 the sharding and the bits the number of microbatches.
 """
 
