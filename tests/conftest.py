@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from fractions import Fraction
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -210,6 +211,9 @@ def _s3(monkeypatch):
     started.start()
     host, port = started.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    # Servers of one process share what they hold.
+    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -246,6 +250,7 @@ def bucket(request, monkeypatch):
     from vidgen.bucket import BucketPath
 
     name = getattr(request, "param", "memory")
+    fsspec.get_filesystem_class(name).clear_instance_cache()  # they remember an earlier server
     stop = {"memory": _memory, "s3": _s3, "gs": _gs}[name](monkeypatch)
     yield BucketPath(f"{name}://vidgen-test/runs")
     stop()

@@ -1,7 +1,7 @@
 """The toy's training as one of several processes: what a test starts some of.
 
-Either they are stopped twice: by SIGTERM, which the last one alone receives, and by SIGKILL in the
-second phase. Or they train to the end and sample, each clips of its own.
+They are stopped twice: by SIGTERM, which the last one alone receives, and by SIGKILL in the second
+phase. Or they train to the end and sample, each clips of its own. Or they are refused.
 """
 
 from __future__ import annotations
@@ -51,6 +51,13 @@ def sampled(settings: dict[str, Any], folder: Path, count: int, index: int) -> N
     np.save(folder / f"clips-{index}.npy", jax.jit(toy.Toy().sample)(params, None, keys))
 
 
+def apart(settings: dict[str, Any], index: int) -> None:
+    """As on hosts that have no folder in common: none sees what the first one makes."""
+    if index:
+        Path.is_dir = lambda self: False  # type: ignore[method-assign]
+    train(toy.Toy(), **settings, data=toy.rows)
+
+
 def own_rows(size: int, seed: int, count: int, index: int) -> Any:
     """The rows of each batch that this process reads."""
     own = lambda batch: jax.tree.map(lambda x: np.split(x, count)[index], batch)  # noqa: E731
@@ -68,6 +75,8 @@ def main(doing: str, folder: str, address: str, count: int, index: int) -> None:
     )
     if doing == "struck":
         struck(settings, count, index)
+    elif doing == "apart":
+        apart(settings, index)
     else:
         sampled(settings, Path(folder), count, index)
 

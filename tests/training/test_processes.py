@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -81,3 +82,31 @@ def test_one_process_then_four_that_are_killed_then_two_that_sample(tmp_path, un
     one, other = restore(tmp_path, toy.Toy()), undisturbed[1].params
     np.testing.assert_allclose(clips, sample(one, None, keys), atol=1e-6)
     np.testing.assert_allclose(clips, sample(other, None, keys), atol=1e-4)
+
+
+@pytest.mark.fault(20)
+@pytest.mark.slow
+@pytest.mark.parametrize("bucket", ["s3"], indirect=True)
+def test_two_processes_work_on_a_bucket_in_one_folder(bucket, tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for code, out, errors in _together("struck", bucket, 2):
+        assert code == -signal.SIGKILL, errors
+        assert "in phase 'first', step 3" in out
+    settings = toy.setting(folder=bucket)
+    accepting = dataclasses.replace(settings["config"], accept_changes=True)
+    train(toy.Toy(), **{**settings, "config": accepting})
+    one, several = _losses(undisturbed[0]), _losses(bucket)
+    assert several.keys() == one.keys()
+    np.testing.assert_allclose(list(several.values()), list(one.values()), rtol=2e-6, atol=0)
+    assert Cost.read(bucket).phases["second"].resumed == 1
+    files = {name.rpartition("/")[2] for name in bucket.below()}
+    assert {"metrics.jsonl", "cost.json", "manifest.json"} <= files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bucket", ["s3"], indirect=True)
+def test_processes_that_see_no_folder_together_are_refused(bucket, tmp_path):
+    for code, _, errors in _together("apart", bucket, 2):
+        assert code == 1
+        assert "set TMPDIR to one that is" in errors
+    assert not bucket.below()

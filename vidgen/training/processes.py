@@ -96,6 +96,15 @@ def signalled(received: signal.Signals | None) -> signal.Signals | None:
     return signal.Signals(number) if number else None
 
 
+def everywhere(here: bool) -> bool:
+    """Whether something holds in every process."""
+    if count() == 1:
+        return here
+    from jax.experimental import multihost_utils
+
+    return bool(np.all(multihost_utils.process_allgather(np.bool_(here))))
+
+
 class Moment:
     """The position that an iterator has now, which orbax saves whenever it comes to it.
 

@@ -27,7 +27,7 @@ from vidgen.training.cost import Cost
 from vidgen.training.interrupt import listening
 from vidgen.training.job import Job, MakeData, MakeValidation
 from vidgen.training.manifest import standing_of
-from vidgen.training.mirror import copied, mirrored
+from vidgen.training.mirror import Mirror, copied, mirrored
 from vidgen.training.step import export_shapes
 from vidgen.types import Params
 
@@ -91,8 +91,8 @@ def train(
         OutOfMemoryError: if a phase does not fit into memory, before it trains where that can be
             told.
         ValueError: if the phases' names or shares do not fit, the budget pays for no step, or
-            several processes are asked for what is of one: a budget in seconds, a profile, or a
-            run folder in a bucket.
+            several processes are asked for what is of one: a budget in seconds, or a profile; or
+            if, for a run folder in a bucket, they see no folder together.
         BucketError: if a bucket refuses, or cannot be reached.
         ImportError: if what a bucket needs is not installed.
     """
@@ -106,7 +106,7 @@ def train(
         place.check(phase.name, phase.batch_size)
     address = bucket.address(folder)
     if processes.count() > 1:
-        _check_together(budget, config, address)
+        _check_together(budget, config)
     address.mkdir(parents=True, exist_ok=True)
 
     def say(notice: str) -> None:
@@ -116,12 +116,7 @@ def train(
     with contextlib.ExitStack() as stack:
         # Held by the first process for all.
         processes.agreed(lambda: _hold(stack, lock.run_folder(address, say)))
-        publish = None
-        if isinstance(address, BucketPath):
-            path, mirror = stack.enter_context(mirrored(address, say))
-            publish = mirror.publish
-        else:
-            path = address
+        path, publish = _worked_on(stack, address, say)
         if budget.unit == "seconds" and config.exclusive and phases:
             stack.enter_context(lock.machine(say))
         job = Job(
@@ -216,7 +211,31 @@ def _hold(stack: contextlib.ExitStack, held: contextlib.AbstractContextManager[N
     stack.enter_context(held)
 
 
-def _check_together(budget: Budget, config: TrainingConfig, address: Path | BucketPath) -> None:
+def _worked_on(
+    stack: contextlib.ExitStack, address: Path | BucketPath, say: Callable[[str], None]
+) -> tuple[Path, Callable[[Path], None] | None]:
+    """The folder of this machine that a run folder is worked on in, and what publishes a checkpoint
+    of it. Of several processes, the first fetches and publishes, and all write there.
+    """
+    if not isinstance(address, BucketPath):
+        return address, None
+    mirrors: list[Mirror] = []
+
+    def fetched() -> str:
+        local, mirror = stack.enter_context(mirrored(address, say))
+        mirrors.append(mirror)
+        return str(local)
+
+    path = Path(processes.agreed(fetched))
+    if not processes.everywhere(path.is_dir()):
+        raise ValueError(
+            f"{processes.count()} processes that train together write one checkpoint into a folder "
+            f"that all of them see, which {path}, for {address}, is not: set TMPDIR to one that is"
+        )
+    return path, mirrors[0].publish if mirrors else None
+
+
+def _check_together(budget: Budget, config: TrainingConfig) -> None:
     """Refuse what several processes would not do alike."""
     if budget.unit == "seconds":
         raise ValueError(
@@ -225,11 +244,6 @@ def _check_together(budget: Budget, config: TrainingConfig, address: Path | Buck
         )
     if config.profile:
         raise ValueError(f"a profile is of one process, and {processes.count()} train together")
-    if isinstance(address, BucketPath):
-        raise ValueError(
-            f"{processes.count()} processes that train together write one checkpoint into a folder "
-            f"that all of them see, which {address} is not: give one, and copy it in the end"
-        )
 
 
 def _check_phases(name: str, phases: Sequence[Phase], budget: Budget) -> None:
