@@ -78,7 +78,10 @@ class BucketPath(epath.Path):
         store = self._store
         with _named(self):
             found = store.ls(str(self), detail=False)
-        return iter(sorted(self / name.rstrip("/").rpartition("/")[2] for name in found))
+            root = store._strip_protocol(str(self)).strip("/")
+        # Some tools make an object of a folder's own name.
+        names = {name.strip("/") for name in found} - {root}
+        return iter(sorted(self / name.rpartition("/")[2] for name in names))
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
         """What lies below and fits, in order."""
@@ -207,13 +210,13 @@ class BucketPath(epath.Path):
 
 def address(path: str | os.PathLike[str]) -> Path | BucketPath:
     """A path of this machine, made absolute, or one in a bucket."""
-    words = os.fspath(path)
+    words = os.fspath(path).removeprefix("file://")
     return BucketPath(words) if "://" in words else Path(words).expanduser().absolute()
 
 
 def anywhere(path: str | os.PathLike[str]) -> epath.Path:
     """The same as epath has it: local paths stay what they are."""
-    words = os.fspath(path)
+    words = os.fspath(path).removeprefix("file://")
     return BucketPath(words) if "://" in words else epath.Path(words)
 
 

@@ -78,7 +78,7 @@ class Child:
         with contextlib.suppress(OSError):  # whose job went well or ill without it
             before = there.read_bytes() if there.exists() else b""
             there.write_bytes(before + self._log.read_bytes())
-        self._log.unlink()
+            self._log.unlink()
 
     def kill(self) -> None:
         """End it at once, with all that it has started."""

@@ -1,7 +1,8 @@
 """The toy's training as one of several processes: what a test starts some of.
 
 They are stopped twice: by SIGTERM, which the last one alone receives, and by SIGKILL in the second
-phase. Or they train to the end and sample, each clips of its own. Or they are refused.
+phase. Or they train to the end and sample, each clips of its own. Or they are refused, or a save
+fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 import toy
 
 from vidgen.contract import stream
-from vidgen.training import Interrupted, processes, train
+from vidgen.training import CheckpointError, Interrupted, processes, train
+from vidgen.training.mirror import Mirror
 
 CLIPS = 4
 
@@ -58,6 +60,23 @@ def apart(settings: dict[str, Any], index: int) -> None:
     train(toy.Toy(), **settings, data=toy.rows)
 
 
+def unpublished(settings: dict[str, Any], count: int, index: int) -> None:
+    """The store, of which the first one alone knows, takes no second checkpoint."""
+    publish, taken = Mirror.publish, []
+
+    def once(self: Mirror, checkpoint: Path) -> None:
+        if taken:
+            raise ConnectionError("the line is dead")
+        taken.append(publish(self, checkpoint))
+
+    Mirror.publish = once  # type: ignore[method-assign]
+    data = lambda size, seed: own_rows(size, seed, count, index)  # noqa: E731
+    try:
+        train(toy.Toy(), **settings, data=data)
+    except CheckpointError as error:
+        print(error, flush=True)
+
+
 def own_rows(size: int, seed: int, count: int, index: int) -> Any:
     """The rows of each batch that this process reads."""
     own = lambda batch: jax.tree.map(lambda x: np.split(x, count)[index], batch)  # noqa: E731
@@ -77,6 +96,8 @@ def main(doing: str, folder: str, address: str, count: int, index: int) -> None:
         struck(settings, count, index)
     elif doing == "apart":
         apart(settings, index)
+    elif doing == "unpublished":
+        unpublished(settings, count, index)
     else:
         sampled(settings, Path(folder), count, index)
 

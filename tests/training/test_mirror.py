@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -21,11 +22,11 @@ from vidgen.training import (
     candidates_of,
     checkpoints_of,
     lock,
-    processes,
     restore,
     train,
 )
 from vidgen.training.lock import held
+from vidgen.training.mirror import Mirror, mirrored
 
 
 def _refusing(monkeypatch, part):
@@ -93,11 +94,35 @@ def test_who_is_killed_goes_on_from_what_the_store_has(bucket, undisturbed):
     _assert_same(bucket, train(toy.Toy(), **toy.setting(folder=bucket)), undisturbed)
 
 
-def test_processes_that_train_together_ask_for_a_folder(bucket, monkeypatch):
-    monkeypatch.setattr(processes, "count", lambda: 2)
-    with pytest.raises(ValueError, match=f"which {bucket} is not"):
-        train(toy.Toy(), **toy.setting(folder=bucket))
-    assert not bucket.exists()
+def test_who_has_lost_the_lock_leaves_the_bucket_to_whoever_has_it(bucket, tmp_path, monkeypatch):
+    """Whatever it saved afterwards: the other one's checkpoints stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def publish(mirror, step):
+        folder = mirror.local / "checkpoints" / "first" / str(step)
+        folder.mkdir(parents=True)
+        for name in ("record.json", "manifest.json"):
+            (folder / name).write_text("{}")
+        mirror.publish(folder)
+
+    def steps():
+        return [path.name for path in (bucket / "checkpoints" / "first").iterdir()]
+
+    with held(bucket / "lock", advice="wait", say=print) as late:
+        first = Mirror(bucket, tmp_path / "first", print, late)
+        publish(first, 3)
+        (bucket / "lock").unlink()
+        with (
+            held(bucket / "lock", advice="wait", say=print) as still,
+            mirrored(bucket, print, still) as other,
+        ):
+            publish(other, 6)
+            with pytest.raises(LockError, match="held no more"):
+                publish(first, 4)
+            assert steps() == ["3", "6"]
+            shutil.rmtree(other.local / "checkpoints" / "first" / "3")
+            publish(other, 9)  # what it fetched itself, it may remove
+            assert steps() == ["6", "9"]
 
 
 @pytest.mark.fault(14)
@@ -112,6 +137,11 @@ def test_a_lock_in_a_bucket_is_held_by_one_and_taken_over_from_the_silent(bucket
     assert not bucket.exists()
     path.write_text(json.dumps({"pid": 1, "started": "x", "host": "elsewhere", "beats": True}))
     with pytest.raises(LockError, match="on elsewhere"), take():
+        pass
+    # Another machine, or container, of the same name.
+    twin = {"pid": 1, "started": "x", "host": platform.node(), "boot": "other", "beats": True}
+    path.write_text(json.dumps(twin))
+    with pytest.raises(LockError, match="held by process 1"), take():
         pass
     monkeypatch.setattr(lock, "_SILENCE", -1.0)
     with take():

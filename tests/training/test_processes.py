@@ -103,6 +103,19 @@ def test_two_processes_work_on_a_bucket_in_one_folder(bucket, tmp_path, undistur
     assert {"metrics.jsonl", "cost.json", "manifest.json"} <= files
 
 
+@pytest.mark.fault(11)
+@pytest.mark.slow
+@pytest.mark.parametrize("bucket", ["s3"], indirect=True)
+def test_all_processes_learn_of_an_upload_that_failed_in_one(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    said = []
+    for code, out, errors in _together("unpublished", bucket, 2):
+        assert code == 0, errors
+        said.append(out)
+    assert "the line is dead" in said[0]
+    assert "another process has said why" in said[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bucket", ["s3"], indirect=True)
 def test_processes_that_see_no_folder_together_are_refused(bucket, tmp_path):

@@ -138,22 +138,37 @@ class Checkpoints:
         self._pending = self._thread.submit(self._finish, response, record)
 
     def check(self) -> None:
-        """Raise if a save that ended in the background has failed; never waits."""
-        if self._pending is not None and self._pending.done():
+        """Raise if a save that ended in the background has failed; never waits. Several processes,
+        which would not find it ended at the same step, learn of it at the next save.
+        """
+        if self._pending is not None and self._pending.done() and processes.count() == 1:
             self.wait()
 
     def wait(self) -> None:
-        """Wait until nothing is being saved.
+        """Wait until nothing is being saved. Several processes call it at the same points.
 
         Raises:
-            CheckpointError: if the save failed; the checkpoints before it are intact.
+            CheckpointError: if the save failed, in any process; the checkpoints before it are
+                intact.
         """
+        if self._pending is None:
+            return
+        error = self._ended()
+        everywhere = processes.everywhere(error is None)
+        if error is not None:
+            raise self._unsaved(error) from error
+        if not everywhere:
+            raise self._unsaved(RuntimeError("another process has said why"))
+
+    def _ended(self) -> Exception | None:
+        """What the save that is waited for failed of, in this process."""
         pending, self._pending = self._pending, None
-        if pending is not None:
-            try:
+        try:
+            if pending is not None:
                 pending.result()
-            except Exception as error:
-                raise self._unsaved(error) from error
+        except Exception as error:
+            return error
+        return None
 
     def close(self) -> None:
         """Wait for what is being saved and let go of the folder.
@@ -162,7 +177,10 @@ class Checkpoints:
             CheckpointError: if that failed, and was not told before.
         """
         try:
-            self.wait()
+            # Not `wait`: who unwinds may be the only process that does.
+            error = self._ended()
+            if error is not None:
+                raise self._unsaved(error) from error
         finally:
             self._thread.shutdown()
             try:
@@ -189,7 +207,9 @@ class Checkpoints:
 
     def _commit(self, saved: dict[str, Any], record: Record) -> None:
         with _ONE_AT_A_TIME:
-            self._finish(self._begin(saved, record), record)
+            response = self._begin(saved, record)
+            response.result()
+        self._finish(response, record)
 
     def _begin(self, saved: dict[str, Any], record: Record) -> Any:
         self._probe()

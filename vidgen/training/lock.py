@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -38,14 +39,15 @@ class LockError(RuntimeError):
 @contextlib.contextmanager
 def held(
     path: Path | BucketPath, *, advice: str, say: Callable[[str], None], patience: float = 0.0
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Hold the lock at `path`, a local or shared file or an object in a bucket, until the block
-    ends.
+    ends. What it gives raises `LockError` where the lock is held no more.
 
     A lock left by a process of this host that is no more (same process id, same start time) is
     stale: it is taken over with a notice. So is one of another host that has given no sign of life
     for three minutes, by the clock of the file system or of the store; a process that was stopped
-    for longer has lost its lock.
+    for longer has lost its lock. Hosts are told apart by when they were started, since two may bear
+    one name.
 
     Args:
         path: the lock file; its folder must exist.
@@ -62,9 +64,16 @@ def held(
             "pid": os.getpid(),
             "started": _start_time(os.getpid()),
             "host": platform.node(),
+            "boot": _boot(),
             "beats": True,
+            "holding": uuid.uuid4().hex,  # tells it from another thread's of this process
         }
     )
+
+    def still() -> None:
+        if _read(path) != mine:
+            raise LockError(f"{path} is held no more, as after minutes without a sign of life")
+
     until, waits = time.monotonic() + patience, False
     while not _create(path, mine):
         theirs = _read(path)
@@ -84,7 +93,7 @@ def held(
     beating = threading.Thread(target=_beat, args=(path, mine, left), daemon=True)
     beating.start()
     try:
-        yield
+        yield still
     finally:
         left.set()
         beating.join()
@@ -95,7 +104,7 @@ def held(
 
 def run_folder(
     folder: Path | BucketPath, say: Callable[[str], None]
-) -> contextlib.AbstractContextManager[None]:
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """The lock of a run folder: one process at a time writes there."""
     return held(
         folder / "lock",
@@ -104,7 +113,9 @@ def run_folder(
     )
 
 
-def machine(say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+def machine(
+    say: Callable[[str], None],
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """The lock of this machine, which a budget in seconds holds: shared cores buy fewer steps."""
     return held(
         Path(tempfile.gettempdir()) / "vidgen-training.lock",
@@ -118,7 +129,8 @@ def machine(say: Callable[[str], None]) -> contextlib.AbstractContextManager[Non
 
 def _create(path: Path | BucketPath, content: str) -> bool:
     if isinstance(path, BucketPath):
-        return path.create(content.encode()) and _read(path) == content
+        path.create(content.encode())
+        return _read(path) == content  # whatever was answered: a request may have been repeated
     # Written aside and linked into place, so that nobody ever reads half a lock.
     draft = _aside(path, "draft")
     draft.write_text(content)
@@ -181,7 +193,7 @@ def _stale(content: str, path: Path | BucketPath) -> bool:
         pid, started, host = int(holder["pid"]), holder["started"], holder["host"]
     except (ValueError, KeyError, TypeError):
         return True  # not a lock that any version of vidgen writes
-    if host == platform.node():
+    if host == platform.node() and holder.get("boot", _boot()) == _boot():
         return _start_time(pid) != started
     # Of a version that gave no signs of life, nothing can be told from another host.
     return bool(holder.get("beats")) and _silent(path) > _SILENCE
@@ -229,6 +241,17 @@ def _who(content: str) -> str:
         return f"process {holder['pid']} on {holder['host']}"
     except (ValueError, KeyError, TypeError):
         return "an unknown process"
+
+
+def _boot() -> str:
+    """What two hosts, or containers, of one name do not share: when each was started, and where its
+    process ids are counted. Empty where the system does not say.
+    """
+    boot, ids = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        return f"{boot.read_text().strip()} {ids.readlink()}"
+    except OSError:
+        return ""
 
 
 def _start_time(pid: int) -> str | None:

@@ -114,9 +114,7 @@ def train(
 
     keep_freed_memory()
     with contextlib.ExitStack() as stack:
-        # Held by the first process for all.
-        processes.agreed(lambda: _hold(stack, lock.run_folder(address, say)))
-        path, publish = _worked_on(stack, address, say)
+        path, publish, say = _worked_on(stack, address, say)
         if budget.unit == "seconds" and config.exclusive and phases:
             stack.enter_context(lock.machine(say))
         job = Job(
@@ -207,32 +205,29 @@ def checkpoints_of(folder: os.PathLike[str] | str) -> dict[str, dict[int, float 
     }
 
 
-def _hold(stack: contextlib.ExitStack, held: contextlib.AbstractContextManager[None]) -> None:
-    stack.enter_context(held)
-
-
 def _worked_on(
     stack: contextlib.ExitStack, address: Path | BucketPath, say: Callable[[str], None]
-) -> tuple[Path, Callable[[Path], None] | None]:
-    """The folder of this machine that a run folder is worked on in, and what publishes a checkpoint
-    of it. Of several processes, the first fetches and publishes, and all write there.
+) -> tuple[Path, Callable[[Path], None] | None, Callable[[str], None]]:
+    """The folder of this machine that a run folder is worked on in, what publishes a checkpoint of
+    it, and what tells of it in its own name. Of several processes, the first holds the lock,
+    fetches and publishes, and all write there.
     """
-    if not isinstance(address, BucketPath):
-        return address, None
     mirrors: list[Mirror] = []
 
-    def fetched() -> str:
-        local, mirror = stack.enter_context(mirrored(address, say))
-        mirrors.append(mirror)
-        return str(local)
+    def opened() -> str:
+        still = stack.enter_context(lock.run_folder(address, say))
+        if not isinstance(address, BucketPath):
+            return str(address)
+        mirrors.append(stack.enter_context(mirrored(address, say, still)))
+        return str(mirrors[0].local)
 
-    path = Path(processes.agreed(fetched))
-    if not processes.everywhere(path.is_dir()):
+    path = Path(processes.agreed(opened))
+    if isinstance(address, BucketPath) and not processes.everywhere(path.is_dir()):
         raise ValueError(
             f"{processes.count()} processes that train together write one checkpoint into a folder "
             f"that all of them see, which {path}, for {address}, is not: set TMPDIR to one that is"
         )
-    return path, mirrors[0].publish if mirrors else None
+    return (path, mirrors[0].publish, mirrors[0].say) if mirrors else (path, None, say)
 
 
 def _check_together(budget: Budget, config: TrainingConfig) -> None:
