@@ -44,12 +44,15 @@ replicated, on 4 fully sharded, and on 1 in parts:
     diffusion       opening      4 full           1   32   2.0e-06   5.1e-07  0.292
     diffusion       denoiser     2 replicated     1   32   5.8e-06   7.4e-07  1.000
     diffusion       denoiser     4 full           1   32   9.1e-06   4.9e-07  0.307
-    meanflow        meanflow-opening 2 replicated 1   32   2.9e-06   6.8e-07  1.000
-    meanflow        meanflow-opening 4 full       1   32   1.9e-06   8.5e-07  0.284
+    masked          prior        2 replicated     1   32   3.8e-07   6.2e-07  1.000
+    masked          prior        4 full           1   32   2.9e-07   6.2e-07  0.510
+    meanflow        meanflow-opening 2 replicated 1   32   2.6e-06   7.6e-07  1.000
+    meanflow        meanflow-opening 4 full       1   32   4.6e-06   8.5e-07  0.284
+    meanflow        meanflow-denoiser 2 replicated 1  32   4.8e-06   5.3e-07  1.000
+    meanflow        meanflow-denoiser 4 full      1   32   4.3e-06   4.5e-07  0.296
 
-The prior of `masked` and the denoiser of `meanflow` have not been through these 20 steps yet, nor
-has any phase in parts. The columns are those above, and between
-the sharding and the bits the number of microbatches.
+No phase in parts has been through these 20 steps. The columns are those above, and between the
+sharding and the bits the number of microbatches.
 """
 
 from __future__ import annotations
