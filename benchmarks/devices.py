@@ -23,9 +23,9 @@ replicated, on 4 fully sharded, and on 1 in parts:
     autoregressive  tokenizer         2.9e-15
     autoregressive  prior             7.0e-07   `jax.nn.dot_product_attention` has its softmax in
     masked          prior             5.6e-07   float32; at first weights, which hide it, 3.0e-16
-    diffusion       motion            9.3e-16   at first weights, as are those below
-    diffusion       opening           2.3e-15
-    diffusion       denoiser          4.2e-15
+    diffusion       motion            1.0e-15
+    diffusion       opening           9.5e-07   likewise
+    diffusion       denoiser          4.2e-15   at first weights, as are those below
     meanflow        meanflow-opening  1.0e-15
     meanflow        meanflow-denoiser 1.1e-15
 

@@ -47,11 +47,23 @@ def test_attention_is_the_formula(attention):
     np.testing.assert_allclose(attention(x), attention.out(y.reshape(1, 5, WIDTH)), atol=1e-5)
 
 
-def test_masks_of_all_three_shapes_agree(attention):
+def test_a_mask_of_keys_is_each_rows_own_where_there_are_as_many_queries(attention):
+    x = normal(0, 4, 4, WIDTH)
+    mask = (
+        jnp.arange(4)[None] <= jnp.arange(4)[:, None]
+    )  # of the first row one key, of the last all
+    alone = [attention(x[i : i + 1], mask=mask[i : i + 1]) for i in range(4)]
+    np.testing.assert_allclose(attention(x, mask=mask), jnp.concatenate(alone), atol=1e-6)
+
+
+def test_masks_of_both_shapes_agree(attention):
     x, seen = normal(0, 2, 4, WIDTH), jnp.array([True, True, False, True])
     by_key = attention(x, mask=jnp.broadcast_to(seen[None], (2, 4)))
     square = attention(x, mask=jnp.broadcast_to(seen[None, None], (2, 4, 4)))
     np.testing.assert_allclose(by_key, square, atol=1e-6)
+    np.testing.assert_allclose(
+        by_key, attention(x, mask=jnp.broadcast_to(seen, (1, 4, 4))), atol=1e-6
+    )
     moved = attention(x.at[:, 2].add(3.0), mask=jnp.broadcast_to(seen[None], (2, 4)))
     np.testing.assert_allclose(by_key[:, [0, 1, 3]], moved[:, [0, 1, 3]], atol=1e-6)
     with pytest.raises(ValueError, match="fits neither"):

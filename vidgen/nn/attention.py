@@ -112,7 +112,9 @@ class Attention(nnx.Module):
         Args:
             x: the tokens that ask.
             source: the tokens that answer, or their `KeyValues`; `x` itself if None.
-            mask: True where a query may see a key; [N M], [B M] over keys, or [B N M].
+            mask: True where a query may see a key: [B M] over keys, or [B N M]; B of 1 is of all.
+                Never [N M], which could not be told from [B M] where there are as many queries as
+                rows.
             angles: rotary angles of `x`; also of its keys in self attention.
             source_angles: rotary angles of another `source`.
 
@@ -222,21 +224,19 @@ def _cached(memory: KeyValues) -> Cache:
     return Cache(keys=memory.keys.transpose(0, 2, 3, 1), values=memory.values.transpose(0, 2, 1, 3))
 
 
-def causal_mask(length: int) -> Bool[Array, "N N"]:
+def causal_mask(length: int) -> Bool[Array, "1 N N"]:
     """True where a query may see a key that is not later than itself."""
-    return jnp.tril(jnp.ones((length, length), bool))
+    return jnp.tril(jnp.ones((length, length), bool))[None]
 
 
 def _full(mask: Array, batch: int, queries: int, keys: int) -> Bool[Array, "B 1 N M"]:
-    if mask.shape == (batch, queries, keys):
+    if mask.shape in ((batch, queries, keys), (1, queries, keys)):
         full = mask[:, None]
-    elif mask.shape == (queries, keys):
-        full = mask[None, None]
     elif mask.shape in ((batch, keys), (1, keys)):
         full = mask[:, None, None]
     else:
         raise ValueError(
-            f"a mask of {mask.shape} fits neither [N M] = {(queries, keys)}, "
-            f"[B M] = {(batch, keys)} nor [B N M]"
+            f"a mask of {mask.shape} fits neither [B M] = {(batch, keys)} "
+            f"nor [B N M] = {(batch, queries, keys)}, with B of 1 for all"
         )
     return jnp.broadcast_to(full, (batch, 1, queries, keys))

@@ -76,7 +76,7 @@ class SpaceTimeAttention(nnx.Module):
         return y.reshape(x.shape)
 
 
-def _frame_mask(frames: int, cells: int) -> Bool[Array, "N N"]:
+def _frame_mask(frames: int, cells: int) -> Bool[Array, "1 N N"]:
     """Causal between frames, open within one."""
     frame = jnp.repeat(jnp.arange(frames), cells)
-    return frame[:, None] >= frame[None, :]
+    return (frame[:, None] >= frame[None, :])[None]
