@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import fsspec
 import pytest
 from etils import epath
 
 from vidgen.atomic import replacing
 from vidgen.bucket import BucketError, BucketPath, address
+from vidgen.leash import Child
 
 
 def test_a_path_keeps_its_protocol_and_has_the_ways_of_epath():
@@ -19,6 +23,7 @@ def test_a_path_keeps_its_protocol_and_has_the_ways_of_epath():
     assert address("s3://bucket/runs") == path
     assert not isinstance(address("runs"), BucketPath)
     assert address("runs").is_absolute()
+    assert address("file:///runs/quick") == Path("/runs/quick")
 
 
 def test_what_is_written_is_found_read_and_removed(bucket):
@@ -38,6 +43,35 @@ def test_what_is_written_is_found_read_and_removed(bucket):
     assert not (bucket / "a").exists()
     with pytest.raises(FileNotFoundError):
         (bucket / "a" / "y").read_bytes()
+
+
+def test_an_object_of_a_folders_own_name_does_not_lie_in_it(monkeypatch):
+    """Some tools make one, which stores list with the others."""
+
+    class Lists:
+        _strip_protocol = staticmethod(lambda path: path.removeprefix("s3://"))
+
+        def ls(self, path, detail):
+            return ["b/runs/", "b/runs/quick", "b/runs/one/"]
+
+    monkeypatch.setattr(fsspec, "filesystem", lambda *args, **kwargs: Lists())
+    runs = BucketPath("s3://b/runs")
+    assert list(runs.iterdir()) == [runs / "one", runs / "quick"]
+
+
+def test_the_log_of_a_job_is_kept_until_the_store_has_it(bucket, monkeypatch):
+    child = Child(["-c", "print('said')"], str(bucket / "job.log"), {})
+    child._process.wait(timeout=60)
+    with monkeypatch.context() as patch:
+
+        def refuse(self, data):
+            raise BucketError("no answer")
+
+        patch.setattr(BucketPath, "write_bytes", refuse)
+        assert child.code == 0
+    assert not bucket.exists()
+    assert child.code == 0
+    assert (bucket / "job.log").read_text().endswith("said\n")
 
 
 def test_nothing_is_appended_and_one_alone_creates(bucket):
@@ -70,8 +104,6 @@ def test_what_is_missing_or_fails_is_named(bucket, monkeypatch):
 
     def without(*args, **kwargs):
         raise ImportError("Install s3fs")
-
-    import fsspec
 
     monkeypatch.setattr(fsspec, "filesystem", without)
     with pytest.raises(ImportError, match=r"s3://x/y cannot be opened.*vidgen\[s3\]"):

@@ -15,6 +15,7 @@ import pytest
 import toy
 from fsspec.implementations.memory import MemoryFileSystem
 
+from vidgen.bucket import BucketPath
 from vidgen.training import (
     CheckpointError,
     Cost,
@@ -147,6 +148,20 @@ def test_a_lock_in_a_bucket_is_held_by_one_and_taken_over_from_the_silent(bucket
     with take():
         assert json.loads(path.read_text())["host"] == platform.node()
     assert "took over memory://" in notices[0]
+    assert not bucket.exists()
+
+
+def test_a_lock_that_was_made_and_answered_no_is_held(bucket, monkeypatch):
+    """As where the answer to a request is lost, and the request is repeated."""
+    create = BucketPath.create
+
+    def repeated(self, data):
+        create(self, data)
+        return create(self, data)
+
+    monkeypatch.setattr(BucketPath, "create", repeated)
+    with held(bucket / "lock", advice="wait", say=print) as still:
+        still()
     assert not bucket.exists()
 
 
