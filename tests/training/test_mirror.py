@@ -151,6 +151,18 @@ def test_a_lock_in_a_bucket_is_held_by_one_and_taken_over_from_the_silent(bucket
     assert not bucket.exists()
 
 
+def test_a_holder_that_comes_back_while_its_lock_is_claimed_keeps_it(bucket, monkeypatch):
+    path, silences = bucket / "lock", iter([1e9])
+    path.write_text(json.dumps({"pid": 1, "started": "x", "host": "elsewhere", "beats": True}))
+    monkeypatch.setattr(lock, "_silent", lambda path: next(silences, 0.0))
+    with (
+        pytest.raises(LockError, match="on elsewhere"),
+        held(path, advice="wait", say=print),
+    ):
+        pass
+    assert bucket.below().keys() == {"lock"}
+
+
 def test_a_lock_that_was_made_and_answered_no_is_held(bucket, monkeypatch):
     """As where the answer to a request is lost, and the request is repeated."""
     create = BucketPath.create

@@ -227,7 +227,8 @@ def _remove_stale_object(path: BucketPath, content: str) -> bool:
         time.sleep(_LOOK)
         return False
     try:
-        taken = _read(path) == content
+        # A holder that gave a sign of life meanwhile wrote the same content.
+        taken = _read(path) == content and _stale(content, path)
         if taken:
             path.unlink(missing_ok=True)
         return taken

@@ -126,7 +126,7 @@ class Moment:
         return write()
 
     async def load(self, directory: Any) -> Any:
-        """Nothing is loaded into a moment."""
+        """Nothing is loaded into a moment; orbax takes nothing that has not both ways."""
         raise NotImplementedError
 
 
