@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -92,3 +93,21 @@ def test_what_nobody_judged_or_measured_has_no_worst(make_comparison, tmp_path):
     wrong = rescored(folder, "gan", right=[True] * 3 + [False] * 5, clips=[])[2]
     assert [re.search(r"digit (\d)", item.caption)[1] for item in wrong.prompts] == ["3", "4"]
     assert wrong.rule.endswith("that are wrong by the oracle and come first in the list.")
+
+
+def test_motion_is_drawn_frame_by_frame_and_the_first_has_not_moved(walls):
+    for wall in walls:
+        assert wall.legend == walls[0].legend
+    assert walls[0].legend.fastest > 0
+    content = base64.b64decode(walls[0].prompts[0].pictures[0].motion.partition(",")[2])
+    sheet = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    first, *later = np.split(sheet, 4, axis=1)
+    assert (first == 255).all()
+    assert all((frame != 255).any() for frame in later)
+
+
+def test_without_opencv_no_motion_is_drawn(comparison, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    found = gallery.walls(comparison, "test-8", [("gan", comparison.run("gan", 0))])
+    assert {wall.legend for wall in found} == {None}
+    assert {picture.motion for w in found for p in w.prompts for picture in p.pictures} == {""}

@@ -33,7 +33,8 @@ def test_the_page_says_the_verdict_and_shows_everybody(page):
         assert who in page
     # The real clip and three answers to each of 4 + 4 prompts drawn, and of the two worst of two
     # families; diffusion is never wrong.
-    assert page.count("data:image/webp") == 4 * (8 + 4)
+    # A clip and its motion of each.
+    assert page.count("data:image/webp") == 2 * 4 * (8 + 4)
 
 
 class Outline(HTMLParser):

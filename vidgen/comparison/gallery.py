@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidgen.comparison import video
+from vidgen.comparison import flow_colours, video
 from vidgen.comparison.folder import ComparisonFolder, RunFolder, read_json
 from vidgen.comparison.headings import title
 from vidgen.evaluation import METRICS, ClipSet
 from vidgen.evaluation.metrics import Stratum
+from vidgen.evaluation.optical_flow import LEAST_SIDE, optical_flow
 
 EACH_KIND = 6
 """Prompts of text alone, and of text with a first frame, that are drawn."""
@@ -33,6 +34,29 @@ RANKED_BY: tuple[tuple[str, Stratum], ...] = (
 """Metric and prompts that tell the worst clip: the first of these that has a value a clip."""
 
 
+_TIMED = 64
+"""Real clips, the first of the list, whose speed sets the scale of the motion that is drawn."""
+
+_MOST = 0.999
+"""Of the pixels' speeds, that of which is full colour: at the edges a flow has outliers."""
+
+_WHEEL = 96
+"""Pixels a side of the legend."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Legend:
+    """How to read motion.
+
+    Attributes:
+        wheel: data URI of the colours.
+        fastest: at the rim, pixels a frame.
+    """
+
+    wheel: str
+    fastest: float
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Picture:
     """One clip.
@@ -41,11 +65,14 @@ class Picture:
         column: who made it; "real" for the prompt's own clip.
         strip: data URI of its frames in a row, at their own resolution; the page enlarges them and
             keeps pixels sharp.
+        motion: data URI of how each frame has moved since the one before, in colours; empty where
+            that cannot be measured.
         right: whether the oracle found it right; None where nobody judged it.
     """
 
     column: str
     strip: str
+    motion: str
     right: bool | None
 
 
@@ -74,11 +101,13 @@ class Wall:
         heading: what they have in common.
         rule: how they were chosen.
         prompts: in the order shown.
+        legend: of the motion; None where it cannot be measured. The same for all walls.
     """
 
     heading: str
     rule: str
     prompts: tuple[Shown, ...]
+    legend: Legend | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,23 +141,25 @@ def walls(
         if run.samples(protocol).exists() and run.scores.exists()
     }
     keys = np.ascontiguousarray(real.keys).tobytes()
+    legend = _legend(real.video)
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(keys).digest()[:8], "little"))
     found = []
     for given, heading in ((False, "A sentence alone"), (True, "A sentence and a first frame")):
         rows = np.flatnonzero(real.context_mask == given)
         drawn = np.sort(rng.choice(rows, size=min(EACH_KIND, len(rows)), replace=False))
-        shown = tuple(_shown(real, answers, row) for row in drawn.tolist())
+        shown = tuple(_shown(real, answers, legend, row) for row in drawn.tolist())
         if shown:
             rule = "A random draw, made from the list of prompts alone."
-            found.append(Wall(heading=heading, rule=rule, prompts=shown))
+            found.append(Wall(heading=heading, rule=rule, prompts=shown, legend=legend))
     worst = [
         (row, f"{name}'s worst, number {place + 1}")
         for name, answer in answers.items()
         for place, row in enumerate(answer.worst)
     ]
     if worst:
-        shown = tuple(_shown(real, answers, row, why) for row, why in worst)
-        found.append(Wall(heading="Worst cases", rule=_rule(answers), prompts=shown))
+        shown = tuple(_shown(real, answers, legend, row, why) for row, why in worst)
+        rule = _rule(answers)
+        found.append(Wall(heading="Worst cases", rule=rule, prompts=shown, legend=legend))
     return found
 
 
@@ -162,17 +193,45 @@ def _rule(answers: Mapping[str, _Answers]) -> str:
     return f"For each generator the {WORST} clips that {wrong}{last}."
 
 
-def _shown(real: ClipSet, answers: Mapping[str, _Answers], row: int, why: str = "") -> Shown:
-    pictures = [Picture(column="real", strip=_strip(real.video[row]), right=None)]
+def _shown(
+    real: ClipSet,
+    answers: Mapping[str, _Answers],
+    legend: Legend | None,
+    row: int,
+    why: str = "",
+) -> Shown:
+    def picture(column: str, clip: np.ndarray, right: bool | None) -> Picture:
+        moved = "" if legend is None else _strip(_moved(clip, legend.fastest))
+        return Picture(column=column, strip=_strip(clip), motion=moved, right=right)
+
+    pictures = [picture("real", real.video[row], None)]
     for name, answer in answers.items():
         right = None if answer.right is None else bool(answer.right[row])
-        pictures.append(Picture(column=name, strip=_strip(answer.clips.video[row]), right=right))
+        pictures.append(picture(name, answer.clips.video[row], right))
     return Shown(
         caption=real.captions[row],
         given=bool(real.context_mask[row]),
         why=why,
         pictures=tuple(pictures),
     )
+
+
+def _legend(clips: np.ndarray) -> Legend | None:
+    """By the speed of real clips; None where there is no OpenCV, or nothing to be seen by it."""
+    if min(clips.shape[2:4]) < LEAST_SIDE or clips.shape[1] < 2:
+        return None
+    try:
+        flows = np.stack([optical_flow(clip) for clip in clips[:_TIMED]])
+    except ImportError:
+        return None
+    fastest = max(float(np.quantile(np.linalg.norm(flows, axis=-1), _MOST)), 0.1)
+    return Legend(wheel=_uri("image/png", video.png(flow_colours.wheel(_WHEEL))), fastest=fastest)
+
+
+def _moved(clip: np.ndarray, fastest: float) -> np.ndarray:
+    """uint8 [T H W 3], how each frame has moved since the one before; the first one has not."""
+    flow = optical_flow(clip)
+    return flow_colours.colours(np.concatenate([np.zeros_like(flow[:1]), flow]), fastest)
 
 
 def _strip(clip: np.ndarray) -> str:
