@@ -43,6 +43,8 @@ def test_captions_are_of_the_grammar_and_true(scene):
         assert clip.truth.identity[0] != clip.truth.identity[1]
     assert heard == set(range(5))
     captions = [scene[i].caption for i in range(400)]
+    paraphrased = source("shapes", paraphrased=True, **ALL)
+    captions += [paraphrased[i].caption for i in range(400)]
     assert {word for c in captions for word in words(c)} | {"."} == set(scene.vocabulary)
     encoder = WordVectors(scene.vocabulary, length=scene.max_words, width=4)
     assert encoder(captions)[1].sum(axis=1).max() == scene.max_words - 1

@@ -54,6 +54,7 @@ import os
 
 from vidgen.data import handwriting as ink
 from vidgen.data.grammar import Wording
+from vidgen.data.grammar import chosen as chosen_wordings
 from vidgen.data.objects import MovingObjects
 from vidgen.data.splits import split_named
 from vidgen.data.sprites import Sprites
@@ -89,12 +90,42 @@ _PROTOCOLS = {
     "mage-double": _Protocol("mage", _MAGE, objects=2),
 }
 
+WORDINGS = (
+    Wording("a {identity} moves {motion}"),
+    Wording("there is a {identity} going {motion}"),
+    Wording("here the number {identity} travels {motion}"),
+    Wording("watch the figure {identity} drift {motion}"),
+)
+"""Ways to say the same as a protocol does; with its own, the option `wordings` takes so many."""
+
+PARAPHRASES = (
+    Wording("one numeral {identity} slides {motion}"),
+    Wording("look how some {identity} glides {motion}"),
+    Wording(
+        "the handwritten {identity} heads {motion}",
+        instead=dict(
+            zip(
+                _NAMES,
+                ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+                strict=True,
+            )
+        ),
+    ),
+    Wording(
+        "{motion} goes the digit {identity}",
+        instead={"up": "upwards", "down": "downwards", "left": "leftwards", "right": "rightwards"},
+    ),
+)
+"""Ways that no clip of training is told in, with words that are not in those."""
+
 
 def digits(
     split: str = "train",
     *,
     motion: str = "diagonal",
     handwriting: str | os.PathLike[str] = "sklearn",
+    wordings: int = 1,
+    paraphrased: bool = False,
     size: int | tuple[int, int] | None = None,
     frames: int | None = None,
     speed: float | int | None = None,
@@ -113,6 +144,10 @@ def digits(
             follows, see `worlds.world`.
         handwriting: "sklearn", a folder of MNIST's IDX files, or "tfds:mnist"; see
             `vidgen.data.handwriting`.
+        wordings: how many ways to say it captions are drawn from: the protocol's own, and so many
+            of `WORDINGS` as make up the number.
+        paraphrased: whether they are drawn from `PARAPHRASES` instead, which no clip of training
+            is told in.
         size: of the canvas, a side or (height, width).
         frames: T.
         speed: pixels a frame along each moving axis.
@@ -138,6 +173,9 @@ def digits(
         object_size=digit_size,
         min_moves=min_moves,
     )
+    own = protocol.wording
+    usual = [own, *(dataclasses.replace(w, joint=own.joint, stop=own.stop) for w in WORDINGS)]
+    drawn, known = chosen_wordings(usual, PARAPHRASES, first=wordings, paraphrased=paraphrased)
     chosen = split_named(split)
     found = ink.digits(os.fspath(handwriting), chosen.part, physics.size)
     return MovingObjects(
@@ -145,7 +183,8 @@ def digits(
         chosen,
         physics,
         Sprites(found.images[..., None], [str(label) for label in found.labels], _NAMES),
-        wordings=[protocol.wording],
+        wordings=drawn,
+        known=known,
         rank=int,
         objects=protocol.objects,
         clips=clips,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vidgen.text import words
 
@@ -20,19 +20,51 @@ class Wording:
         clause: of one object; holds ``{identity}`` and ``{motion}``.
         joint: between two clauses.
         stop: after the last.
+        instead: other words for some of those of identities and motions.
     """
 
     clause: str
     joint: str = " and "
     stop: str = ""
+    instead: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def __call__(self, identities: Sequence[str], motions: Sequence[str]) -> str:
         """The sentence about objects and how each of them moves."""
         clauses = (
-            self.clause.format(identity=identity, motion=motion)
+            self.clause.format(identity=self._said(identity), motion=self._said(motion))
             for identity, motion in zip(identities, motions, strict=True)
         )
         return self.joint.join(clauses) + self.stop
+
+    def _said(self, phrase: str) -> str:
+        return " ".join(self.instead.get(word, word) for word in phrase.split())
+
+
+def chosen(
+    wordings: Sequence[Wording], paraphrases: Sequence[Wording], *, first: int, paraphrased: bool
+) -> tuple[list[Wording], list[Wording]]:
+    """The wordings that captions are drawn from, and those whose words must be known besides.
+
+    A single wording stands alone. Where there are several, captions of other splits may be
+    paraphrases, and an encoder of a closed vocabulary must know their words, too.
+
+    Args:
+        wordings: of training, the usual one first.
+        paraphrases: ways to say the same that share none of them.
+        first: how many of the wordings are in use.
+        paraphrased: whether captions are drawn from the paraphrases instead.
+
+    Raises:
+        ValueError: for a number of wordings that there are not, or paraphrases of a single one.
+    """
+    if not 1 <= first <= len(wordings):
+        raise ValueError(f"wordings must lie in [1, {len(wordings)}], got {first}")
+    if paraphrased and first == 1:
+        raise ValueError("paraphrases are of captions in several wordings: set wordings=2 or more")
+    usual = list(wordings[:first])
+    if first == 1:
+        return usual, []
+    return (list(paraphrases), usual) if paraphrased else (usual, list(paraphrases))
 
 
 def vocabulary(wordings: Iterable[Wording], sentences: Iterable[str], objects: int) -> set[str]:

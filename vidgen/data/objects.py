@@ -60,6 +60,7 @@ class MovingObjects:
         physics: how objects move.
         sprites: what moves.
         wordings: ways to say it, drawn uniformly.
+        known: further ways, which are not drawn; their words belong to the vocabulary.
         rank: of an identity, for the compositional splits; neighbours in rank must alternate.
         objects: in every clip, 1 or 2.
         ground: behind the objects; black where None.
@@ -82,6 +83,7 @@ class MovingObjects:
         sprites: Sprites,
         *,
         wordings: Sequence[Wording],
+        known: Sequence[Wording] = (),
         rank: Callable[[str], int],
         objects: int = 1,
         ground: Ground | None = None,
@@ -99,6 +101,7 @@ class MovingObjects:
         self.frames, self.height, self.width = physics.frames, physics.height, physics.width
         self.channels: int = sprites.images.shape[-1]
         self._world, self._sprites, self._wordings = physics, sprites, tuple(wordings)
+        self._known = (*self._wordings, *known)
         self._objects, self._ground, self._clips, self._seed = objects, ground, clips, seed
         self._ranks = {identity: rank(identity) for identity in sprites.names}
         # A split looks at whether a rank is even, and at nothing else of it.
@@ -111,13 +114,15 @@ class MovingObjects:
     @functools.cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """Every word of the grammar and the full stop, sorted."""
-        return tuple(sorted(grammar.vocabulary(self._wordings, self._clauses(), self._objects)))
+        return tuple(
+            sorted(grammar.vocabulary(self._known, self._clauses(self._known), self._objects))
+        )
 
     @functools.cached_property
     def max_words(self) -> int:
         """The most words of a caption, a full stop included."""
         return grammar.max_words(
-            self._wordings, self._sprites.names, self._world.motions, self._objects
+            self._known, self._sprites.names, self._world.motions, self._objects
         )
 
     @functools.cached_property
@@ -129,7 +134,7 @@ class MovingObjects:
             self.split,
             dataclasses.asdict(self._world),
             [self._clips, self.fps, self._seed],
-            sorted(self._clauses()),
+            sorted(self._clauses(self._wordings)),
             self._sprites.images.shape,
             list(self._sprites.identities),
         ]
@@ -294,11 +299,11 @@ class MovingObjects:
         corners = np.array([[ys, xs, ys, xs] for ys, xs in routes], np.float32)
         return corners.transpose(2, 0, 1) + self._boxes[rows]
 
-    def _clauses(self) -> list[str]:
+    def _clauses(self, wordings: Sequence[Wording]) -> list[str]:
         """Every wording of every identity and motion, of one object."""
         return [
             wording([identity], [motion])
-            for wording in self._wordings
+            for wording in wordings
             for identity in self._sprites.names
             for motion in self._world.motions
         ]

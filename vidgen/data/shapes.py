@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vidgen.data.grammar import Wording
+from vidgen.data.grammar import chosen as chosen_wordings
 from vidgen.data.grounds import Ground
 from vidgen.data.objects import MovingObjects
 from vidgen.data.splits import Part, divide, split_named
@@ -38,6 +39,21 @@ WORDINGS = (
 )
 """Ways to say the same; the option `wordings` takes the first so many."""
 
+PARAPHRASES = (
+    Wording("one {identity} slides {motion}", joint=" as "),
+    Wording("some {identity} glides {motion}", joint=" whereas "),
+    Wording(
+        "look how the {identity} heads {motion}",
+        instead={"circle": "disc", "square": "box", "purple": "violet", "large": "big"},
+    ),
+    Wording(
+        "{motion} goes one {identity}",
+        joint=", ",
+        instead={"up": "upwards", "down": "downwards", "left": "leftwards", "right": "rightwards"},
+    ),
+)
+"""Ways that no clip of training is told in, with words that are not in those."""
+
 GROUNDS = ("plain", "textured")
 
 _MAKES = 64
@@ -56,6 +72,7 @@ def shapes(
     sizes: bool = False,
     ground: str = "plain",
     wordings: int = 1,
+    paraphrased: bool = False,
     size: int | tuple[int, int] | None = None,
     frames: int | None = None,
     speed: float | int | None = None,
@@ -81,6 +98,8 @@ def shapes(
         sizes: whether shapes come small and large, and captions say which.
         ground: "plain" (black) or "textured", see `vidgen.data.grounds`.
         wordings: how many of `WORDINGS` captions are drawn from.
+        paraphrased: whether they are drawn from `PARAPHRASES` instead, which no clip of training
+            is told in.
         size: of the canvas, a side or (height, width).
         frames: T.
         speed: pixels a frame along each moving axis.
@@ -96,8 +115,7 @@ def shapes(
     """
     if ground not in GROUNDS:
         raise suggest(ground, GROUNDS, "ground")
-    if not 1 <= wordings <= len(WORDINGS):
-        raise ValueError(f"wordings must lie in [1, {len(WORDINGS)}], got {wordings}")
+    drawn, known = chosen_wordings(WORDINGS, PARAPHRASES, first=wordings, paraphrased=paraphrased)
     physics = world(
         motion,
         size=size,
@@ -113,7 +131,8 @@ def shapes(
         chosen,
         physics,
         _sprites(chosen.part, physics.size, sizes),
-        wordings=[dataclasses.replace(wording, stop=stop) for wording in WORDINGS[:wordings]],
+        wordings=[dataclasses.replace(wording, stop=stop) for wording in drawn],
+        known=known,
         rank=_rank,
         objects=objects,
         ground=Ground(chosen.part, physics.height, physics.width) if ground != "plain" else None,
