@@ -9,6 +9,7 @@ because parity needs no others: every array moves every probability.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def reference_c3d(video: np.ndarray, weights: Path, mean: Path, seed: int) -> np
         "fc8",
     ]
     rng = np.random.default_rng(seed)
-    weighty = [layer for layer in layers if isinstance(layer, nn.Conv3d | nn.Linear)]
+    weighty: list[Any] = [layer for layer in layers if isinstance(layer, nn.Conv3d | nn.Linear)]
     arrays = {}
     for name, layer in zip(names, weighty, strict=True):
         shape = tuple(layer.weight.shape)

@@ -74,12 +74,13 @@ def reference_videomae(video: np.ndarray, kind: Kind, path: Path, seed: int) -> 
         ImportError: without PyTorch or transformers.
     """
     import torch
-    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+    import transformers
 
-    config = VideoMAEConfig(
+    library: Any = transformers  # whose own types know neither of these
+    config = library.VideoMAEConfig(
         **dataclasses.asdict(kind), layer_norm_eps=EPSILON, num_labels=174, use_mean_pooling=True
     )
-    network = VideoMAEForVideoClassification(config).eval()
+    network = library.VideoMAEForVideoClassification(config).eval()
     network.fc_norm.eps = EPSILON
     rng = np.random.default_rng(seed)
     state = {key: _array(rng, key, tuple(x.shape)) for key, x in network.state_dict().items()}

@@ -11,7 +11,7 @@ import numpy as np
 PROGRAM = """
 import sys
 import jax, jax.numpy as jnp, numpy as np
-from vidgen.evaluation.features.batches import Batched
+from vidgen.pretrained.batches import Batched
 
 assert jax.local_device_count() == int(sys.argv[1])
 widths = []

@@ -24,10 +24,10 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import check_length, check_pictures
 from vidgen.evaluation.features.i3d import Unit, max_pool
+from vidgen.pretrained.batches import Batched
 from vidgen.pretrained.weights import Entry, digest, port, read
 
 FRAMES = 16

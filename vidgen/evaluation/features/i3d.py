@@ -18,8 +18,8 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.feature import UnsuitableClipsError, check_pictures
+from vidgen.pretrained.batches import Batched
 from vidgen.pretrained.packaged import I3D_KINETICS400
 from vidgen.pretrained.weights import Entry, port
 from vidgen.types import to_float

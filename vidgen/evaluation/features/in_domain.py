@@ -19,11 +19,11 @@ from jaxtyping import Float, UInt8
 
 from vidgen import bucket, nn
 from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.features.resnet import Architecture, ResNet
 from vidgen.evaluation.features.targets import Targets
 from vidgen.optim import Optimizer, Schedule
+from vidgen.pretrained.batches import Batched
 from vidgen.types import SCHEMA_VERSION, to_float
 
 Kind = Literal["resnet3d", "resnet2plus1d", "random"]

@@ -22,10 +22,10 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import UnsuitableClipsError, check_pictures
 from vidgen.evaluation.features.i3d import resize
+from vidgen.pretrained.batches import Batched
 from vidgen.pretrained.weights import Entry, WrongWeightsError, digest, port, read
 
 SIDE = 299

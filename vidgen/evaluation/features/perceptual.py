@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.pretrained import LPIPS, LpipsNetwork
+from vidgen.pretrained.batches import Batched
 from vidgen.types import to_float
 
 _PIXELS_AT_ONCE = {"cpu": 2**16}

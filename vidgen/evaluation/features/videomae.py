@@ -30,10 +30,11 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from vidgen import nn
-from vidgen.evaluation.features.batches import Batched
 from vidgen.evaluation.features.brought import BROUGHT
 from vidgen.evaluation.features.feature import check_length, check_pictures
 from vidgen.evaluation.features.i3d import resize
+from vidgen.pretrained.batches import Batched
+from vidgen.pretrained.torch_layers import linear, norm
 from vidgen.pretrained.weights import Entry, WrongWeightsError, digest, port, read
 
 FRAMES = 16
@@ -224,12 +225,12 @@ def table(sizes: Sizes) -> list[Entry]:
             make=lambda kernel: kernel.transpose(2, 3, 4, 1, 0).reshape(-1, width),
         ),
         Entry(target="embed.bias", sources={"patch_embed.proj.bias": (width,)}),
-        *_norm("norm", "fc_norm", width),
+        *norm("norm", "fc_norm", width),
     ]
     for number in range(sizes.depth):
         block = f"blocks.{number}"
         entries += [
-            *_norm(f"{block}.attention_norm", f"{block}.norm1", width),
+            *norm(f"{block}.attention_norm", f"{block}.norm1", width),
             Entry(
                 target=f"{block}.qkv.kernel",
                 sources={f"{block}.attn.qkv.weight": (3 * width, width)},
@@ -240,27 +241,9 @@ def table(sizes: Sizes) -> list[Entry]:
                 sources={f"{block}.attn.q_bias": (width,), f"{block}.attn.v_bias": (width,)},
                 make=lambda query, value: np.concatenate([query, np.zeros_like(query), value]),
             ),
-            *_linear(f"{block}.out", f"{block}.attn.proj", width, width),
-            *_norm(f"{block}.forward_norm", f"{block}.norm2", width),
-            *_linear(f"{block}.widen", f"{block}.mlp.fc1", width, sizes.hidden),
-            *_linear(f"{block}.narrow", f"{block}.mlp.fc2", sizes.hidden, width),
+            *linear(f"{block}.out", f"{block}.attn.proj", width, width),
+            *norm(f"{block}.forward_norm", f"{block}.norm2", width),
+            *linear(f"{block}.widen", f"{block}.mlp.fc1", width, sizes.hidden),
+            *linear(f"{block}.narrow", f"{block}.mlp.fc2", sizes.hidden, width),
         ]
     return entries
-
-
-def _norm(target: str, source: str, width: int) -> list[Entry]:
-    return [
-        Entry(target=f"{target}.scale", sources={f"{source}.weight": (width,)}),
-        Entry(target=f"{target}.bias", sources={f"{source}.bias": (width,)}),
-    ]
-
-
-def _linear(target: str, source: str, inputs: int, outputs: int) -> list[Entry]:
-    return [
-        Entry(
-            target=f"{target}.kernel",
-            sources={f"{source}.weight": (outputs, inputs)},
-            make=np.transpose,
-        ),
-        Entry(target=f"{target}.bias", sources={f"{source}.bias": (outputs,)}),
-    ]
