@@ -63,6 +63,8 @@ experiment = Experiment(
     source=PROTOCOL.source,
     options=dict(PROTOCOL.options),
     train_options={"window": "uniform", "windows": 15},
+    # There are no captions.
+    text="words",
     generators={
         # No sentence is there to be matched, and no opening to be drawn.
         "gan": dataclasses.replace(GAN, matching=0.0),

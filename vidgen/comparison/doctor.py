@@ -18,12 +18,14 @@ from vidgen.comparison.folder import revision
 from vidgen.evaluation.features import BROUGHT, MissingWeightsError
 from vidgen.pretrained.packaged import I3D_KINETICS400, LPIPS_ALEX, LPIPS_VGG, Packaged
 from vidgen.pretrained.weights import digest
+from vidgen.text import contextual, minilm
 from vidgen.training.cost import processor
 
 EXTRAS = {
     "report": "the page that every comparison ends in",
     "video": "files of video, in and out",
     "metrics": "I3D, LPIPS and optical flow",
+    "text": "text encoders: MiniLM, BERT, T5, CLIP, GPT-2, word2vec",
     "tune": "vidgen tune",
     "ray": "--executor ray",
     "s3": "run folders in buckets of S3",
@@ -189,12 +191,28 @@ def _extras() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     for name, packaged in _PACKAGED.items():
         yield _of_package(name, packaged)
+    yield _minilm()
     for name, brought in BROUGHT.items():
         try:
             path = brought.find()
             yield Finding(what=name, found=f"{path}, sha256 {digest(path)}")
         except MissingWeightsError as reason:
             yield Finding(what=name, found="absent", advice=str(reason))
+
+
+def _minilm() -> Finding:
+    folder = minilm.here()
+    weights = None if folder is None else folder / contextual.WEIGHTS
+    if weights is None or not weights.is_file():
+        found = "absent" if weights is None else f"{weights} is absent"
+        return Finding(what="minilm", found=found, advice=minilm.HOW)
+    found = digest(weights)
+    right = found == minilm.SHA256
+    return Finding(
+        what="minilm",
+        found=f"{weights}, sha256 {found}" + ("" if right else f", not {minilm.SHA256}"),
+        advice="" if right else f"it is another or damaged, and will not be used: {minilm.HOW}",
+    )
 
 
 def _of_package(name: str, packaged: Packaged) -> Finding:

@@ -82,6 +82,10 @@ class Experiment:
         metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
+        text: the encoder that turns captions into features, one of `vidgen.text.encoders`, such as
+            ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
+            fits the source, see `text_encoder`. One with a width of its own decides
+            ``task.text_width``.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -123,6 +127,7 @@ class Experiment:
     answers: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
+    text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -297,6 +302,7 @@ class Experiment:
         return dataclasses.replace(
             self,
             source=f"stand-in:{self.source}",
+            text=None,
             options={
                 "frames": task.frames,
                 "size": (task.height, task.width),
@@ -305,6 +311,11 @@ class Experiment:
             },
             train_options=None,
         )
+
+    @property
+    def text_encoder(self) -> str:
+        """The name of the text encoder, see `encoder_of`."""
+        return encoder_of(self.text, self.source)
 
     @property
     def protocol(self) -> str:
@@ -330,6 +341,17 @@ class Experiment:
     def validation_protocol(self) -> str:
         """Name of the list of prompts that checkpoints and sampler settings are chosen on."""
         return f"{self.validation_split}-{self.sweep_prompts}"
+
+
+def encoder_of(text: str | None, source: str) -> str:
+    """The name of the text encoder: what was asked for, or else one random direction a word where a
+    grammar makes the captions, and MiniLM, which has read other words too, where people write them.
+
+    Args:
+        text: `Experiment.text`.
+        source: of the clips.
+    """
+    return text or ("minilm" if recorded(source) else "words")
 
 
 def to_json(experiment: Experiment) -> records.Json:

@@ -5,6 +5,7 @@
     runs/<experiment>/
       experiment.json                 resolved configuration, its hash, versions, device, revision
       prompts/<protocol>.npz          the real clips whose captions, first frames and keys are asked
+      text/word2vec.npz               vectors of words, where they were learned from the captions
       judge/networks/<kind>.npz       in-domain networks, frozen before any generator is judged
       judge/features/<network>/       features of clips, by the content of their pixels
       anchors/<anchor>/               samples/<protocol>.npz  scores.json
@@ -186,6 +187,11 @@ class ComparisonFolder:
     def holds_court(self) -> bool:
         """Whether prompts, judge and anchors are its own."""
         return self.court == self
+
+    @property
+    def word_vectors(self) -> epath.Path:
+        """What word2vec learned from the captions of training, where it is the text encoder."""
+        return self.court.path / "text" / "word2vec.npz"
 
     @property
     def judge(self) -> epath.Path:

@@ -1,4 +1,4 @@
-"""Tables of what there is: generators with their cards, data, metrics, experiments."""
+"""Tables of what there is: generators with their cards, data, text encoders, metrics and more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from vidgen import data, registry
+from vidgen import data, registry, text
 from vidgen.comparison import catalogue
 from vidgen.evaluation import METRICS
 
@@ -24,6 +24,7 @@ def tables(what: str) -> Iterator[Table]:
     made = {
         "generators": generators,
         "data": sources,
+        "text": encoders,
         "metrics": metrics,
         "experiments": experiments,
     }
@@ -54,6 +55,14 @@ def sources() -> Table:
     written = {name: name for name in data.sources()} | data.kinds()
     for name, how in sorted(written.items()):
         summary = (inspect.getdoc(data.builder(name)) or "").split("\n\n")[0]
+        table.add_row(how, " ".join(summary.split()))
+    return table
+
+
+def encoders() -> Table:
+    """Every text encoder."""
+    table = _table("Text encoders", "name", "what it is")
+    for how, summary in text.encoders().items():
         table.add_row(how, " ".join(summary.split()))
     return table
 

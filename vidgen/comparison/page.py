@@ -13,6 +13,7 @@ from vidgen.comparison.alarms import Watched, watched
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.curves import Curves, frame_curves, observations
 from vidgen.comparison.equal_price import equal_table
+from vidgen.comparison.experiment import encoder_of
 from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
@@ -112,6 +113,7 @@ def compose(
     html = template.render(
         title=experiment["name"],
         experiment=experiment,
+        text_encoder=encoder_of(experiment.get("text"), experiment["source"]),
         record=record,
         verdict=verdict,
         budget=Budget(**experiment["budget"]),

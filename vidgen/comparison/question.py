@@ -8,7 +8,7 @@ from typing import Any
 
 from etils import epath
 
-from vidgen import registry
+from vidgen import registry, text
 from vidgen.comparison import catalogue, overrides, records
 from vidgen.comparison import experiment as experiments
 from vidgen.comparison.experiment import Experiment
@@ -41,7 +41,16 @@ def resolve(
     """The experiment with everything that was asked for applied and every default written out."""
     found = catalogue.find(experiment) if isinstance(experiment, str) else experiment
     found = found.select(generators=generators, seeds=seeds, budget=budget)
-    return overrides.apply(found, changes or {}).resolve()
+    return _as_wide_as_its_text(overrides.apply(found, changes or {}).resolve())
+
+
+def _as_wide_as_its_text(experiment: Experiment) -> Experiment:
+    """The task with as many features a word as the text encoder makes, if it has its own width."""
+    task = experiment.task
+    width = text.own_width(experiment.text_encoder, task.text_length)
+    if width in (None, task.text_width):
+        return experiment
+    return dataclasses.replace(experiment, task=dataclasses.replace(task, text_width=width))
 
 
 def prepare(experiment: Experiment, out: epath.PathLike | None = None) -> list[Setting]:
@@ -127,6 +136,7 @@ def write_record(setting: Setting, *, sized_from: Experiment | None = None) -> N
             **surroundings(),
         },
     )
+    setting.keep()
 
 
 def setting_of(folder: ComparisonFolder) -> Setting:

@@ -10,17 +10,21 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from vidgen import data, registry
+from vidgen import data, registry, text
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment, shared, to_json
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.contract import Generator
 from vidgen.evaluation import ClipSet, FeatureJudge, Judge, continuation, protocol
-from vidgen.text import TextEncoder, WordVectors
+from vidgen.evaluation.arrays import parse_arrays, write_arrays
+from vidgen.text import TextEncoder
 from vidgen.training import at, check_device
 from vidgen.types import HostBatch
 
 _VALIDATION_BATCHES = 4
+_CAPTIONS = 2048
+"""Clips whose captions word2vec learns from, where each must be made to know what is said of it."""
+_WORD2VEC_SEED = 0
 _SPEED = ("answer_batch", "latency_repeats")
 
 
@@ -56,7 +60,32 @@ class Setting:
     def encoder(self) -> TextEncoder:
         """Sentences to features, the same for every generator."""
         task = self.experiment.task
-        return WordVectors(self.train.vocabulary, length=task.text_length, width=task.text_width)
+        wanted = text.Wanted(
+            vocabulary=self.train.vocabulary,
+            length=task.text_length,
+            width=task.text_width,
+            learned=lambda: self._learned,
+        )
+        return text.encoder(self.experiment.text_encoder, wanted)
+
+    @functools.cached_property
+    def _learned(self) -> text.Embeddings:
+        """Word2vec's vectors of training's captions; read from disk once a comparison has begun."""
+        path = self.folder.word_vectors
+        if path.exists():
+            header, arrays = parse_arrays(path.read_bytes())
+            return text.Embeddings(header["words"], arrays["vectors"])
+        captions = data.captions(self.train, _CAPTIONS)
+        width = self.experiment.task.text_width
+        return text.train_word2vec(captions, width=width, seed=_WORD2VEC_SEED)
+
+    def keep(self) -> None:
+        """Write down what was learned for all jobs, so that others find the same bits."""
+        path = self.folder.word_vectors
+        if "_learned" in vars(self) and not path.exists():
+            learned = self._learned
+            header = {"words": list(learned.words)}
+            write_arrays(path, {"vectors": learned.vectors}, header=header)
 
     @functools.cached_property
     def prompts(self) -> ClipSet:

@@ -15,7 +15,7 @@ from vidgen.data.pipeline import (
     validation_batches,
 )
 from vidgen.data.recording import Facts, Recorded
-from vidgen.data.source import Continues, Source
+from vidgen.data.source import Continues, Source, Tells, captions
 from vidgen.data.splits import SPLITS
 from vidgen.data.survey import Survey, survey
 
@@ -38,8 +38,10 @@ __all__ = [
     "Source",
     "SplitReport",
     "Survey",
+    "Tells",
     "batches",
     "builder",
+    "captions",
     "check_splits",
     "check_task",
     "check_validation",

@@ -134,19 +134,28 @@ class CutClips:
             )
 
     @functools.cached_property
-    def _everything(self) -> Sequence[str]:
+    def sentences(self) -> Sequence[str]:
+        """Every caption of every split."""
         return self._spoken()
+
+    @functools.cached_property
+    def captions(self) -> Sequence[str]:
+        """The caption of each clip."""
+        if self._told is None:
+            return [caption for *_, caption in self._clips]
+        told = {row: self._told(row) for row in range(len(self._recordings))}
+        return [told[row] for row, *_ in self._clips]
 
     @functools.cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """Every word of every split's captions and the full stop, sorted."""
-        spoken = {word for caption in self._everything for word in words(caption)}
+        spoken = {word for caption in self.sentences for word in words(caption)}
         return tuple(sorted(spoken | {"."}))
 
     @functools.cached_property
     def max_words(self) -> int:
         """The most words of a caption of any split, a full stop included."""
-        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self._everything]
+        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self.sentences]
         return max(counts, default=1)
 
     @functools.cached_property

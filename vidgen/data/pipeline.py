@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from vidgen.data.augment import Augment
 from vidgen.data.rows import Corrupt, DataMismatchError, Draw, Rows, Shard, faults
-from vidgen.data.source import Source
+from vidgen.data.source import Source, Tells
 from vidgen.text import TextEncoder
 from vidgen.types import HostBatch, Images, Task
 
@@ -63,9 +63,11 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
     ):
         if have != need:
             wrong.append(f"{name} is {have} in the encoder {encoder.name!r} and {need} in the task")
-    if source.max_words > task.text_length:
+    longest = _longest(source, encoder)
+    if longest > task.text_length:
         wrong.append(
-            f"captions have up to {source.max_words} words and text_length is {task.text_length}"
+            f"captions take up to {longest} places of the encoder {encoder.name!r} and text_length "
+            f"is {task.text_length}: set task.text_length={longest}"
         )
     if len(source) < 1:
         wrong.append(f"the source {source.name!r} has no clips")
@@ -78,6 +80,14 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
             wrong.append(f"the encoder {encoder.name!r} refuses the first caption: {error}")
     if wrong:
         raise DataMismatchError("the data do not fit the task: " + "; ".join(wrong))
+
+
+def _longest(source: Source, encoder: TextEncoder) -> int:
+    """The most places that a caption takes, or no fewer where the captions cannot be listed."""
+    if isinstance(source, Tells):
+        return max(map(encoder.tokens, source.sentences), default=0)
+    widest = max(source.vocabulary, key=encoder.tokens, default="")
+    return encoder.tokens(" ".join([widest] * source.max_words))
 
 
 def batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -98,3 +99,25 @@ class Continues(Protocol):
             ValueError: for fewer frames than the clips have, or more than any memory holds.
         """
         ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A source that knows what is said of its clips without making them.
+
+    Attributes:
+        captions: of each clip, in their order.
+        sentences: every caption of every split.
+    """
+
+    @property
+    def captions(self) -> Sequence[str]: ...
+    @property
+    def sentences(self) -> Sequence[str]: ...
+
+
+def captions(source: Source, most: int) -> Sequence[str]:
+    """Captions of the first clips of a source, at most `most` of them where they must be made."""
+    if isinstance(source, Tells):
+        return source.captions
+    return [source[index].caption for index in range(min(most, len(source)))]

@@ -115,7 +115,7 @@ def _farneback(cv2: Any) -> _Search:
     return lambda first, second: cv2.calcOpticalFlowFarneback(first, second, None, *settings)
 
 
-METHODS: Mapping[str, Callable[[Any], _Search]] = MappingProxyType(
+METHODS: Mapping[Method, Callable[[Any], _Search]] = MappingProxyType(
     {"dis": _dis, "farneback": _farneback}
 )
 

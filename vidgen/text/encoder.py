@@ -33,13 +33,18 @@ class TextEncoder(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
+    def tokens(self, caption: str) -> int:
+        """How many of the L positions a caption takes; more than L where it is too long."""
+        ...
+
     def __call__(
         self, captions: Captions
     ) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:
         """Features and mask of N captions.
 
         Returns:
-            float32 [N L D], zero where the mask is False, and bool [N L], True on words.
+            float32 [N L D], zero where the mask is False, and bool [N L], True on words, which
+            come first.
 
         Raises:
             ValueError: for a caption that the encoder cannot take.
