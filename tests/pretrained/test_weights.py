@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
+import ml_dtypes
 import numpy as np
 import pytest
 from flax import serialization
@@ -47,6 +49,17 @@ def test_every_format_gives_the_same_arrays(file):
         "stem/bias": "float32 [4]",
         "stem/kernel": "float32 [3 4]",
     }
+
+
+def test_bfloat16_is_read_as_float32(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    array = np.array([1.0, -0.5, 3.0], ml_dtypes.bfloat16)
+    tensor = {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}
+    header = json.dumps({"a": tensor}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + array.tobytes())
+    found = read(path)["a"]
+    assert found.dtype == np.float32
+    assert found.tolist() == [1.0, -0.5, 3.0]
 
 
 def test_another_digest_is_refused_unopened(file):

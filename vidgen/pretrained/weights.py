@@ -99,6 +99,21 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check(path: Path, sha256: str | None) -> None:
+    """See that a file is the one it should be; None takes any that is there.
+
+    Raises:
+        MissingWeightsError: if there is no such file.
+        WrongWeightsError: if its digest is another.
+    """
+    found = digest(path)
+    if sha256 is not None and found != sha256:
+        raise WrongWeightsError(
+            f"{path} has the sha256 {found}, not {sha256}: it is damaged, or another version; "
+            "it was not opened"
+        )
+
+
 def read(path: Path, *, sha256: str | None = None) -> Weights:
     """The arrays of a file of one of `FORMATS`, none of which can run code.
 
@@ -112,7 +127,7 @@ def read(path: Path, *, sha256: str | None = None) -> Weights:
         WrongWeightsError: if the digest is another, the format is not known, the file is damaged,
             or it holds something that is no array of numbers.
     """
-    _check(path, sha256)
+    check(path, sha256)
     match path.suffix:
         case ".safetensors":
             tree = _safetensors(path)
@@ -141,7 +156,7 @@ def read_pickle(path: Path, *, sha256: str) -> Weights:
         vidgen.pretrained.unpickle.ForbiddenPickleError: naming what the pickle wanted
             that is no numpy array.
     """
-    _check(path, sha256)
+    check(path, sha256)
     return flatten(unpickle(path.read_bytes()), path.name)
 
 
@@ -173,27 +188,23 @@ def _leaves(tree: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _check(path: Path, sha256: str | None) -> None:
-    found = digest(path)
-    if sha256 is not None and found != sha256:
-        raise WrongWeightsError(
-            f"{path} has the sha256 {found}, not {sha256}: it is damaged, or another version; "
-            "it was not opened"
-        )
-
-
 def _safetensors(path: Path) -> Weights:
     try:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
     except ImportError as error:
         raise MissingWeightsError(
-            "not computed: safetensors files need pip install 'vidgen[metrics]'"
+            "not computed: safetensors files need pip install 'vidgen[metrics]' or 'vidgen[text]'"
         ) from error
     try:
-        return load_file(path)
+        arrays = load_file(path)
     except SafetensorError as error:
         raise WrongWeightsError(f"{path.name} is no readable safetensors file: {error}") from error
+    # To numpy bfloat16 is a number of no kind that `flatten` could tell from a record.
+    return {
+        key: array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+        for key, array in arrays.items()
+    }
 
 
 def _npz(path: Path) -> Weights:
