@@ -125,6 +125,10 @@ def test_keys_that_do_not_fit_are_named_all_at_once(bert_weights, write_folder, 
 def test_keys_may_have_the_prefix_of_a_larger_network(bert, bert_weights, write_folder, tmp_path):
     weights = {f"bert.{k}": v for k, v in bert_weights().items()}
     weights["cls.predictions.bias"] = np.zeros(12, np.float32)
+    # As older files name what a normalisation has.
+    for new, old in (("weight", "gamma"), ("bias", "beta")):
+        norm = "bert.embeddings.LayerNorm"
+        weights[f"{norm}.{old}"] = weights.pop(f"{norm}.{new}")
     folder = write_folder(tmp_path / "larger", weights=weights)
     found, _ = Contextual(folder, length=8)(["a red circle"])
     np.testing.assert_array_equal(found, bert(["a red circle"])[0])

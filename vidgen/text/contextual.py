@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import reprlib
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ _ROWS = 16
 """Captions a device reads at a time."""
 
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-_TOKENIZER += ("vocab.json", "merges.txt", "spiece.model")
+_TOKENIZER += ("vocab.json", "merges.txt", "spiece.model", "added_tokens.json")
 """Files that decide how a text falls into tokens, where they are there."""
 
 _VERSION = 1
@@ -88,7 +90,8 @@ class Contextual:
         weights = digest(folder / WEIGHTS)
         self.width = self.sizes.width
         self.name = f"{self.sizes.kind}-{self.width}x{self.sizes.depth}-{weights[:8]}"
-        self.fingerprint = _fingerprint(folder, weights, length)
+        self.fingerprint = _fingerprint(folder, self.sizes, weights, length)
+        self._lock = threading.Lock()
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = nn.Network(self.sizes.build)
 
@@ -160,7 +163,8 @@ class Contextual:
     def _split(self, captions: Captions) -> list[list[int]]:
         """The tokens of captions; none of one that says nothing."""
         spoken = [caption for caption in captions if caption.strip()]
-        found: Sequence[list[int]] = self._tokenizer(spoken)["input_ids"] if spoken else []
+        with self._lock:  # Tokenizers change settings of their own while they work.
+            found: Sequence[list[int]] = self._tokenizer(spoken)["input_ids"] if spoken else []
         tokens = iter(found)
         return [next(tokens) if caption.strip() else [] for caption in captions]
 
@@ -181,15 +185,18 @@ _ANSWERS = {"last": _last, "all": _all, "sentence": _sentence}
 """What is kept of a network's states."""
 
 
-def _fingerprint(folder: Path, weights: str, length: int) -> str:
-    """A hash of all that decides the features, and not of where it lies."""
+def _fingerprint(folder: Path, sizes: Port, weights: str, length: int) -> str:
+    """A hash of all that decides the features: not of where it lies, nor of what else a
+    configuration says.
+    """
     files = {name: digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
-    config = json.loads((folder / "config.json").read_text())
-    identity = [_VERSION, weights, length, files, config]
+    identity = [_VERSION, weights, length, files, repr(sizes)]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _transformers() -> Any:
+    # Its advice to install PyTorch, which is not needed here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
         import transformers  # Seconds, which only those who read by a network should pay.
     except ImportError as error:

@@ -18,6 +18,12 @@ States = Sequence[Float[Array, "B L D"]]
 network ends in a normalisation."""
 
 
+_NEWER = {".gamma": ".weight", ".beta": ".bias"}
+"""What normalisations of older files call their arrays, and newer ones do."""
+
+_RENAMED = re.compile(r"\.(gamma|beta)$")
+
+
 class Port(abc.ABC):
     """The sizes of a network, and how its arrays come from those of a Hugging Face file.
 
@@ -77,5 +83,5 @@ class Port(abc.ABC):
             for prefix in self.prefixes:
                 key = key.removeprefix(prefix)
             if not ignored.match(key):
-                kept[key] = array
+                kept[_RENAMED.sub(lambda found: _NEWER[found[0]], key)] = array
         return kept
