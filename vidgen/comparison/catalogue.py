@@ -30,8 +30,19 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Names of the experiments that come with vidgen, sorted; nothing is run."""
-    return sorted(p.stem for p in folder().glob("*.py") if not p.stem.startswith("_"))
+    """Names of the experiments that come with vidgen, sorted; nothing is run. Scripts beside them,
+    which define none, are left out.
+    """
+    return sorted(p.stem for p in folder().glob("*.py") if _defines(p))
+
+
+def _defines(path: Path) -> bool:
+    """Whether a file sets ``experiment``."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(to, ast.Name) and to.id == "experiment" for to in node.targets)
+        for node in ast.parse(path.read_text()).body
+    )
 
 
 def summary(name: str) -> str:

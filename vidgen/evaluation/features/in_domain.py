@@ -20,17 +20,18 @@ from jaxtyping import Float, UInt8
 from vidgen import bucket, nn
 from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
 from vidgen.evaluation.features.feature import UnsuitableClipsError
-from vidgen.evaluation.features.resnet import Architecture, ResNet
 from vidgen.evaluation.features.targets import Targets
 from vidgen.optim import Optimizer, Schedule
 from vidgen.pretrained.batches import Batched
 from vidgen.types import SCHEMA_VERSION, to_float
+from vidgen.vision import Architecture, FrameByFrame, ResNet, recogniser
 
-Kind = Literal["resnet3d", "resnet2plus1d", "random"]
+Kind = Architecture | Literal["random"]
 """An architecture, or "random": the first one as it was before it learned anything."""
 
 KINDS: tuple[Kind, ...] = ("resnet3d", "resnet2plus1d", "random")
-"""The primary one first."""
+"""Those that judge, the primary one first. `experiments/judges.py` holds all architectures against
+one another."""
 
 _CLIPS_AT_ONCE = 64
 """On each device."""
@@ -179,9 +180,9 @@ def architecture(kind: Kind) -> Architecture:
 
 def in_domain_modules(
     built: Architecture, shape: tuple[int, ...], width: int, classes: int
-) -> nn.Network[ResNet]:
+) -> nn.Network[ResNet | FrameByFrame]:
     """The structure of a network, without its weights."""
-    return nn.Network(lambda rngs: ResNet(built, shape, width, classes, rngs=rngs))
+    return nn.Network(lambda rngs: recogniser(built, shape, width, classes, rngs=rngs))
 
 
 @functools.cache

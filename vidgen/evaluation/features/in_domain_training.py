@@ -25,10 +25,10 @@ from vidgen.evaluation.features.in_domain import (
     architecture,
     in_domain_modules,
 )
-from vidgen.evaluation.features.resnet import Architecture
 from vidgen.evaluation.features.targets import Said, Targets, of_clips, right
 from vidgen.optim import Optimizer
 from vidgen.types import to_float
+from vidgen.vision import Architecture
 
 _VALIDATION_CLIPS = 512
 _STANDARD_CLIPS = 1024
