@@ -67,7 +67,7 @@ def _latency(metric: str, value: float | None) -> Cell:
 
 
 def agreement_table(found: Sequence[Agreement]) -> Table | None:
-    """How far the in-domain networks rank everybody alike; None where fewer than two measured."""
+    """How far metrics of one question rank everybody alike; None where fewer than two measured."""
     if not found:
         return None
     columns = (
@@ -89,8 +89,8 @@ def agreement_table(found: Sequence[Agreement]) -> Table | None:
         lines.append((head, tuple(cells)))
     return Table(
         name="agreement",
-        caption="Rank agreement of the networks behind the in-domain distances",
-        corner="Networks",
+        caption="Rank agreement of metrics that answer one question",
+        corner="Metrics",
         columns=columns,
         groups=(("", tuple(lines)),),
     )

@@ -6,6 +6,7 @@ run. One process makes them while the others wait.
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 from rich.console import Console
@@ -49,8 +50,7 @@ def prepare_court(setting: Setting, console: Console) -> None:
         roll_anchors_out(setting)
         if _chooses(setting):
             _ = setting.validation_prompts
-        if "in-domain" in setting.experiment.metrics:
-            _learn(setting)
+        _learn(setting)
 
 
 def _chooses(setting: Setting) -> bool:
@@ -60,8 +60,11 @@ def _chooses(setting: Setting) -> bool:
 
 def _learn(setting: Setting) -> None:
     """See to it that the judge's networks lie on disk: anchors may have been judged by others."""
-    try:
-        for kind in KINDS:
-            setting.features.network(kind)
-    except UnsuitableClipsError:
-        pass  # which the judge says of every metric that rests on them
+    # Where the clips are unsuitable, the judge says so of every metric that rests on a network.
+    if "in-domain" in setting.experiment.metrics:
+        with contextlib.suppress(UnsuitableClipsError):
+            for kind in KINDS:
+                setting.features.network(kind)
+    if "alignment" in setting.experiment.metrics:
+        with contextlib.suppress(UnsuitableClipsError):
+            setting.features.towers()

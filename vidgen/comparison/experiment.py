@@ -11,7 +11,14 @@ from vidgen.comparison import records
 from vidgen.comparison.sampler import grid, sampler_class
 from vidgen.data import Augment, recorded
 from vidgen.data.splits import PARTS
-from vidgen.evaluation import GROUPS, METRICS, USUAL_GROUPS, Group, InDomainConfig
+from vidgen.evaluation import (
+    GROUPS,
+    METRICS,
+    USUAL_GROUPS,
+    AlignmentConfig,
+    Group,
+    InDomainConfig,
+)
 from vidgen.evaluation.metrics import OF_SEVERAL
 from vidgen.training import PRECISIONS, Budget, Precision, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
@@ -82,6 +89,7 @@ class Experiment:
         metrics: groups of metrics that are computed, see `vidgen.evaluation.GROUPS`; each costs
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
+        alignment: how the towers of the group "alignment" are.
         text: the encoder that turns captions into features, one of `vidgen.text.encoders`, such as
             ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
             fits the source, see `text_encoder`. One with a width of its own decides
@@ -127,6 +135,7 @@ class Experiment:
     answers: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
+    alignment: AlignmentConfig = dataclasses.field(default=AlignmentConfig(), metadata=ADDED_LATER)
     text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
@@ -292,6 +301,7 @@ class Experiment:
             horizon=min(self.horizon, 2),
             answers=min(self.answers, 2),
             in_domain=InDomainConfig.tiny(),
+            alignment=AlignmentConfig.tiny(),
         )
 
     def _without_recordings(self) -> Experiment:

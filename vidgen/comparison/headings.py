@@ -32,6 +32,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "mission",
         "legal_rate",
         "caption_swap",
+        "alignment",
+        "alignment_top1",
+        "alignment_top5",
+        "alignment_swap",
     ),
     "Objects and paths": (
         "one_object",

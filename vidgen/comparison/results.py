@@ -113,14 +113,27 @@ class Results:
         return next((t for t in self.trust if (t.metric, t.prompts, t.protocol) == wanted), None)
 
 
+_SAME_QUESTION = (
+    tuple(KERNEL_DISTANCES.values()),
+    ("oracle_success", "alignment", "alignment_top1"),
+)
+"""Metrics that answer one question, by networks of their own or by truth."""
+
+
 def agreement(results: Results) -> list[Agreement]:
-    """How far the in-domain networks rank generators and anchors alike, by kernel distance."""
-    return rank_agreement(
-        {
-            metric: {r.generator: r.value for r in results.pick(metric) if r.value is not None}
-            for metric in KERNEL_DISTANCES.values()
-        }
-    )
+    """How far metrics of one question rank generators and anchors alike: the in-domain networks, by
+    kernel distance; and the oracle and alignment, by what was asked.
+    """
+    return [
+        pair
+        for metrics in _SAME_QUESTION
+        for pair in rank_agreement(
+            {
+                metric: {r.generator: r.value for r in results.pick(metric) if r.value is not None}
+                for metric in metrics
+            }
+        )
+    ]
 
 
 def collect(folder: ComparisonFolder) -> Results:

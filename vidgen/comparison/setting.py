@@ -158,6 +158,7 @@ class Setting:
         return FeatureJudge(
             self.train,
             config=experiment.in_domain,
+            alignment=experiment.alignment,
             validation=self.source(experiment.validation_split),
             seed=experiment.judge_seed,
             folder=self.folder.judge,

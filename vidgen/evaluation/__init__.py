@@ -19,6 +19,7 @@ from vidgen.evaluation.clip_oracle import (
 from vidgen.evaluation.clipset import ClipSet, TruthSet
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import FeatureJudge
+from vidgen.evaluation.features.alignment import AlignmentConfig
 from vidgen.evaluation.features.in_domain import InDomainConfig
 from vidgen.evaluation.features.perceptual import lpips
 from vidgen.evaluation.fid import frechet_inception_distance
@@ -49,6 +50,7 @@ __all__ = [
     "METRICS",
     "PRDC",
     "USUAL_GROUPS",
+    "AlignmentConfig",
     "CameraVerdicts",
     "ClipOracle",
     "ClipSet",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from etils import epath
@@ -13,9 +14,15 @@ from rich.progress import Progress
 
 from vidgen import bucket
 from vidgen.data import Source
+from vidgen.evaluation.alignment import alignment_scores
 from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.diversity import diversity
+from vidgen.evaluation.features.alignment import (
+    AlignmentConfig,
+    AlignmentNetwork,
+    train_alignment,
+)
 from vidgen.evaluation.features.brought import EXCUSES
 from vidgen.evaluation.features.c3d import load_c3d
 from vidgen.evaluation.features.cache import FeatureCache
@@ -58,6 +65,7 @@ class FeatureJudge:
         config: of the in-domain networks.
         validation: what their accuracy is measured on.
         seed: of their training.
+        alignment: how the towers of alignment are built and trained.
         folder: where networks and features lie; None keeps them in memory.
         console: where progress is shown.
     """
@@ -67,6 +75,7 @@ class FeatureJudge:
         train: Source,
         *,
         config: InDomainConfig | None = None,
+        alignment: AlignmentConfig | None = None,
         validation: Source | None = None,
         seed: int = 0,
         folder: epath.PathLike | None = None,
@@ -79,6 +88,8 @@ class FeatureJudge:
             None if self._folder is None else self._folder / "features", console=console
         )
         self._networks: dict[Kind, InDomainNetwork] = {}
+        self._alignment = alignment
+        self._towers: AlignmentNetwork | None = None
 
     def network(self, kind: Kind = "resnet3d") -> InDomainNetwork:
         """An in-domain network: from its file if there is one, else trained now and saved.
@@ -123,6 +134,43 @@ class FeatureJudge:
             return scores
 
         return measured
+
+    def alignment(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "alignment", which the real clips have no part in but by what
+        they are called.
+        """
+        try:
+            towers = self.towers()
+            seen = self._of(towers, clips)
+            told = towers.text(real.captions)
+        except UnsuitableClipsError as reason:
+            return absent("alignment", str(reason))
+
+        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
+            found = alignment_scores(seen[rows], told[rows], real[rows].captions)
+            return {name: _named(score, towers) for name, score in found.items()}
+
+        return measured
+
+    def towers(self) -> AlignmentNetwork:
+        """The two towers of alignment: from their file if there is one, else trained now and saved.
+
+        Raises:
+            UnsuitableClipsError: if the clips have no captions that differ.
+            ValueError: if the file is damaged, or of another training.
+        """
+        if self._towers is None:
+            path = None if self._folder is None else self._folder / "networks" / "alignment.npz"
+            with self._bar("alignment of clips and captions") as progress:
+                self._towers = train_alignment(
+                    self._training.source,
+                    config=self._alignment,
+                    validation=self._training.validation,
+                    seed=self._training.seed,
+                    path=path,
+                    progress=progress,
+                )
+        return self._towers
 
     def i3d(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "i3d"."""
@@ -181,13 +229,15 @@ class FeatureJudge:
 
     def _found(self, kind: Kind) -> InDomainNetwork:
         path = None if self._folder is None else self._folder / "networks" / f"{kind}.npz"
+        with self._bar(f"in-domain network, {kind}") as progress:
+            return self._training(kind, path=path, progress=progress)
+
+    @contextlib.contextmanager
+    def _bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Shows how far a training is."""
         with Progress(console=self._console, transient=True, disable=self._console is None) as bar:
-            task = bar.add_task(f"in-domain network, {kind}", total=None)
-            return self._training(
-                kind,
-                path=path,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def absent(group: Group, why: str) -> Measured:

@@ -230,6 +230,7 @@ class Judge:
         """The groups that are measured once for all strata."""
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
+            "alignment": self._features.alignment,
             "i3d": self._features.i3d,
             "videomae": self._features.videomae,
             "fid": self._features.fid,

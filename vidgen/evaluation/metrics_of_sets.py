@@ -114,6 +114,43 @@ METRICS_OF_SETS = (
         group="in-domain",
     ),
     Metric(
+        name="alignment",
+        better="higher",
+        definition="cosine between the vectors of an answer and of its caption, by two towers "
+        "that learned from real clips",
+        needs_truth=False,
+        group="alignment",
+        blind=(DECAY,),
+    ),
+    Metric(
+        name="alignment_top1",
+        better="higher",
+        share=True,
+        definition="share of answers to which, of all different captions of the prompts, their own "
+        "is nearest (R@1)",
+        needs_truth=False,
+        group="alignment",
+        blind=(DECAY,),
+    ),
+    Metric(
+        name="alignment_top5",
+        better="higher",
+        share=True,
+        definition="as alignment_top1, among the five nearest (R@5)",
+        needs_truth=False,
+        group="alignment",
+        blind=(DECAY,),
+    ),
+    Metric(
+        name="alignment_swap",
+        better="higher",
+        definition="how much higher alignment is with the answer's own caption than with those of "
+        "other prompts; 0 where the text is ignored",
+        needs_truth=False,
+        group="alignment",
+        blind=(DECAY,),
+    ),
+    Metric(
         name="kvd_i3d",
         better="lower",
         definition="kernel distance of I3D's logits, unbiased",

@@ -17,13 +17,14 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
 
-from vidgen import bucket, nn
-from vidgen.evaluation.arrays import arrays_digest, parse_arrays, write_arrays
+from vidgen import nn
+from vidgen.evaluation.arrays import arrays_digest
 from vidgen.evaluation.features.feature import UnsuitableClipsError
+from vidgen.evaluation.features.learning import read_network, write_network
 from vidgen.evaluation.features.targets import Targets
 from vidgen.optim import Optimizer, Schedule
 from vidgen.pretrained.batches import Batched
-from vidgen.types import SCHEMA_VERSION, to_float
+from vidgen.types import to_float
 from vidgen.vision import Architecture, FrameByFrame, ResNet, recogniser
 
 Kind = Architecture | Literal["random"]
@@ -137,32 +138,17 @@ class InDomainNetwork:
 
     def save(self, path: epath.PathLike) -> None:
         """Write card and weights as ``npz``, whole or not at all."""
-        header = {
-            "schema_version": SCHEMA_VERSION,
-            "name": self.name,
-            "card": dataclasses.asdict(self.card),
-        }
-        write_arrays(path, self.weights, header=header)
+        write_network(path, self.name, self.card, self.weights)
 
     @classmethod
     def load(cls, path: epath.PathLike) -> InDomainNetwork:
-        """Read a network that `save` wrote.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if the file is damaged or of a newer schema; the message names it.
-        """
-        content = bucket.anywhere(path).read_bytes()
-        try:
-            header, weights = parse_arrays(content)
-            if header["schema_version"] > SCHEMA_VERSION:
-                raise ValueError(f"schema {header['schema_version']} is newer: update vidgen")
-            found = cls(_decoded(header["card"]), weights)
-            if found.name != header["name"]:
-                raise ValueError("its weights do not have the hash that it names")
-        except Exception as error:  # zip, zlib, npy and JSON each fail in ways of their own
-            raise ValueError(f"{path} is no readable in-domain network: {error}") from error
-        return found
+        """Read a network that `save` wrote; raises as `learning.read_network`."""
+        return read_network(
+            path,
+            "in-domain network",
+            lambda card, weights: cls(_decoded(card), weights),
+            lambda network: network.name,
+        )
 
     @functools.cached_property
     def _run(self) -> functools.partial[np.ndarray]:

@@ -25,6 +25,7 @@ from vidgen.evaluation.features.in_domain import (
     architecture,
     in_domain_modules,
 )
+from vidgen.evaluation.features.learning import RUN_OFTEN, Progress, learn
 from vidgen.evaluation.features.targets import Said, Targets, of_clips, right
 from vidgen.optim import Optimizer
 from vidgen.types import to_float
@@ -35,9 +36,6 @@ _STANDARD_CLIPS = 1024
 _MOST_BYTES = 2**28
 _LEAST_DEVIATION = 1e-3
 
-_RUN_OFTEN = {"xla_backend_optimization_level": 2}
-"""Of the compiler: a step is as fast as at its best, and compiled in three quarters of the time."""
-
 
 def train_in_domain(
     train: Source,
@@ -47,7 +45,7 @@ def train_in_domain(
     validation: Source | None = None,
     seed: int = 0,
     path: epath.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> InDomainNetwork:
     """Train one in-domain network on real clips, and freeze it; see `InDomainTraining`."""
     training = InDomainTraining(train, config=config, validation=validation, seed=seed)
@@ -73,20 +71,20 @@ class InDomainTraining:
         validation: Source | None = None,
         seed: int = 0,
     ) -> None:
-        self._train, self._validation, self._seed = train, validation, seed
+        self.source, self.validation, self.seed = train, validation, seed
         self._config = config or InDomainConfig()
 
     @functools.cached_property
     def clips(self) -> Drawn:
         """What they learn from."""
-        return Drawn.of(self._train, self._config.clips, self._seed)
+        return Drawn.of(self.source, self._config.clips, self.seed)
 
     def __call__(
         self,
         kind: Kind = "resnet3d",
         *,
         path: epath.PathLike | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> InDomainNetwork:
         """A network: from its file if it lies there, else trained now and saved.
 
@@ -111,15 +109,15 @@ class InDomainTraining:
         network = InDomainNetwork.load(path)
         card = network.card
         found = (card.kind, card.config, card.seed, card.fingerprint)
-        if found != (kind, self._config, self._seed, self._train.fingerprint):
+        if found != (kind, self._config, self.seed, self.source.fingerprint):
             raise ValueError(
                 f"{path} holds a network that was trained otherwise (another source, configuration "
                 "or seed): remove that file, and judge again what was judged by it"
             )
         return network
 
-    def _trained(self, kind: Kind, progress: Callable[[int, int], None] | None) -> InDomainNetwork:
-        train, config, seed = self._train, self._config, self._seed
+    def _trained(self, kind: Kind, progress: Progress | None) -> InDomainNetwork:
+        train, config, seed = self.source, self._config, self.seed
         try:
             targets = Targets.of(self.clips.said)
         except ValueError as reason:
@@ -140,7 +138,16 @@ class InDomainTraining:
         )
         weights = init(stream(seed, "in-domain", "init"))
         if kind != "random":
-            weights = _learned(card, step, weights, video, targets(self.clips.said), progress)
+            weights = learn(
+                step,
+                weights,
+                config.optimizer.init(weights),
+                (video, targets(self.clips.said)),
+                steps=config.steps,
+                batch_size=config.batch_size,
+                seed=seed,
+                progress=progress,
+            )
         host = {name: np.asarray(value) for name, value in weights.items()}
         plain = {"mean": np.zeros(config.width, np.float32)}
         plain["deviation"] = plain["mean"] + 1
@@ -156,9 +163,9 @@ class InDomainTraining:
     @functools.cached_property
     def _examination(self) -> Drawn | None:
         """What their accuracy is measured on."""
-        if self._validation is None:
+        if self.validation is None:
             return None
-        return Drawn.of(self._validation, _VALIDATION_CLIPS, self._seed)
+        return Drawn.of(self.validation, _VALIDATION_CLIPS, self.seed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,10 +175,12 @@ class Drawn:
     Attributes:
         video: uint8 [N T H W C].
         said: what is known of each.
+        captions: of each.
     """
 
     video: UInt8[np.ndarray, "N T H W C"]
     said: list[Said]
+    captions: list[str]
 
     @classmethod
     def of(cls, source: Source, most: int, seed: int) -> Drawn:
@@ -180,30 +189,11 @@ class Drawn:
         count = max(1, min(len(source), most, _MOST_BYTES // size))
         rows = np.random.default_rng([seed, 4]).permutation(len(source))[:count]
         clips = [source[int(row)] for row in rows]
-        return cls(video=np.stack([clip.video for clip in clips]), said=of_clips(clips))
-
-
-def _learned(
-    card: InDomainCard,
-    step: Callable[..., tuple[nn.Weights, Any]],
-    weights: nn.Weights,
-    video: np.ndarray,
-    wanted: np.ndarray,
-    progress: Callable[[int, int], None] | None,
-) -> nn.Weights:
-    config = card.config
-    state = config.optimizer.init(weights)
-    rng = np.random.default_rng([card.seed, 3])
-    order = np.zeros(0, np.int64)
-    for done in range(config.steps):
-        while len(order) < config.batch_size:
-            order = np.concatenate([order, rng.permutation(len(video))])
-        rows, order = order[: config.batch_size], order[config.batch_size :]
-        spent = jnp.float32(done / config.steps)
-        weights, state = step(weights, state, video[rows], wanted[rows], spent)
-        if progress is not None:
-            progress(done + 1, config.steps)
-    return weights
+        return cls(
+            video=np.stack([clip.video for clip in clips]),
+            said=of_clips(clips),
+            captions=[clip.caption for clip in clips],
+        )
 
 
 @functools.cache
@@ -233,7 +223,7 @@ def _programs(
 
     return (
         jax.jit(network.init, compiler_options=nn.RUN_ONCE),
-        jax.jit(step, donate_argnums=(0, 1), compiler_options=_RUN_OFTEN),
+        jax.jit(step, donate_argnums=(0, 1), compiler_options=RUN_OFTEN),
     )
 
 
