@@ -16,8 +16,9 @@ several generators share are compared once. Columns:
                 a whole step of the rounding
     state       bytes of the phase's state on the first device, over those on one device
 
-`--precisions 64 --steps 1 --plain` printed gradients that were this far apart at most, on 2
-replicated, on 4 fully sharded, and on 1 in parts:
+Tables here are rows of runs of one family or a few each. `--precisions 64 --steps 1 --plain`
+printed gradients that were this far apart at most, on 2 replicated, on 4 fully sharded, and on 1 in
+parts:
 
     gan             adversarial       8.5e-15   at first weights
     autoregressive  tokenizer         2.9e-15

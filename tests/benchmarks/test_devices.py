@@ -1,8 +1,8 @@
 """Gradients of every phase of every family, as benchmarks/devices.py holds them against each other.
 
 In a process with four fake devices. In float64, in which what means the same differs by rounding
-alone, far below what it is held to: by 7e-7 where `jax.nn.dot_product_attention` takes its softmax,
-in float32 whatever it is given, and else by less than 1e-13.
+alone, far below what it is held to: by about 1e-6 where `jax.nn.dot_product_attention` takes its
+softmax, in float32 whatever it is given, and else by less than 1e-13.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class DenoisingConfig:
             for its gradient rather than kept: about a third more arithmetic, and memory that grows
             by the features that a block is given.
         microbatches: parts of a batch whose gradients are computed one after another and averaged:
-            the same step but for rounding, in the memory of one part. They divide every batch.
+            the same step but for rounding, in the memory of one part, and of the targets of all
+            where those take networks (`meanflow`). They divide every batch.
         joint_images: whether the denoiser of clips also learns from the single frames that stand
             beside each clip of a batch (`Task.images`), each as a clip of one frame by the same
             weights: more scenes a step. Not for a ``hybrid``, nor tokens of several frames. Ho et

@@ -43,12 +43,17 @@ def in_parts(compute: Callable[[Any], tuple[Any, Any]], rows: Any, microbatches:
     the whole batch but for rounding, and what is kept for the way back is of one part at a time.
     That is so only where each row adds its own share: what is drawn at random must stand in the
     rows already, and what compares rows with one another, or divides by a count of its own, would
-    be another thing.
+    be another thing. What is drawn or made for all rows beforehand takes the memory that it takes.
+
+    On several devices a part is shared among them like a batch: one that their number does not
+    divide is padded, and gains nothing. Gradients are summed over devices once a part.
 
     Args:
         compute: from rows to two pytrees: means over them, and arrays with a value for each.
-        rows: a pytree of arrays whose first axis a multiple of B long, B clips being a batch.
-        microbatches: into how many parts B is divided, and must be divisible.
+        rows: a pytree of arrays, the first axis of each divisible by `microbatches`. Part i takes
+            every row whose place leaves the remainder i, so that rows which belong together in
+            several arrays must stand at places of one remainder.
+        microbatches: how many parts.
 
     Returns:
         As `compute` does, of all rows, in their order.
@@ -80,7 +85,10 @@ def check_microbatches(microbatches: int, *batch_sizes: int) -> None:
     """
     for size in batch_sizes:
         if microbatches < 1 or size % microbatches:
-            raise ValueError(f"{microbatches} microbatches do not divide a batch of {size}")
+            raise ValueError(
+                f"{microbatches} microbatches do not divide a batch of {size}; they must divide "
+                f"every batch of the phase ({', '.join(map(str, batch_sizes))})"
+            )
 
 
 def _parts(x: Array, microbatches: int) -> Array:

@@ -31,8 +31,8 @@ class PriorConfig:
         continued: how many of them are learned to their end. Openings hold all that the sentence
             says of looks, and cost a fraction of a clip.
         microbatches: parts of a batch whose gradients are computed one after another and averaged:
-            the same step but for rounding, in the memory of one part. They divide `batch_size` and
-            `continued`.
+            the same step but for rounding, in the memory of one part and, with scheduled sampling,
+            of noise as large as the logits of all. They divide `batch_size` and `continued`.
         remat: whether what a block of a transformer computes on the way forward is computed again
             for its gradient rather than kept.
         ema: decay of the averaged weights that sample.

@@ -106,9 +106,11 @@ class AutoencoderConfig:
             kept.
         batch_size: clips a step.
         microbatches: parts of a batch that encoder and decoder take one after another: the same
-            step but for rounding, in the memory of one part. They divide the batch. What lies
-            between encoder and decoder, whose charge may be of the whole batch, sees all of it, so
-            that parts are encoded twice. Not beside a discriminator, whose weight is found by
+            step but for rounding, in the memory of one part and of the quantizer's work for all,
+            which is small but for VQ, whose distances are of every cell to every code. They divide
+            the batch. What lies between encoder and decoder, whose charge may be of the whole
+            batch, sees all of it, so that parts are encoded twice: that counts as work of the
+            model, about 6% of a step's FLOPs. Not beside a discriminator, whose weight is found by
             gradients of the whole batch.
         ema: decay of the averaged weights that are exported.
         optimizer: moves the networks; a VQ codebook moves by its own averages.

@@ -158,9 +158,9 @@ class AutoencoderPhase(abc.ABC):
     ) -> tuple[Weights, Metrics, dict[str, Any], tuple[Array, Array]]:
         """The same, parts of the batch going through encoder and decoder one after another.
 
-        What lies between the two is small, and sees the whole batch. So gradients go back to it
-        from all parts of the decoder before any goes on into the encoder, which meanwhile kept
-        nothing and encodes anew.
+        What lies between the two sees the whole batch, and is small but for VQ. So gradients go
+        back to it from all parts of the decoder before any goes on into the encoder, which
+        meanwhile kept nothing and encodes anew.
 
         References: Gao et al., "Scaling deep contrastive learning batch size under memory limited
         setup" (2021), who cut a loss over a whole batch there too.

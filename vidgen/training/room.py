@@ -73,8 +73,14 @@ class Needs:
         room = there * (1.0 - _SPARED) - self.state - self.constant
         fits = self.batch_size if a_clip <= 0 else min(self.batch_size - 1, int(room / a_clip))
         if room <= 0 or fits < 1:
-            return "not even one clip a step fits: make the model smaller, or take a larger device"
-        return f"a batch_size of {fits} fits, by the same count"
+            return (
+                "not even one clip a step fits: set remat, which computes again what would be "
+                "kept, make the model smaller, or take a larger device"
+            )
+        return (
+            f"a batch_size of {fits} fits, by the same count; or the same batch in microbatches or "
+            "with remat, see the phase's config"
+        )
 
     def __str__(self) -> str:
         if not self.working:
