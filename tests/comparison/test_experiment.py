@@ -260,3 +260,16 @@ def test_every_experiment_is_part_of_the_package():
     packed = build["targets"]["wheel"]["force-include"]
     files = [f"experiments/{path.name}" for path in (clone / "experiments").glob("*.py")]
     assert packed == {file: f"vidgen/{file}" for file in files}
+
+
+def test_an_experiment_s_file_may_define_dataclasses_and_scripts_are_no_experiments(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from __future__ import annotations\nimport dataclasses\n"
+        "from vidgen.comparison.catalogue import find\n\n"
+        "@dataclasses.dataclass(frozen=True, kw_only=True)\nclass Settings:\n    seed: int = 0\n\n"
+        'experiment = dataclasses.replace(find("quick"), name="mine")\n'
+    )
+    assert catalogue.find(str(path)).name == "mine"
+    assert "judges" not in catalogue.names()
+    assert "quick" in catalogue.names()

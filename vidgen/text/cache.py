@@ -37,6 +37,9 @@ class Remembered:
     at once. Rows carry a digest: a damaged one is computed again, and a file that is no database is
     put aside. Where the directory cannot be written, everything is computed, which is logged once.
 
+    Attributes:
+        reader: the encoder itself, which forgets.
+
     Args:
         encoder: whose features they are.
         folder: of the files; made when first needed. By default ``text`` in the directory that the
@@ -44,7 +47,7 @@ class Remembered:
     """
 
     def __init__(self, encoder: TextEncoder, folder: Path | None = None) -> None:
-        self._encoder = encoder
+        self.reader = encoder
         self.name, self.length, self.width = encoder.name, encoder.length, encoder.width
         self.fingerprint = encoder.fingerprint
         self.path = (folder or directory() / "text") / f"{self.fingerprint[:32]}.sqlite"
@@ -52,7 +55,7 @@ class Remembered:
 
     def tokens(self, caption: str) -> int:
         """As the encoder says."""
-        return self._encoder.tokens(caption)
+        return self.reader.tokens(caption)
 
     def __call__(
         self, captions: Captions
@@ -63,7 +66,7 @@ class Remembered:
         wanted = list(dict.fromkeys(captions))
         known = self._read(wanted)
         if new := [caption for caption in wanted if caption not in known]:
-            features, mask = self._encoder(new)
+            features, mask = self.reader(new)
             found = {c: rows[seen] for c, rows, seen in zip(new, features, mask, strict=True)}
             self._write(found)
             known |= found
