@@ -199,3 +199,47 @@ def test_minilm_gives_the_sentences_of_sentence_transformers():
     mine = encoder.hidden_states(SENTENCES)[:, :, : there.shape[1]]
     for layer, state in enumerate(out.hidden_states):
         assert np.abs(mine[:, layer][there.numpy()] - state[there].numpy()).max() < TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def whole_clip(tmp_path_factory):
+    """PyTorch's CLIP with large random weights, and the folder that it saved."""
+    folder = tmp_path_factory.mktemp("clip")
+    torch.manual_seed(0)
+    model = clip_whole().eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            scaling = "norm" in name.lower() and name.endswith("weight")
+            parameter.normal_(1.0 if scaling else 0.0, 0.3)
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return model, folder
+
+
+def test_clipsim_is_pytorch_s(whole_clip):
+    """The product of the two vectors, mean over frames, from pixels and captions on."""
+    from vidgen.evaluation.features.clip import ClipFrames, prepared
+
+    model, folder = whole_clip
+    network = ClipFrames(folder)
+    video = np.random.default_rng(0).integers(0, 256, (4, 3, 12, 10, 3), dtype=np.uint8)
+    pictures = prepared(video.reshape(-1, *video.shape[2:]), 8)
+    inputs = asked(network._text)
+    with torch.no_grad():
+        out = model(**inputs, pixel_values=torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()))
+    seen = out.image_embeds.numpy().reshape(4, 3, -1)
+    theirs = np.einsum("ntd,nd->nt", seen, out.text_embeds.numpy()).mean(axis=1)
+    mine = np.einsum("nd,nd->n", network(video), network.text(CAPTIONS))
+    assert np.abs(mine - theirs).max() < TOLERANCE
+    assert np.ptp(theirs) > 1e-2
+
+
+def test_frames_are_prepared_as_by_clip_s_processor():
+    from vidgen.evaluation.features.clip import prepared
+
+    processor = transformers.CLIPImageProcessorPil(
+        size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24}
+    )
+    frames = np.random.default_rng(0).integers(0, 256, (2, 32, 45, 3), dtype=np.uint8)
+    theirs = processor(list(frames), return_tensors="np")["pixel_values"].transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(prepared(frames, 24), theirs, atol=1e-5)

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from vidgen.comparison.folder import revision
 from vidgen.evaluation.features import BROUGHT, MissingWeightsError
+from vidgen.evaluation.features.clip import find_clip
 from vidgen.pretrained.packaged import I3D_KINETICS400, LPIPS_ALEX, LPIPS_VGG, Packaged
 from vidgen.pretrained.weights import digest
 from vidgen.text import contextual, minilm
@@ -192,9 +193,10 @@ def _weights() -> Iterator[Finding]:
     for name, packaged in _PACKAGED.items():
         yield _of_package(name, packaged)
     yield _minilm()
-    for name, brought in BROUGHT.items():
+    places = {name: brought.find for name, brought in BROUGHT.items()}
+    for name, find in {**places, "clip": lambda: find_clip() / contextual.WEIGHTS}.items():
         try:
-            path = brought.find()
+            path = find()
             yield Finding(what=name, found=f"{path}, sha256 {digest(path)}")
         except MissingWeightsError as reason:
             yield Finding(what=name, found="absent", advice=str(reason))

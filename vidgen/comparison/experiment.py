@@ -23,7 +23,14 @@ from vidgen.evaluation.metrics import OF_SEVERAL
 from vidgen.training import PRECISIONS, Budget, Precision, TrainingConfig
 from vidgen.types import ADDED_LATER, Task
 
-LARGE_NETWORKS: tuple[Group, ...] = ("i3d", "videomae", "fid", "inception-score", "lpips")
+LARGE_NETWORKS: tuple[Group, ...] = (
+    "i3d",
+    "videomae",
+    "fid",
+    "inception-score",
+    "clipsim",
+    "lpips",
+)
 """Groups of metrics by networks that were trained on many photographs or videos."""
 
 

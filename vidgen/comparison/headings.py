@@ -36,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "alignment_top1",
         "alignment_top5",
         "alignment_swap",
+        "clipsim",
     ),
     "Objects and paths": (
         "one_object",

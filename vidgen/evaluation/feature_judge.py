@@ -26,6 +26,7 @@ from vidgen.evaluation.features.alignment import (
 from vidgen.evaluation.features.brought import EXCUSES
 from vidgen.evaluation.features.c3d import load_c3d
 from vidgen.evaluation.features.cache import FeatureCache
+from vidgen.evaluation.features.clip import load_clip
 from vidgen.evaluation.features.feature import FeatureNetwork, UnsuitableClipsError, not_computed
 from vidgen.evaluation.features.i3d import load_i3d
 from vidgen.evaluation.features.in_domain import KINDS, InDomainConfig, InDomainNetwork, Kind
@@ -40,6 +41,7 @@ from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
 from vidgen.evaluation.metrics import METRICS, Group, Stratum
 from vidgen.evaluation.prdc import prdc_scores
+from vidgen.evaluation.statistics import average
 from vidgen.types import Score
 
 Measured = Callable[[np.ndarray, Stratum], Mapping[str, Score]]
@@ -198,6 +200,18 @@ class FeatureJudge:
         except EXCUSES as reason:
             return absent("inception-score", not_computed(reason))
         return lambda rows, stratum: {"inception_score": score_of(said[rows], network.name)}
+
+    def clipsim(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metric of the group "clipsim", which the real clips have no part in but by what they
+        are called.
+        """
+        try:
+            network = load_clip()
+            seen, told = self._of(network, clips), network.text(real.captions)
+        except EXCUSES as reason:
+            return absent("clipsim", not_computed(reason))
+        likeness = np.einsum("nd,nd->n", seen, told)
+        return lambda rows, stratum: {"clipsim": _named(average(likeness[rows]), network)}
 
     def _distances(
         self, group: Group, load: Callable[[], FeatureNetwork], clips: ClipSet, real: ClipSet

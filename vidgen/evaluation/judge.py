@@ -235,6 +235,7 @@ class Judge:
             "videomae": self._features.videomae,
             "fid": self._features.fid,
             "inception-score": self._features.inception_score,
+            "clipsim": self._features.clipsim,
         }
         found: dict[Group, Measured] = {
             group: of(seen.clips, seen.real) for group, of in groups.items() if group in self.groups

@@ -27,6 +27,7 @@ Group = Literal[
     "videomae",
     "fid",
     "inception-score",
+    "clipsim",
     "lpips",
 ]
 """Metrics that are computed together or not at all."""
@@ -43,6 +44,7 @@ GROUPS: Mapping[Group, str] = MappingProxyType(
         "videomae": "sets of clips of 16 frames, by VideoMAE; slow, and you bring the weights",
         "fid": "sets of single frames, by Inception-v3; slow, and you bring the weights",
         "inception-score": "sets of clips of 16 frames, by C3D; slow, and you bring the weights",
+        "clipsim": "every frame against the caption, by CLIP; slow, and you bring the weights",
         "lpips": "against the real clip, by AlexNet; needs vidgen[metrics]",
     }
 )

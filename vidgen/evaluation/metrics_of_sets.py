@@ -226,4 +226,13 @@ METRICS_OF_SETS = (
         group="inception-score",
         blind=UNCAPTIONED,
     ),
+    Metric(
+        name="clipsim",
+        better="higher",
+        definition="cosine between the vectors of a caption and of a frame by CLIP, mean over "
+        "frames (CLIPSIM); of a motion it sees nothing",
+        needs_truth=False,
+        group="clipsim",
+        blind=("frozen-real", "shuffled-frames", DECAY),
+    ),
 )

@@ -69,14 +69,7 @@ class Contextual:
 
     def __init__(self, folder: Path, *, length: int, kind: str | None = None) -> None:
         self.length = length
-        for name in ("config.json", WEIGHTS):
-            if not (folder / name).is_file():
-                raise MissingWeightsError(
-                    f"{folder} holds no {name}; wanted is a Hugging Face folder, with config.json, "
-                    f"{WEIGHTS} in one piece and the files of a tokenizer"
-                )
-        transformers = _transformers()
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
+        config = configuration(folder)
         if config["model_type"] not in PORTS:
             raise suggest(config["model_type"], sorted(PORTS), "text network")
         self.sizes: Port = PORTS[config["model_type"]].of(config)
@@ -92,7 +85,9 @@ class Contextual:
         self.name = f"{self.sizes.kind}-{self.width}x{self.sizes.depth}-{weights[:8]}"
         self.fingerprint = _fingerprint(folder, self.sizes, weights, length)
         self._lock = threading.Lock()
-        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = _transformers().AutoTokenizer.from_pretrained(
+            folder, local_files_only=True
+        )
         network = nn.Network(self.sizes.build)
 
         def run(weights: Any, rows: Int[Array, "B L"], answer: Callable[..., Any]) -> Any:
@@ -167,6 +162,21 @@ class Contextual:
             found: Sequence[list[int]] = self._tokenizer(spoken)["input_ids"] if spoken else []
         tokens = iter(found)
         return [next(tokens) if caption.strip() else [] for caption in captions]
+
+
+def configuration(folder: Path) -> dict[str, Any]:
+    """What ``config.json`` says of a network, its defaults filled in.
+
+    Raises:
+        MissingWeightsError: if it is not there, or not with weights, or transformers is not.
+    """
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise MissingWeightsError(
+                f"{folder} holds no {name}; wanted is a Hugging Face folder, with config.json, "
+                f"{WEIGHTS} in one piece and the files of a tokenizer"
+            )
+    return _transformers().AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
 
 
 def _last(network: Any, states: States, tokens: Any, mask: Any) -> Any:

@@ -14,8 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.pretrained import Entry
-from vidgen.pretrained.torch_layers import embedding, linear, norm
-from vidgen.text.networks.layers import (
+from vidgen.pretrained.layers import (
     Attention,
     FeedForward,
     attention_targets,
@@ -25,6 +24,7 @@ from vidgen.text.networks.layers import (
     require,
     table_of,
 )
+from vidgen.pretrained.torch_layers import embedding, linear, norm
 from vidgen.text.networks.port import Port, States
 
 _LAYERS = {

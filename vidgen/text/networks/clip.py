@@ -15,20 +15,12 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.pretrained import Entry
-from vidgen.pretrained.torch_layers import embedding, linear, norm
-from vidgen.text.networks.layers import (
+from vidgen.pretrained.layers import (
     CausalTower,
-    attention_targets,
     unit_length,
 )
+from vidgen.pretrained.torch_layers import clip_blocks, embedding, linear, norm
 from vidgen.text.networks.port import Port, States
-
-_LAYERS = {
-    "query": "self_attn.q_proj",
-    "key": "self_attn.k_proj",
-    "value": "self_attn.v_proj",
-    "out": "self_attn.out_proj",
-}
 
 _OLD_END = 2
 """What configurations of the first conversions call the end of a text, and is not: there it is the
@@ -102,17 +94,7 @@ class Clip(Port):
         ]
         if self.projected is not None:
             entries += linear("projection", "text_projection", D, self.projected, bias=False)
-        for number in range(self.depth):
-            block, source = f"blocks.{number}", f"encoder.layers.{number}"
-            for part, target in attention_targets(block).items():
-                entries += linear(target, f"{source}.{_LAYERS[part]}", D, D)
-            entries += [
-                *norm(f"{block}.attention_norm", f"{source}.layer_norm1", D),
-                *norm(f"{block}.forward_norm", f"{source}.layer_norm2", D),
-                *linear(f"{block}.forward.widen", f"{source}.mlp.fc1", D, self.hidden),
-                *linear(f"{block}.forward.narrow", f"{source}.mlp.fc2", self.hidden, D),
-            ]
-        return entries
+        return [*entries, *clip_blocks(self.depth, D, self.hidden)]
 
 
 class ClipText(CausalTower):

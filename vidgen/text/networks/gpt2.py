@@ -15,12 +15,12 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.pretrained import Entry
-from vidgen.pretrained.torch_layers import embedding, norm
-from vidgen.text.networks.layers import (
+from vidgen.pretrained.layers import (
     CausalTower,
     require,
     unit_length,
 )
+from vidgen.pretrained.torch_layers import embedding, norm
 from vidgen.text.networks.port import Port, States
 
 

@@ -17,8 +17,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.pretrained import Entry, Weights
-from vidgen.pretrained.torch_layers import embedding, linear, norm
-from vidgen.text.networks.layers import (
+from vidgen.pretrained.layers import (
     Attention,
     activation,
     attention_targets,
@@ -26,6 +25,7 @@ from vidgen.text.networks.layers import (
     mean_of,
     table_of,
 )
+from vidgen.pretrained.torch_layers import embedding, linear, norm
 from vidgen.text.networks.port import Port, States
 
 _LAYERS = {"query": "q", "key": "k", "value": "v", "out": "o"}

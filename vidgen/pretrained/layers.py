@@ -1,4 +1,4 @@
-"""What two or more of the ported networks have in common."""
+"""What two or more published transformers have in common, as their weights want it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from vidgen.pretrained import WrongWeightsError
+from vidgen.pretrained.weights import WrongWeightsError
 
 Activation = Callable[[Array], Array]
 
@@ -62,25 +62,45 @@ def require(config: Mapping[str, Any], **wanted: Any) -> None:
 
 
 @runtime_checkable
-class Sizes(Protocol):
-    """What a tower of blocks is built from; attributes as in `vidgen.text.networks.bert.Bert`."""
+class BlockSizes(Protocol):
+    """What a block is built from.
+
+    Attributes:
+        width: features of a token.
+        heads: of the attention.
+        hidden: width of the feed-forward network.
+        act: nonlinearity.
+        epsilon: of the normalisation.
+    """
 
     @property
     def width(self) -> int: ...
-    @property
-    def depth(self) -> int: ...
     @property
     def heads(self) -> int: ...
     @property
     def hidden(self) -> int: ...
     @property
-    def vocabulary(self) -> int: ...
-    @property
-    def places(self) -> int: ...
-    @property
     def act(self) -> str: ...
     @property
     def epsilon(self) -> float: ...
+
+
+@runtime_checkable
+class Sizes(BlockSizes, Protocol):
+    """What a tower of blocks is built from.
+
+    Attributes:
+        depth: blocks.
+        vocabulary: tokens.
+        places: tokens of the longest text.
+    """
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def vocabulary(self) -> int: ...
+    @property
+    def places(self) -> int: ...
 
 
 class Attention(nnx.Module):
@@ -181,15 +201,12 @@ class FeedForward(nnx.Module):
 
 
 class CausalTower(nnx.Module):
-    """Tokens and their places through blocks that read from left to right, then a normalisation.
-
-    In a block, attention and a feed-forward network are each of what is normalised before.
-    """
+    """Tokens and their places through blocks that read from left to right, then a normalisation."""
 
     def __init__(self, sizes: Sizes, *, rngs: nnx.Rngs) -> None:
         self.words = table_of(sizes.vocabulary, sizes.width, rngs)
         self.positions = table_of(sizes.places, sizes.width, rngs)
-        self.blocks = nnx.List([_CausalBlock(sizes, rngs=rngs) for _ in range(sizes.depth)])
+        self.blocks = nnx.List([PreNormBlock(sizes, rngs=rngs) for _ in range(sizes.depth)])
         self.norm = layer_norm(sizes.width, sizes.epsilon, rngs)
 
     def __call__(
@@ -204,8 +221,10 @@ class CausalTower(nnx.Module):
         return [*states[:-1], self.norm(states[-1])]
 
 
-class _CausalBlock(nnx.Module):
-    def __init__(self, sizes: Sizes, *, rngs: nnx.Rngs) -> None:
+class PreNormBlock(nnx.Module):
+    """Attention and a feed-forward network, each of what is normalised before."""
+
+    def __init__(self, sizes: BlockSizes, *, rngs: nnx.Rngs) -> None:
         self.attention_norm = layer_norm(sizes.width, sizes.epsilon, rngs)
         self.attention = Attention(sizes.width, sizes.heads, rngs=rngs)
         self.forward_norm = layer_norm(sizes.width, sizes.epsilon, rngs)
