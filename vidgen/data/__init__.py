@@ -15,7 +15,7 @@ from vidgen.data.pipeline import (
     validation_batches,
 )
 from vidgen.data.recording import Facts, Recorded
-from vidgen.data.source import Continues, Source, Tells, captions
+from vidgen.data.source import Continues, Source, Tells, captions_of
 from vidgen.data.splits import SPLITS
 from vidgen.data.survey import Survey, survey
 
@@ -41,7 +41,7 @@ __all__ = [
     "Tells",
     "batches",
     "builder",
-    "captions",
+    "captions_of",
     "check_splits",
     "check_task",
     "check_validation",

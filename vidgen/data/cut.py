@@ -134,11 +134,13 @@ class CutClips:
             )
 
     @functools.cached_property
-    def sentences(self) -> Sequence[str]:
-        """Every caption of every split."""
+    def _everything(self) -> Sequence[str]:
         return self._spoken()
 
-    @functools.cached_property
+    def sentences(self) -> Sequence[str]:
+        """Every caption of every split."""
+        return self._everything
+
     def captions(self) -> Sequence[str]:
         """The caption of each clip."""
         if self._told is None:
@@ -149,13 +151,13 @@ class CutClips:
     @functools.cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """Every word of every split's captions and the full stop, sorted."""
-        spoken = {word for caption in self.sentences for word in words(caption)}
+        spoken = {word for caption in self._everything for word in words(caption)}
         return tuple(sorted(spoken | {"."}))
 
     @functools.cached_property
     def max_words(self) -> int:
         """The most words of a caption of any split, a full stop included."""
-        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self.sentences]
+        counts = [len([word for word in words(c) if word != "."]) + 1 for c in self._everything]
         return max(counts, default=1)
 
     @functools.cached_property

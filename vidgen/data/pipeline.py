@@ -85,7 +85,7 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
 def _longest(source: Source, encoder: TextEncoder) -> int:
     """The most places that a caption takes, or no fewer where the captions cannot be listed."""
     if isinstance(source, Tells):
-        return max(map(encoder.tokens, source.sentences), default=0)
+        return max(map(encoder.tokens, source.sentences()), default=0)
     widest = max(source.vocabulary, key=encoder.tokens, default="")
     return encoder.tokens(" ".join([widest] * source.max_words))
 

@@ -103,21 +103,19 @@ class Continues(Protocol):
 
 @runtime_checkable
 class Tells(Protocol):
-    """A source that knows what is said of its clips without making them.
+    """A source that knows what is said of its clips without making them."""
 
-    Attributes:
-        captions: of each clip, in their order.
-        sentences: every caption of every split.
-    """
+    def captions(self) -> Sequence[str]:
+        """Of each clip, in their order."""
+        ...
 
-    @property
-    def captions(self) -> Sequence[str]: ...
-    @property
-    def sentences(self) -> Sequence[str]: ...
+    def sentences(self) -> Sequence[str]:
+        """Every caption of every split."""
+        ...
 
 
-def captions(source: Source, most: int) -> Sequence[str]:
+def captions_of(source: Source, most: int) -> Sequence[str]:
     """Captions of the first clips of a source, at most `most` of them where they must be made."""
     if isinstance(source, Tells):
-        return source.captions
+        return source.captions()
     return [source[index].caption for index in range(min(most, len(source)))]
