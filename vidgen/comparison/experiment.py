@@ -97,7 +97,7 @@ class Experiment:
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
         alignment: how the towers of the group "alignment" are.
-        text: the encoder that turns captions into features, one of `vidgen.text.encoders`, such as
+        text: what turns captions into features, one of `vidgen.text.text_encoders`, such as
             ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
             fits the source, see `text_encoder`. One with a width of its own decides
             ``task.text_width``.

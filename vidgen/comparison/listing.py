@@ -62,7 +62,7 @@ def sources() -> Table:
 def encoders() -> Table:
     """Every text encoder."""
     table = _table("Text encoders", "name", "what it is")
-    for how, summary in text.encoders().items():
+    for how, summary in text.text_encoders().items():
         table.add_row(how, " ".join(summary.split()))
     return table
 

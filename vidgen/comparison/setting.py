@@ -66,7 +66,7 @@ class Setting:
             width=task.text_width,
             learned=lambda: self._learned,
         )
-        return text.encoder(self.experiment.text_encoder, wanted)
+        return text.text_encoder(self.experiment.text_encoder, wanted)
 
     @functools.cached_property
     def _learned(self) -> text.Embeddings:

@@ -1,7 +1,7 @@
 """Sentences into features: what stands between a caption and a generator, which sees no strings."""
 
 from vidgen.text.cache import Remembered
-from vidgen.text.catalogue import Wanted, encoder, encoders, own_width
+from vidgen.text.catalogue import Wanted, own_width, text_encoder, text_encoders
 from vidgen.text.contextual import Contextual
 from vidgen.text.embeddings import (
     Embeddings,
@@ -24,12 +24,12 @@ __all__ = [
     "Wanted",
     "WordTable",
     "WordVectors",
-    "encoder",
-    "encoders",
     "minilm_folder",
     "own_width",
     "read_glove",
     "read_word2vec",
+    "text_encoder",
+    "text_encoders",
     "train_word2vec",
     "words",
     "write_glove",

@@ -71,17 +71,17 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 """Encoders that are told behind a colon where their weights lie."""
 
 
-def encoders() -> dict[str, str]:
-    """The names that `encoder` knows, as they are written, and what each is."""
+def text_encoders() -> dict[str, str]:
+    """The names that `text_encoder` knows, as they are written, and what each is."""
     plain = {name: (build.__doc__ or "") for name, build in _NAMES.items()}
     return dict(sorted({**plain, **dict(_KINDS.values())}.items()))
 
 
-def encoder(name: str, wanted: Wanted) -> TextEncoder:
+def text_encoder(name: str, wanted: Wanted) -> TextEncoder:
     """The text encoder called `name`.
 
     Args:
-        name: one of `encoders()`, with a file or folder in place of its last word.
+        name: one of `text_encoders()`, with a file or folder in place of its last word.
         wanted: what it is for.
 
     Raises:
@@ -101,11 +101,14 @@ def encoder(name: str, wanted: Wanted) -> TextEncoder:
 
 
 def own_width(name: str, length: int) -> int | None:
-    """D of an encoder that has a width of its own; None of one that takes any. Raises as `encoder`.
+    """D of an encoder that has a width of its own; None of one that takes any.
 
     Args:
         name: of the encoder.
         length: L that it is going to be asked for.
+
+    Raises:
+        Exception: as `text_encoder`.
     """
     kind, place = _parted(name)
     if place is None:
