@@ -95,19 +95,24 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def both(request, tmp_path_factory):
-    """PyTorch's network with large random weights, and the port of what it saved."""
-    folder = tmp_path_factory.mktemp("network")
+def saved(build, folder):
+    """A network with large random weights, which it has saved beside a tokenizer."""
     torch.manual_seed(0)
-    model = NETWORKS[request.param]().eval()
+    model = build().eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             scaling = "norm" in name.lower() and name.endswith("weight")
             parameter.normal_(1.0 if scaling else 0.0, 0.3)
     model.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
-    return model, Contextual(folder, length=LENGTH)
+    return model
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def both(request, tmp_path_factory):
+    """PyTorch's network with large random weights, and the port of what it saved."""
+    folder = tmp_path_factory.mktemp("network")
+    return saved(NETWORKS[request.param], folder), Contextual(folder, length=LENGTH)
 
 
 def asked(encoder):
@@ -205,15 +210,7 @@ def test_minilm_gives_the_sentences_of_sentence_transformers():
 def whole_clip(tmp_path_factory):
     """PyTorch's CLIP with large random weights, and the folder that it saved."""
     folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    model = clip_whole().eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            scaling = "norm" in name.lower() and name.endswith("weight")
-            parameter.normal_(1.0 if scaling else 0.0, 0.3)
-    model.save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    return model, folder
+    return saved(clip_whole, folder), folder
 
 
 def test_clipsim_is_pytorch_s(whole_clip):

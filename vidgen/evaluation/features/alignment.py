@@ -36,12 +36,13 @@ from vidgen.evaluation.features.feature import UnsuitableClipsError
 from vidgen.evaluation.features.in_domain_training import Drawn
 from vidgen.evaluation.features.learning import (
     RUN_OFTEN,
+    LearningConfig,
     Progress,
     learn,
     read_network,
     write_network,
 )
-from vidgen.optim import Optimizer, Schedule
+from vidgen.optim import Optimizer
 from vidgen.pretrained.batches import Batched
 from vidgen.text import WordVectors, words
 from vidgen.types import to_float
@@ -59,7 +60,7 @@ cancels the offset."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AlignmentConfig:
+class AlignmentConfig(LearningConfig):
     """How the two towers are built and trained.
 
     With these defaults, on `digits` (seed 0, 256 clips of the validation split), R@1 is 0.98 by the
@@ -69,27 +70,13 @@ class AlignmentConfig:
     Attributes:
         loss: ``softmax`` over the batch, in both directions, or ``sigmoid`` of each pair.
         architecture: of the tower that looks at clips.
-        width: D, numbers of a vector, a multiple of 16.
-        steps: of training.
-        batch_size: clips a step.
-        clips: of the training split, drawn once, at the most.
-        optimizer: of its weights.
     """
 
     loss: Loss = "softmax"
     architecture: Architecture = "resnet3d"
-    width: int = 64
     steps: int = 320
     batch_size: int = 64
     clips: int = 8192
-    optimizer: Optimizer = Optimizer(
-        kind="muon", learning_rate=1e-2, adam_learning_rate=3e-3, schedule=Schedule(warmup=0.05)
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("width", "steps", "batch_size", "clips"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"AlignmentConfig.{name} must be at least 1")
 
     @classmethod
     def tiny(cls) -> AlignmentConfig:
@@ -412,15 +399,11 @@ def _unit(x: Float[Array, "B D"]) -> Float[Array, "B D"]:
 
 
 def _decoded(card: dict[str, Any]) -> AlignmentCard:
-    config = dict(card["config"])
-    optimizer = dict(config["optimizer"])
-    schedule = Schedule(**optimizer.pop("schedule"))
-    config["optimizer"] = Optimizer(**optimizer, schedule=schedule)
     return AlignmentCard(
         **{
             **card,
             "shape": tuple(card["shape"]),
             "vocabulary": tuple(card["vocabulary"]),
-            "config": AlignmentConfig(**config),
+            "config": AlignmentConfig.of(card["config"]),
         }
     )

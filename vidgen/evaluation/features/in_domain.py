@@ -20,9 +20,9 @@ from jaxtyping import Float, UInt8
 from vidgen import nn
 from vidgen.evaluation.arrays import arrays_digest
 from vidgen.evaluation.features.feature import UnsuitableClipsError
-from vidgen.evaluation.features.learning import read_network, write_network
+from vidgen.evaluation.features.learning import LearningConfig, read_network, write_network
 from vidgen.evaluation.features.targets import Targets
-from vidgen.optim import Optimizer, Schedule
+from vidgen.optim import Optimizer
 from vidgen.pretrained.batches import Batched
 from vidgen.types import to_float
 from vidgen.vision import Architecture, FrameByFrame, ResNet, recogniser
@@ -42,30 +42,8 @@ _STATISTICS = ("mean", "deviation")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InDomainConfig:
-    """How an in-domain network is built and trained.
-
-    Attributes:
-        width: D, numbers of a vector, a multiple of 4.
-        steps: of training. A number of steps and never of seconds: the network is part of the
-            question.
-        batch_size: clips a step.
-        clips: of the training split, drawn once, at the most.
-        optimizer: of its weights.
-    """
-
-    width: int = 64
-    steps: int = 160
-    batch_size: int = 32
-    clips: int = 4096
-    optimizer: Optimizer = Optimizer(
-        kind="muon", learning_rate=1e-2, adam_learning_rate=3e-3, schedule=Schedule(warmup=0.05)
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("width", "steps", "batch_size", "clips"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"InDomainConfig.{name} must be at least 1")
+class InDomainConfig(LearningConfig):
+    """How an in-domain network is built and trained."""
 
     @classmethod
     def tiny(cls) -> InDomainConfig:
@@ -191,15 +169,12 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def _decoded(card: dict[str, Any]) -> InDomainCard:
-    config, targets = dict(card["config"]), card["targets"]
-    optimizer = dict(config["optimizer"])
-    schedule = Schedule(**optimizer.pop("schedule"))
-    config["optimizer"] = Optimizer(**optimizer, schedule=schedule)
+    targets = card["targets"]
     return InDomainCard(
         **{
             **card,
             "shape": tuple(card["shape"]),
-            "config": InDomainConfig(**config),
+            "config": InDomainConfig.of(card["config"]),
             "targets": Targets(
                 names=tuple(targets["names"]), classes=tuple(map(tuple, targets["classes"]))
             ),

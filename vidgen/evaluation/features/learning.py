@@ -12,6 +12,7 @@ from etils import epath
 
 from vidgen import bucket, nn
 from vidgen.evaluation.arrays import parse_arrays, write_arrays
+from vidgen.optim import Optimizer, Schedule
 from vidgen.types import SCHEMA_VERSION
 
 Progress = Callable[[int, int], None]
@@ -24,6 +25,41 @@ RUN_OFTEN = {"xla_backend_optimization_level": 2}
 """Of the compiler: a step is as fast as at its best, and compiled in three quarters of the time."""
 
 T = TypeVar("T")
+C = TypeVar("C", bound="LearningConfig")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LearningConfig:
+    """How a judge's network is sized and trained.
+
+    Attributes:
+        width: D, numbers of a vector, a multiple of 16.
+        steps: of training. A number of steps and never of seconds: the network is part of the
+            question.
+        batch_size: clips a step.
+        clips: of the training split, drawn once, at the most.
+        optimizer: of its weights.
+    """
+
+    width: int = 64
+    steps: int = 160
+    batch_size: int = 32
+    clips: int = 4096
+    optimizer: Optimizer = Optimizer(
+        kind="muon", learning_rate=1e-2, adam_learning_rate=3e-3, schedule=Schedule(warmup=0.05)
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("width", "steps", "batch_size", "clips"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{type(self).__name__}.{name} must be at least 1")
+
+    @classmethod
+    def of(cls: type[C], data: dict[str, Any]) -> C:
+        """What `dataclasses.asdict` made of one."""
+        optimizer = dict(data["optimizer"])
+        schedule = Schedule(**optimizer.pop("schedule"))
+        return cls(**{**data, "optimizer": Optimizer(**optimizer, schedule=schedule)})
 
 
 def learn(

@@ -25,7 +25,7 @@ from vidgen.pretrained.layers import (
     table_of,
 )
 from vidgen.pretrained.torch_layers import embedding, linear, norm
-from vidgen.text.networks.port import Port, States
+from vidgen.text.networks.port import Placed, States
 
 _LAYERS = {
     "query": "attention.self.query",
@@ -36,19 +36,11 @@ _LAYERS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Bert(Port):
-    """Sizes of a BERT, after the names of its configuration.
+class Bert(Placed):
+    """Sizes of a BERT.
 
     Attributes:
-        width: features of a token.
-        depth: blocks.
-        heads: of the attention.
-        hidden: width of the feed-forward networks.
-        vocabulary: tokens.
-        places: tokens of the longest text.
         kinds: of tokens, by the sentence that they belong to; all are of the first here.
-        act: nonlinearity.
-        epsilon: of the normalisation.
     """
 
     kind: ClassVar[str] = "bert"
@@ -60,20 +52,7 @@ class Bert(Port):
         r"embeddings\.position_ids",
     )
 
-    width: int
-    depth: int
-    heads: int
-    hidden: int
-    vocabulary: int
-    places: int
     kinds: int
-    act: str
-    epsilon: float
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest text."""
-        return self.places
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Bert:

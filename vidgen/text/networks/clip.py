@@ -20,7 +20,7 @@ from vidgen.pretrained.layers import (
     unit_length,
 )
 from vidgen.pretrained.torch_layers import clip_blocks, embedding, linear, norm
-from vidgen.text.networks.port import Port, States
+from vidgen.text.networks.port import Placed, States
 
 _OLD_END = 2
 """What configurations of the first conversions call the end of a text, and is not: there it is the
@@ -28,8 +28,8 @@ token of the highest number, which is first found where it comes first."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Clip(Port):
-    """Sizes of a text tower; attributes as in `Bert`, and:
+class Clip(Placed):
+    """Sizes of a text tower.
 
     Attributes:
         end: token that ends a text.
@@ -45,21 +45,8 @@ class Clip(Port):
         r"embeddings\.position_ids$",
     )
 
-    width: int
-    depth: int
-    heads: int
-    hidden: int
-    vocabulary: int
-    places: int
-    act: str
-    epsilon: float
     end: int
     projected: int | None
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest text."""
-        return self.places
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Clip:

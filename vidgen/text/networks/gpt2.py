@@ -21,12 +21,12 @@ from vidgen.pretrained.layers import (
     unit_length,
 )
 from vidgen.pretrained.torch_layers import embedding, norm
-from vidgen.text.networks.port import Port, States
+from vidgen.text.networks.port import Placed, States
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Gpt2(Port):
-    """Sizes of a GPT-2; attributes as in `Bert`."""
+class Gpt2(Placed):
+    """Sizes of a GPT-2."""
 
     kind: ClassVar[str] = "gpt2"
     prefixes: ClassVar[tuple[str, ...]] = ("transformer.",)
@@ -35,20 +35,6 @@ class Gpt2(Port):
         r"score\.",
         r"h\.\d+\.attn\.(bias|masked_bias)$",
     )
-
-    width: int
-    depth: int
-    heads: int
-    hidden: int
-    vocabulary: int
-    places: int
-    act: str
-    epsilon: float
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest text."""
-        return self.places
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Gpt2:

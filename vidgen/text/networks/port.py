@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -85,3 +86,33 @@ class Port(abc.ABC):
             if not ignored.match(key):
                 kept[_RENAMED.sub(lambda found: _NEWER[found[0]], key)] = array
         return kept
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placed(Port):
+    """A port of a network that has a vector for each place in a text.
+
+    Attributes:
+        width: features of a token.
+        depth: blocks.
+        heads: of the attention.
+        hidden: width of the feed-forward networks.
+        vocabulary: tokens.
+        places: tokens of the longest text.
+        act: nonlinearity.
+        epsilon: of the normalisation.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    hidden: int
+    vocabulary: int
+    places: int
+    act: str
+    epsilon: float
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text."""
+        return self.places

@@ -33,9 +33,16 @@ _LAYERS = {"query": "q", "key": "k", "value": "v", "out": "o"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class T5(Port):
-    """Sizes of a T5; attributes as in `Bert`, and:
+    """Sizes of a T5.
 
     Attributes:
+        width: features of a token.
+        depth: blocks.
+        heads: of the attention.
+        hidden: width of the feed-forward networks.
+        vocabulary: tokens.
+        act: nonlinearity.
+        epsilon: of the normalisation.
         head: features of a head, whatever the width.
         gated: whether the feed-forward networks multiply by a second layer.
         buckets: distances that are told apart, in both directions.
