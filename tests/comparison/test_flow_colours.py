@@ -10,6 +10,8 @@ from vidgen.comparison.flow_colours import colours, wheel
         ((0, 0), (255, 255, 255)),
         ((2, 0), (255, 0, 0)),  # right is red
         ((-2, 0), (0, 209, 255)),  # left lies between cyan and blue
+        ((0, 2), (255, 230, 0)),  # down is near yellow
+        ((-1.4, 1.4), (34, 255, 3)),  # down and left is near green
         ((1, 0), (255, 128, 128)),  # half as fast is half as far from white
         ((4, 0), (191, 0, 0)),  # faster than the scale is darker
     ],
