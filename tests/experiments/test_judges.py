@@ -20,6 +20,7 @@ def judges():
         yield module
 
 
+@pytest.mark.slow
 def test_an_architecture_gets_a_line_of_what_it_learned(judges, tmp_path, capsys):
     settings = judges.Settings(
         sources=("digits",),
