@@ -23,7 +23,7 @@ OPTIONS = {
     "min_moves": 1,
     "speed": 2,
 }
-CONFIG = AlignmentConfig(width=16, steps=60, batch_size=32, clips=1024)
+CONFIG = AlignmentConfig.tiny()
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,8 @@ def clips(found, n):
     return np.stack([found[i].video for i in range(n)]), [found[i].caption for i in range(n)]
 
 
-def test_it_learns_which_caption_a_clip_has(network):
+def test_it_is_a_feature_network_that_says_how_well_it_recalls(network):
     assert isinstance(network, FeatureNetwork)
-    # Chance is 1 in 80; sixty steps teach a part.
-    assert network.card.recall["R@5"] > 0.2
     assert set(network.card.recall) == {"R@1", "R@5", "R@1, clips", "R@5, clips"}
 
 
@@ -63,7 +61,11 @@ def test_vectors_have_length_1_and_depend_on_nobody_beside(network, held_out):
     assert network(video[:0]).shape == network.text([]).shape == (0, CONFIG.width)
 
 
-def test_right_captions_score_above_swapped_and_shuffled_frames(network, held_out):
+@pytest.mark.slow
+def test_right_captions_score_above_swapped_ones(train, held_out):
+    config = AlignmentConfig(width=16, steps=60, batch_size=32, clips=1024)
+    network = train_alignment(train, config=config, validation=held_out)
+    assert network.card.recall["R@5"] > 0.2  # chance is 1 in 16
     video, captions = clips(held_out, 128)
     told = network.text(captions)
     real = alignment_scores(network(video), told, captions)
