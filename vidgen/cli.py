@@ -48,12 +48,13 @@ class _Changed:
         further: Mapping[str, Any] = MappingProxyType({}),
     ) -> Experiment:
         from vidgen.comparison import catalogue, overrides, presets
+        from vidgen.comparison.question import settle
 
         found = catalogue.find(experiment).select(generators=generators)
         found = found.smoke() if self.smoke else found
         found = found.select(seeds=seeds, budget=self.budget)
         found = presets.apply(found, presets.named(self.preset))
-        return overrides.apply(found, {**overrides.parse(self.set), **further}).resolve()
+        return settle(found, {**overrides.parse(self.set), **further})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from vidgen.cli import main
 from vidgen.comparison.experiment import to_json
 from vidgen.comparison.folder import ComparisonFolder
 from vidgen.comparison.question import prepare, resolve, setting_of
@@ -80,3 +81,12 @@ def test_a_refused_comparison_leaves_no_vectors_behind(tmp_path):
     with pytest.raises(DataMismatchError, match=r"set task\.text_length=9"):
         prepare(experiment, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_command_line_takes_an_encoder_of_another_width(glove, tmp_path, capsys):
+    asked_for = ["compare", "quick", "--smoke", "--generators", "frozen-prior", "--print-jobs"]
+    asked_for += ["--out", str(tmp_path / "run"), "--set", f"text=glove:{glove}"]
+    assert main(asked_for) == 0, capsys.readouterr().err
+    record = json.loads((tmp_path / "run" / "experiment.json").read_text())["experiment"]
+    assert record["text"] == f"glove:{glove}"
+    assert record["task"]["text_width"] == 5

@@ -41,11 +41,18 @@ def resolve(
     """The experiment with everything that was asked for applied and every default written out."""
     found = catalogue.find(experiment) if isinstance(experiment, str) else experiment
     found = found.select(generators=generators, seeds=seeds, budget=budget)
-    return _as_wide_as_its_text(overrides.apply(found, changes or {}).resolve())
+    return settle(found, changes or {})
 
 
-def _as_wide_as_its_text(experiment: Experiment) -> Experiment:
-    """The task with as many features a word as the text encoder makes, if it has its own width."""
+def settle(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+    """The experiment with changes applied and every default written out; its task has as many
+    features a word as the text encoder makes, if that has a width of its own.
+
+    Raises:
+        vidgen.comparison.overrides.OverrideError: see `overrides.apply`.
+        Exception: see `vidgen.text.own_width`, for an encoder that is not here.
+    """
+    experiment = overrides.apply(experiment, changes).resolve()
     task = experiment.task
     width = text.own_width(experiment.text_encoder, task.text_length)
     if width in (None, task.text_width):
