@@ -9,6 +9,7 @@ import pytest
 from vidgen.cli import main
 from vidgen.comparison.experiment import to_json
 from vidgen.comparison.folder import ComparisonFolder
+from vidgen.comparison.overrides import OverrideError
 from vidgen.comparison.question import prepare, resolve, setting_of
 from vidgen.comparison.setting import Setting
 from vidgen.data import DataMismatchError
@@ -90,3 +91,9 @@ def test_the_command_line_takes_an_encoder_of_another_width(glove, tmp_path, cap
     record = json.loads((tmp_path / "run" / "experiment.json").read_text())["experiment"]
     assert record["text"] == f"glove:{glove}"
     assert record["task"]["text_width"] == 5
+
+
+def test_another_width_than_the_encoder_s_is_refused(glove):
+    with pytest.raises(OverrideError, match=r"width of its own, 5; leave task\.text_width away"):
+        asked(f"glove:{glove}", **{"task.text_width": "7"})
+    assert asked(f"glove:{glove}", **{"task.text_width": "5"}).task.text_width == 5

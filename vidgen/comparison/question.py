@@ -57,6 +57,11 @@ def settle(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     width = text.own_width(experiment.text_encoder, task.text_length)
     if width in (None, task.text_width):
         return experiment
+    if "task.text_width" in changes:
+        raise overrides.OverrideError(
+            f"task.text_width={task.text_width}: the encoder {experiment.text_encoder!r} has a "
+            f"width of its own, {width}; leave task.text_width away"
+        )
     return dataclasses.replace(experiment, task=dataclasses.replace(task, text_width=width))
 
 
