@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import pathlib
 import sys
 
 import jax
@@ -390,3 +391,21 @@ def test_every_family_has_a_space_of_the_same_size():
     assert len(spaces) >= 4
     assert {len(space) for space in spaces} == {4}
     assert all(isinstance(dimension, Range) for space in spaces for dimension in space.values())
+
+
+KEPT = pathlib.Path(__file__).parents[2] / "experiments" / "searches"
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.glob("*/")), ids=lambda path: path.name)
+def test_searches_that_are_kept_can_be_taken_up(path):
+    record = json.loads((path / "tune.json").read_text())
+    found = presets.read(path / "preset.json")
+    assert found.effort.trials == len(record["trials"])
+    best = record["trials"][record["best"]]
+    for name, value in best["point"].items():
+        held = found.config
+        for part in name.split("."):
+            held = getattr(held, part)
+        assert held == value, name
+    scores = [trial["score"]["value"] for trial in record["trials"] if trial["score"]]
+    assert best["score"]["value"] == max(scores)
