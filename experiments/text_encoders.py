@@ -12,8 +12,18 @@ Printed is oracle success from the sentence alone, with Wilson's intervals over 
 means, with a t interval, where there are several), beside what the encoder costs: its numbers, and
 milliseconds a caption, one at a time.
 
-Expected: not measured yet.
+Measured with the defaults (seed 0, 1.2e13 FLOPs of diffusion, 256 prompts without a first frame;
+milliseconds on two cores that were shared with other work)::
 
+    encoder  wordings of training  paraphrases        unseen combinations  width  ms a caption
+    words    0.65 [0.59, 0.71]     0.17 [0.13, 0.22]  0.74 [0.69, 0.79]    32     0.01
+    word2vec 0.33 [0.27, 0.39]     0.00 [0.00, 0.01]  0.43 [0.37, 0.49]    32     0.01
+    minilm   0.52 [0.46, 0.58]     0.32 [0.27, 0.38]  0.48 [0.42, 0.54]    384    178
+
+In the wordings that it was trained in, and for combinations that it was not, random directions a
+word serve this generator best and cost nothing: digits and directions stay as far apart as can be,
+where word2vec, to which the digits are one another's synonyms, brings them together. For sentences
+as others write them MiniLM is worth its price: it doubles what is right, and is right in a third.
 An encoder of a closed vocabulary knows the paraphrases' words too, so that it can answer; what they
 mean it cannot know, but where a word of training stands among them.
 """
@@ -39,9 +49,13 @@ from vidgen.comparison.rows import COMPOSITIONAL, TEST
 from vidgen.data import source
 from vidgen.evaluation import ClipSet, answer, oracle_for, protocol
 from vidgen.evaluation.statistics import over_seeds, proportion
+from vidgen.text import own_width
 from vidgen.types import Score, Task
 
 SCHEMA_VERSION = 1
+
+_PARTS = 32
+"""Places of captions in parts of words, the signs at their ends included."""
 
 GENERATOR = "diffusion"
 
@@ -91,7 +105,7 @@ def main(settings: Settings) -> int:
             seeds=settings.seeds,
             budget=settings.budget,
             generators=[settings.generator],
-            changes={"text": encoder, "prompts": settings.prompts},
+            changes={"text": encoder, "prompts": settings.prompts, **_places(encoder)},
         )
         scores = {
             "wordings of training": _summary(found, settings.generator, TEST),
@@ -135,6 +149,11 @@ def line(row: dict[str, Any]) -> str:
         + "".join(f"{cell:<22}" for cell in cells)
         + f"{row['width']:>5}{row['milliseconds']:>16.2f}"
     )
+
+
+def _places(encoder: str) -> dict[str, Any]:
+    """Room for captions that are cut into parts of words, which are masked where there are none."""
+    return {} if own_width(encoder, _PARTS) is None else {"task.text_length": _PARTS}
 
 
 def _summary(found: Any, generator: str, on: str) -> Score:
