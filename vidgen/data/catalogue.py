@@ -15,6 +15,7 @@ _SOURCES = {
     "camera": "vidgen.data.camera",
     "digits": "vidgen.data.digits",
     "shapes": "vidgen.data.shapes",
+    "stories": "vidgen.data.stories",
 }
 
 _KINDS = {

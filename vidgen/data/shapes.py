@@ -130,7 +130,7 @@ def shapes(
         "shapes",
         chosen,
         physics,
-        _sprites(chosen.part, physics.size, sizes),
+        shape_sprites(chosen.part, physics.size, sizes),
         wordings=[dataclasses.replace(wording, stop=stop) for wording in drawn],
         known=known,
         rank=_rank,
@@ -149,7 +149,7 @@ def _rank(identity: str) -> int:
 
 
 @functools.lru_cache(maxsize=8)
-def _sprites(part: Part, size: int, sizes: bool) -> Sprites:
+def shape_sprites(part: Part, size: int, sizes: bool) -> Sprites:
     """Every colour of every make of every shape, and of every size, in one part."""
     palette = np.array(list(COLOURS.values()), np.float32)
     images, covers, identities, names = [], [], [], []
