@@ -33,6 +33,7 @@ class Card:
         matches_reference: whether it reproduces the paper, and how that was checked.
         text: follows a sentence.
         context: follows given first frames.
+        layout: follows a layout, where the task has objects.
         rollout: makes clips longer than the task.
         likelihood: gives a likelihood or a bound.
         few_step: samples in four network passes or fewer.
@@ -45,6 +46,7 @@ class Card:
     matches_reference: str
     text: bool = True
     context: bool = True
+    layout: bool = False
     rollout: bool = False
     likelihood: bool = False
     few_step: bool = False

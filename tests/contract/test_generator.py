@@ -111,9 +111,16 @@ def test_masked_conditions_leave_no_trace(run, condition, keys):
         text_mask=hidden.text_mask,
         context=-condition.context,
         context_mask=hidden.context_mask,
+        layout=dataclasses.replace(
+            hidden.layout,
+            boxes=1.0 - condition.layout.boxes,
+            kind=condition.layout.kind * 7.0 + 1.0,
+        ),
     )
     # Built past `Condition.of` on purpose: what reaches a generator has been zeroed there.
-    zeroed = Condition.of(louder.text, louder.text_mask, louder.context, louder.context_mask)
+    zeroed = Condition.of(
+        louder.text, louder.text_mask, louder.context, louder.context_mask, louder.layout
+    )
     np.testing.assert_array_equal(
         run.sample(run.params, hidden, keys), run.sample(run.params, zeroed, keys)
     )
@@ -121,6 +128,20 @@ def test_masked_conditions_leave_no_trace(run, condition, keys):
     np.testing.assert_array_equal(
         run.sample(run.params, hidden, keys), run.sample(run.params, swapped, keys)
     )
+
+
+def test_layouts_reach_the_sample_of_who_follows_them(run, condition, keys):
+    elsewhere = dataclasses.replace(condition.layout, boxes=condition.layout.boxes[:, ::-1])
+    other = dataclasses.replace(condition, layout=elsewhere)
+    told, moved = (run.sample(run.params, which, keys) for which in (condition, other))
+    changed = np.abs(np.asarray(told) - np.asarray(moved)).max(axis=(1, 2, 3, 4)) > 1e-6
+    shown = np.asarray(condition.layout.mask.any(axis=(1, 2)))
+    if run.generator.card.layout:
+        assert shown.any()
+        assert not shown.all()
+        # Where codes are drawn, a barely trained network may draw the same ones.
+        assert changed[shown].any()
+    assert not changed[~shown | (not run.generator.card.layout)].any()
 
 
 def test_caption_and_frame_reach_the_sample(run, condition, keys):

@@ -63,6 +63,8 @@ class Experiment:
         prompt_seed: which ones.
         context_rate: share of clips, in training and among the prompts, whose first frames are
             given.
+        layout_rate: share of training clips that are told where their things are, where
+            ``task.objects`` has room for any. The prompts of a comparison tell nobody.
         answer_batch: clips a sampling call; it changes no clip.
         latency_repeats: timed single-clip calls after three warm-ups.
         training: the training loop's settings.
@@ -144,6 +146,7 @@ class Experiment:
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
     alignment: AlignmentConfig = dataclasses.field(default=AlignmentConfig(), metadata=ADDED_LATER)
     text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    layout_rate: float = dataclasses.field(default=0.5, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -152,8 +155,9 @@ class Experiment:
             raise ValueError(f"seeds must be different from each other, got {self.seeds}")
         if any(not 0 < share < 1 for share in self.curve):
             raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
-        if not 0 <= self.context_rate <= 1:
-            raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
+        for field in ("context_rate", "layout_rate"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(f"{field} must lie in [0, 1], got {getattr(self, field)}")
         counts = ("prompts", "answer_batch", "latency_repeats", "sweep_prompts")
         counts += ("candidates", "horizon", "answers")
         for field in counts:

@@ -33,6 +33,7 @@ class Autoregressive(CodesGenerator):
         "scalar quantisation, the prior reads text, is told each code's neighbours and what motion "
         "compensation expects outright, and draws a code digit by digit; what a given first frame "
         "decides is given, not drawn",
+        layout=True,
     )
 
     prior_phase = CausalPriorPhase

@@ -61,6 +61,7 @@ class Diffusion:
         matches_reference="no: the objective and the samplers are the papers'; the denoiser is our "
         "own and small, unless a U-Net or a DiT is asked for; it is shown the first frames moved "
         "by a learned flow",
+        layout=True,
     )
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
@@ -153,6 +154,7 @@ class Diffusion:
                 f"{noise}: train with a higher DiffusionConfig.history_noise"
             )
         clip, later = self.sample(params, condition, keys, sampler), sampler
+        condition = condition.keep(layout=False)  # it speaks of the first window's frames alone
         if not sampler.rollout_text:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 

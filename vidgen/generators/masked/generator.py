@@ -33,6 +33,7 @@ class Masked(CodesGenerator):
         "causal and uses scalar quantisation, a code is predicted digit by digit, the opening is "
         "filled in before what follows it, and what a context suggests of later codes is motion "
         "compensation of it, not the context padded with a constant",
+        layout=True,
     )
 
     prior_phase = MaskedPriorPhase

@@ -38,6 +38,7 @@ class MeanFlow:
         "velocities are those of a predicted clip, as in pixel MeanFlow; after flow matching the "
         "velocity is a frozen denoiser's; the network is our own and small, and is shown the first "
         "frames moved by a learned flow",
+        layout=True,
         few_step=True,
     )
 
