@@ -212,6 +212,29 @@ class RollsOut(Protocol):
 
 
 @runtime_checkable
+class Attends(Protocol):
+    """A generator in which the places of a clip attend to the words of its sentence."""
+
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """Which word each place of a clip looks at, as the network sees it: mean weights over
+        layers and heads. Pure and jittable.
+
+        Args:
+            params: what each phase exported, by phase name.
+            video: clips that were drawn for the condition.
+            condition: B prompts.
+            keys: [B] PRNG keys, one a clip, of whatever noise the network is shown.
+
+        Returns:
+            Shares in [0, 1] of t x h x w places. Over the L words they sum to less than 1 by what
+            looks at no word; 0 for words that the mask hides.
+        """
+        ...
+
+
+@runtime_checkable
 class Likelihood(Protocol):
     """A generator that can say how likely a clip is."""
 

@@ -194,6 +194,9 @@ def test_captions_are_encoded_once_and_memory_is_bounded(digits, encoder, monkey
         def tokens(self, caption):
             return encoder.tokens(caption)
 
+        def pieces(self, caption):
+            return encoder.pieces(caption)
+
         def __call__(self, captions):
             self.calls.extend(captions)
             return encoder(captions)

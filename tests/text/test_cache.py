@@ -22,6 +22,9 @@ class Counting:
     def tokens(self, caption):
         return self._inner.tokens(caption)
 
+    def pieces(self, caption):
+        return self._inner.pieces(caption)
+
     def __call__(self, captions):
         self.asked += captions
         return self._inner(captions)

@@ -103,6 +103,8 @@ class Experiment:
             ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
             fits the source, see `text_encoder`. One with a width of its own decides
             ``task.text_width``.
+        attention: prompts of which the report shows what the places of each answer looked at, for
+            generators that attend to words; 0 for none. It costs a pass of each such network.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -147,6 +149,7 @@ class Experiment:
     alignment: AlignmentConfig = dataclasses.field(default=AlignmentConfig(), metadata=ADDED_LATER)
     text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     layout_rate: float = dataclasses.field(default=0.5, metadata=ADDED_LATER)
+    attention: int = dataclasses.field(default=2, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -163,6 +166,8 @@ class Experiment:
         for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.attention < 0:
+            raise ValueError(f"attention must not be negative, got {self.attention}")
         if self.equal_flops is not None:
             Budget(self.equal_flops, "flops")  # refuses what is no amount
         if self.equal_parameters is not None and self.equal_parameters < 1:
@@ -311,6 +316,7 @@ class Experiment:
             latency_repeats=1,
             horizon=min(self.horizon, 2),
             answers=min(self.answers, 2),
+            attention=0,
             in_domain=InDomainConfig.tiny(),
             alignment=AlignmentConfig.tiny(),
         )
@@ -414,5 +420,5 @@ def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
     free += ("sweeps", "sweep_prompts", "candidates", "horizon", "answers")
-    free += ("equal_flops", "equal_parameters")
+    free += ("equal_flops", "equal_parameters", "attention")
     return {key: value for key, value in decisive(data).items() if key not in free}

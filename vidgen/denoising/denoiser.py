@@ -28,8 +28,8 @@ told of its kind by the map alone takes the rest."""
 class Denoiser(nnx.Module):
     """Predicts velocity, the clip or the noise from a noisy clip, its time and its condition.
 
-    A network is a subclass that sets `interval_embed` and says in `_predict` what it makes of the
-    pixels that it is shown. Whatever it is, it predicts 0 at first.
+    A network is a subclass that sets `interval_embed` and `steps`, and says in `_predict` what it
+    makes of the pixels that it is shown. Whatever it is, it predicts 0 at first.
 
     Args:
         config: widths and depths.
@@ -38,9 +38,12 @@ class Denoiser(nnx.Module):
     """
 
     interval_embed: Embedding | None
+    steps: int
+    """How many steps in time the tokens stand at that attend to words."""
 
     def __init__(self, config: DenoisingConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         self.compensated, self.remat = task.context_frames > 0, config.remat
+        self.aspect = task.height / task.width
         self.time_embed = Embedding(config.time_frequency, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, CONDITION_WIDTH, rngs=rngs)
         place = initializers.normal(1.0)
@@ -87,6 +90,30 @@ class Denoiser(nnx.Module):
         each = known[:, None] if t.ndim == 1 else known
         steer = jax.nn.silu(each + places.get_value()[None])
         return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+
+    def attention(self, run: Callable[[], Any], length: int) -> Float[Array, "B L t h w"]:
+        """Which of `length` words each place looks at while the network runs, on the finest grid of
+        those that look.
+
+        Raises:
+            ValueError: if none does.
+        """
+        found = nn.observe(self, "words", run)
+        if not found:
+            raise ValueError("no layer of this network attends to words")
+        maps = []
+        for weights in found:
+            words = weights[..., -length:].mean(axis=1)  # over heads, without the null word
+            cells = words.shape[1] // self.steps
+            rows = round((cells * self.aspect) ** 0.5)
+            maps.append(words.reshape(len(words), self.steps, rows, cells // rows, length))
+        finest = max(maps, key=lambda words: words.shape[2]).shape
+        # Coarse places are looked at as the finer ones that they hold.
+        even = [
+            jnp.kron(x, jnp.ones((1, 1, finest[2] // x.shape[2], finest[3] // x.shape[3], 1)))
+            for x in maps
+        ]
+        return jnp.stack(even).mean(axis=0).transpose(0, 4, 1, 2, 3)
 
     def _places(self, x: Video, condition: Condition) -> Float[Array, "B T H W F"]:
         """What is told of each pixel by the layout; 0 where there is none, as beside a still."""

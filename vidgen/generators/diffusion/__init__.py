@@ -128,6 +128,14 @@ class Diffusion:
         known = None if self._forcing is None else Known(condition.context)
         return self._clip(params, condition, keys, sampler, known)
 
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """See `vidgen.contract.Attends.attention`: of the denoiser of clips."""
+        clips = self._cascade.clips
+        denoiser = self._network.bind(params[clips.name])
+        return clips.attention(params, denoiser, video, condition, keys)
+
     def _rollout(
         self,
         params: Mapping[str, Params],
