@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from vidgen.contract import TrainState, stream
-from vidgen.types import Condition, HostBatch, Score, Task, to_float, to_pixels
+from vidgen.types import (
+    Condition,
+    HostBatch,
+    Layout,
+    Plan,
+    Score,
+    Task,
+    to_float,
+    to_pixels,
+)
 
 
 @pytest.fixture
@@ -103,3 +112,70 @@ def test_average_starts_at_the_parameters_in_buffers_of_its_own():
     np.testing.assert_array_equal(state.ema["w"], 1.0)
     assert state.ema["w"].unsafe_buffer_pointer() != params["w"].unsafe_buffer_pointer()
     assert TrainState.create(params, (), average=False).ema == {}
+
+
+def plan(boxes, identity=("3",)):
+    return Plan(identity=identity, boxes=np.asarray(boxes, np.float32))
+
+
+def test_a_plan_is_refused_by_what_is_wrong_with_it():
+    for boxes, message in (
+        ([[0, 0, 4, 4]], r"has boxes \[T 1 4\], got \[1, 4\]"),
+        ([[[0, 0, 4, np.nan]]], "four finite numbers"),
+        ([[[0, 0, 4, 4]], [[5, 0, 4, 4]]], r"the box of '3' in frame 1 ends before"),
+        ([[[0, 4, 4, 4]]], r"\[0.0, 4.0, 4.0, 4.0\] is not \(top, left, bottom, right\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plan(boxes)
+
+
+def test_a_plan_of_a_truth_says_nothing_of_what_is_not_there():
+    boxes = np.array([[[0, 1, 4, 5], [2, 2, 2, 6], [np.nan] * 4]], np.float32)
+    made = Plan.of(("3", "4"), boxes)
+    assert made.boxes.shape == (1, 2, 4)
+    np.testing.assert_array_equal(made.boxes[0, 0], boxes[0, 0])
+    assert np.isnan(made.boxes[0, 1]).all()
+    assert boxes[0, 1, 0] == 2  # the truth's own are left alone
+
+
+@pytest.fixture
+def layout() -> Layout:
+    """Of two clips of three frames and two objects; the second object stands in the first frame of
+    the first clip alone.
+    """
+    boxes = np.arange(48.0, dtype=np.float32).reshape(2, 3, 2, 4) / 48
+    mask = np.array([[[1, 1], [1, 0], [1, 0]], [[1, 0]] * 3], bool)
+    return Layout.of(boxes, mask, np.ones((2, 2, 5), np.float32))
+
+
+def test_a_layout_has_zeros_wherever_nothing_is_said(layout):
+    assert (np.asarray(layout.boxes)[~np.asarray(layout.mask)] == 0).all()
+    np.testing.assert_array_equal(layout.kind.any(axis=-1), [[True, True], [True, False]])
+
+
+def test_conditions_lose_their_layouts_with_everything_or_alone(condition, layout):
+    told = Condition.of(
+        condition.text, condition.text_mask, condition.context, condition.context_mask, layout
+    )
+    alone = told.keep(layout=jnp.array([False, True]))
+    np.testing.assert_array_equal(alone.layout.mask.any(axis=(1, 2)), [False, True])
+    np.testing.assert_array_equal(alone.text, told.text)
+    for leaf in jax.tree.leaves(told.unconditional()):
+        assert not leaf.any()
+    assert told.keep(text=False, context=False).layout.mask.any()
+    twice = told.beside(told.unconditional()).layout
+    np.testing.assert_array_equal(twice.mask.any(axis=(1, 2)), [True, True, False, False])
+
+
+def test_frames_and_steps_of_a_layout(layout):
+    one = layout.at(jnp.array([2, 0]))
+    np.testing.assert_array_equal(one.boxes[:, 0], [layout.boxes[0, 2], layout.boxes[1, 0]])
+    assert not one.kind[0, 1].any()  # which is not there in that frame
+    steps = layout.steps(2)
+    assert steps.mask.shape == (2, 2, 2)
+    np.testing.assert_allclose(
+        steps.boxes[0, 0, 0], (layout.boxes[0, 0, 0] + layout.boxes[0, 1, 0]) / 2
+    )
+    # The mean of those that are said, and of the frames that there are.
+    np.testing.assert_allclose(steps.boxes[0, 0, 1], layout.boxes[0, 0, 1])
+    np.testing.assert_allclose(steps.boxes[1, 1, 0], layout.boxes[1, 2, 0])

@@ -323,6 +323,9 @@ class Sample:
     """Sentences, one a clip, each in quotes."""
     image: str | None = None
     """A picture file that becomes the first frame."""
+    plan: str | None = None
+    """A JSON file of boxes that say where things are to be, see `vidgen.comparison.plans`; for a
+    model that was trained with task.objects."""
     out: str = "clip.mp4"
     """The file: .mp4, .gif, .webp, or .png for a sheet of frames."""
     count: int = 1
@@ -333,7 +336,7 @@ class Sample:
     """Sampler settings, e.g. steps=40 guidance=2."""
 
     def run(self, console: Console) -> int:
-        from vidgen.comparison import load, overrides, video
+        from vidgen.comparison import load, overrides, plans, video
 
         if self.count < 1:
             raise ValueError(f"--count must be at least 1, got {self.count}")
@@ -341,7 +344,8 @@ class Sample:
         model = load(self.folder)
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]
-        clips = model.sample(texts, image=self.image, seed=self.seed, **changes)
+        plan = None if self.plan is None else plans.read(self.plan, model.task.frames)
+        clips = model.sample(texts, image=self.image, seed=self.seed, plan=plan, **changes)
         path = video.write(self.out, clips, fps=model.task.fps)
         console.print(f"{len(clips)} clips: {path}", markup=False, soft_wrap=True)
         return 0

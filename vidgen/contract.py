@@ -33,6 +33,7 @@ class Card:
         matches_reference: whether it reproduces the paper, and how that was checked.
         text: follows a sentence.
         context: follows given first frames.
+        layout: follows a layout, where the task has objects.
         rollout: makes clips longer than the task.
         likelihood: gives a likelihood or a bound.
         few_step: samples in four network passes or fewer.
@@ -45,6 +46,7 @@ class Card:
     matches_reference: str
     text: bool = True
     context: bool = True
+    layout: bool = False
     rollout: bool = False
     likelihood: bool = False
     few_step: bool = False
@@ -206,6 +208,29 @@ class RollsOut(Protocol):
         sampler: Any = None,
     ) -> Video:
         """As `Generator.sample`, with `frames` frames (static)."""
+        ...
+
+
+@runtime_checkable
+class Attends(Protocol):
+    """A generator in which the places of a clip attend to the words of its sentence."""
+
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """Which word each place of a clip looks at, as the network sees it: mean weights over
+        layers and heads. Pure and jittable.
+
+        Args:
+            params: what each phase exported, by phase name.
+            video: clips that were drawn for the condition.
+            condition: B prompts.
+            keys: [B] PRNG keys, one a clip, of whatever noise the network is shown.
+
+        Returns:
+            Shares in [0, 1] of t x h x w places. Over the L words they sum to less than 1 by what
+            looks at no word; 0 for words that the mask hides.
+        """
         ...
 
 

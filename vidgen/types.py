@@ -4,7 +4,8 @@ Pixels are uint8 on the host and on disk, float32 in [-1, 1] on the device; `to_
 `to_pixels` are the only two places where one becomes the other.
 
 Axis letters, here and everywhere: ``B`` batch, ``N`` number of clips, ``T`` frames, ``K`` context
-frames, ``H`` height, ``W`` width, ``C`` channels, ``L`` words, ``D`` features of a word.
+frames, ``H`` height, ``W`` width, ``C`` channels, ``L`` words, ``D`` features of a word, ``O``
+objects of a layout.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, UInt8
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
 SCHEMA_VERSION = 1
 """Version of every file in a run folder. Readers accept this version and older ones they name."""
@@ -49,6 +50,7 @@ class Task:
         text_width: D, features of a word.
         images: k, single frames beside each clip of a training batch, for generators that learn
             from pictures too; see `Images`.
+        objects: O, how many objects a layout may place; 0 for a task without layouts.
     """
 
     frames: int
@@ -60,6 +62,7 @@ class Task:
     text_length: int = 12
     text_width: int = 32
     images: int = dataclasses.field(default=0, metadata=ADDED_LATER)
+    objects: int = dataclasses.field(default=0, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("frames", "height", "width", "fps", "text_length", "text_width"):
@@ -74,6 +77,8 @@ class Task:
             )
         if self.images < 0:
             raise ValueError(f"Task.images must not be negative, got {self.images}")
+        if self.objects < 0:
+            raise ValueError(f"Task.objects must not be negative, got {self.objects}")
 
     @property
     def video_shape(self) -> tuple[int, int, int, int]:
@@ -148,6 +153,107 @@ class Clip:
     truth: Truth | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where each thing of a clip is to be, on the host.
+
+    Attributes:
+        identity: what each of O objects is, e.g. ``("3",)`` or ``("red circle",)``.
+        boxes: float32 [T O 4], (top, left, bottom, right) in pixels; NaN where nothing is said of
+            an object in a frame.
+
+    Raises:
+        ValueError: if the shapes do not fit, or a box ends before it begins; it names the box.
+    """
+
+    identity: tuple[str, ...]
+    boxes: np.ndarray
+
+    @classmethod
+    def of(cls, identity: tuple[str, ...], boxes: np.ndarray) -> Plan:
+        """Where everything of a clip was; nothing is said of a box that is empty, or of an object
+        that is not there.
+
+        Args:
+            identity: of O objects.
+            boxes: float32 [T P 4], as `Truth` and a set of them have it, P at least O.
+        """
+        boxes = np.array(boxes[:, : len(identity)], np.float32)
+        top, left, bottom, right = np.moveaxis(boxes, -1, 0)
+        boxes[(bottom <= top) | (right <= left)] = np.nan
+        return cls(identity=identity, boxes=boxes)
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.boxes)
+        if len(shape) != 3 or shape[1:] != (len(self.identity), 4):
+            raise ValueError(
+                f"a plan of {len(self.identity)} objects has boxes [T {len(self.identity)} 4], got "
+                f"{list(shape)}"
+            )
+        said = np.isfinite(self.boxes)
+        if (said.any(axis=-1) != said.all(axis=-1)).any():
+            raise ValueError("a box has four finite numbers, or four NaN where nothing is said")
+        top, left, bottom, right = np.moveaxis(self.boxes, -1, 0)
+        if ((bottom <= top) | (right <= left)).any():
+            frame, which = np.argwhere((bottom <= top) | (right <= left))[0]
+            raise ValueError(
+                f"the box of {self.identity[which]!r} in frame {frame} ends before it begins: "
+                f"{self.boxes[frame, which].tolist()} is not (top, left, bottom, right)"
+            )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where things are to be, as generators are told. On the device build one with `Layout.of`,
+    which zeroes what is masked; all of it is for a clip of which nothing is said.
+
+    Attributes:
+        boxes: float32 [B T O 4], (top, left, bottom, right) in shares of height and width.
+        mask: bool [B T O], which of them are said.
+        kind: float32 [B O D], what each object is: its name, as the text encoder has it.
+
+    References: boxes with a class as a condition: Li et al., "GLIGEN" (2023); a box a frame: Lian
+    et al., "LLM-grounded video diffusion models" (2024).
+    """
+
+    boxes: Any
+    mask: Any
+    kind: Any
+
+    @classmethod
+    def of(cls, boxes: Any, mask: Any, kind: Any) -> Layout:
+        """A layout whose masked boxes, and kinds without a box, are zero."""
+        boxes, mask, kind = jnp.asarray(boxes), jnp.asarray(mask, bool), jnp.asarray(kind)
+        return cls(
+            boxes=jnp.where(mask[..., None], boxes, 0.0),
+            mask=mask,
+            kind=jnp.where(mask.any(axis=1)[..., None], kind, 0.0),
+        )
+
+    def keep(self, rows: Bool[Array, "B"] | bool) -> Layout:
+        """The layout with that of some clips masked away; a bool speaks for all."""
+        keep = jnp.broadcast_to(jnp.asarray(rows), (len(self.mask),))
+        return Layout.of(self.boxes, self.mask & keep[:, None, None], self.kind)
+
+    def at(self, frame: Int[Array, "B"]) -> Layout:
+        """One frame of each clip, as a layout of one frame."""
+        rows = jnp.arange(len(frame))
+        return Layout.of(
+            self.boxes[rows, frame][:, None], self.mask[rows, frame][:, None], self.kind
+        )
+
+    def steps(self, frames: int) -> Layout:
+        """The layout of steps of so many frames each: the mean of the boxes that are said."""
+        B, T, objects, _ = self.boxes.shape
+        lack = -T % frames
+        pad = lambda x: jnp.pad(x, [(0, 0), (0, lack)] + [(0, 0)] * (x.ndim - 2))  # noqa: E731
+        boxes = pad(self.boxes).reshape(B, -1, frames, objects, 4)
+        mask = pad(self.mask).reshape(B, -1, frames, objects)
+        count = jnp.maximum(mask.sum(axis=2, dtype=jnp.float32), 1.0)[..., None]
+        return Layout.of(boxes.sum(axis=2) / count, mask.any(axis=2), self.kind)
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Condition:
@@ -155,16 +261,24 @@ class Condition:
 
     A missing condition is a mask of False with zeroed features, so that guidance, text only,
     image only, both and neither are one code path. Build one with `Condition.of`, which is the one
-    place that zeroes masked features.
+    place that zeroes masked features. `layout` is None where nobody is told one.
     """
 
     text: Float[Array, "B L D"]
     text_mask: Bool[Array, "B L"]
     context: Float[Array, "B K H W C"]
     context_mask: Bool[Array, "B K"]
+    layout: Layout | None = None
 
     @classmethod
-    def of(cls, text: Any, text_mask: Any, context: Any, context_mask: Any) -> Condition:
+    def of(
+        cls,
+        text: Any,
+        text_mask: Any,
+        context: Any,
+        context_mask: Any,
+        layout: Layout | None = None,
+    ) -> Condition:
         """A condition whose masked features are zero. Shapes as in the attributes."""
         text, context = jnp.asarray(text), jnp.asarray(context)
         text_mask, context_mask = jnp.asarray(text_mask, bool), jnp.asarray(context_mask, bool)
@@ -173,6 +287,7 @@ class Condition:
             text_mask=text_mask,
             context=jnp.where(context_mask[..., None, None, None], context, 0.0),
             context_mask=context_mask,
+            layout=layout and Layout.of(layout.boxes, layout.mask, layout.kind),
         )
 
     @property
@@ -185,13 +300,18 @@ class Condition:
         return jax.tree.map(lambda *rows: jnp.concatenate(rows), self, other)
 
     def keep(
-        self, *, text: Bool[Array, "B"] | bool = True, context: Bool[Array, "B"] | bool = True
+        self,
+        *,
+        text: Bool[Array, "B"] | bool = True,
+        context: Bool[Array, "B"] | bool = True,
+        layout: Bool[Array, "B"] | bool = True,
     ) -> Condition:
-        """The condition with the text or context of some clips masked away.
+        """The condition with the text, context or layout of some clips masked away.
 
         Args:
             text: True where a clip keeps its text; a bool speaks for all.
             context: True where a clip keeps its context; a bool speaks for all.
+            layout: True where a clip keeps its layout; a bool speaks for all.
         """
 
         def rows(keep: Bool[Array, "B"] | bool) -> Bool[Array, "B 1"]:
@@ -202,6 +322,7 @@ class Condition:
             self.text_mask & rows(text),
             self.context,
             self.context_mask & rows(context),
+            self.layout and self.layout.keep(layout),
         )
 
     def drop(self, key: Any, *, text: float = 0.0, both: float = 0.0) -> Condition:
@@ -210,16 +331,16 @@ class Condition:
         Args:
             key: a PRNG key.
             text: probability of losing the text alone.
-            both: probability of losing text and context.
+            both: probability of losing text, context and layout.
 
         References: Ho & Salimans, "Classifier-free diffusion guidance" (2022).
         """
         lot = jax.random.uniform(key, (self.batch_size,))
-        return self.keep(text=lot >= text + both, context=lot >= both)
+        return self.keep(text=lot >= text + both, context=lot >= both, layout=lot >= both)
 
     def unconditional(self) -> Condition:
         """The same clips asked for nothing at all."""
-        return self.keep(text=False, context=False)
+        return self.keep(text=False, context=False, layout=False)
 
 
 @jax.tree_util.register_dataclass
@@ -270,6 +391,7 @@ class HostBatch:
         text_mask: bool [B L].
         context_mask: bool [B K]; the context itself is the first K frames of `video`.
         images: single frames beside each clip where the task asks for them, otherwise None.
+        layout: where the task has layouts, otherwise None.
     """
 
     video: Any
@@ -277,6 +399,7 @@ class HostBatch:
     text_mask: Any
     context_mask: Any
     images: Images | None = None
+    layout: Layout | None = None
 
     def to_batch(self) -> Batch:
         """The batch as generators see it. Traceable: the harness calls it inside jit."""
@@ -288,7 +411,9 @@ class HostBatch:
             images = dataclasses.replace(images, pixels=pixels)
         return Batch(
             video=video,
-            condition=Condition.of(self.text, self.text_mask, context, self.context_mask),
+            condition=Condition.of(
+                self.text, self.text_mask, context, self.context_mask, self.layout
+            ),
             images=images,
         )
 

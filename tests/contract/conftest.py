@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import pytest
 
 from vidgen import registry
-from vidgen.types import Batch, Condition
+from vidgen.types import Batch, Condition, Layout
 
 NAMES = registry.names()
 STEPS = 24
 
 
 def make_batch(task, count: int, seed: int = 0) -> Batch:
-    """Clips of a bright square that moves, with random words; every other one gives its frame."""
+    """Clips of a bright bar that moves, with random words; every other one gives its frame, and
+    all but every third one the bar's place, if the task has layouts.
+    """
     key = jax.random.key(seed)
     text = jax.random.normal(jax.random.fold_in(key, 1), (count, task.text_length, task.text_width))
     where = jax.random.randint(jax.random.fold_in(key, 2), (count,), 0, task.width - 6)
@@ -29,7 +31,19 @@ def make_batch(task, count: int, seed: int = 0) -> Batch:
     words = jnp.arange(task.text_length)[None, :] < 2 + jnp.arange(count)[:, None] % 3
     given = jnp.broadcast_to(jnp.arange(count)[:, None] % 2 == 0, (count, task.context_frames))
     context = video[:, : task.context_frames]
-    return Batch(video=video, condition=Condition.of(text, words, context, given))
+    layout = None
+    if task.objects:
+        left = (where[:, None] + jnp.arange(task.frames)[None]) / task.width
+        top, right = jnp.zeros_like(left), left + 4.0 / task.width
+        boxes = jnp.stack([top, left, top + 1.0, right], axis=-1)[:, :, None]
+        boxes = jnp.tile(boxes, (1, 1, task.objects, 1))
+        shown = jnp.arange(count)[:, None, None] % 3 > 0
+        # The last object of a layout may be missing.
+        shown = shown & (jnp.arange(task.objects) < max(task.objects - 1, 1))[None, None]
+        shown = jnp.broadcast_to(shown, boxes.shape[:3])
+        kind = jax.random.normal(jax.random.fold_in(key, 3), (count, task.objects, task.text_width))
+        layout = Layout.of(boxes, shown, kind)
+    return Batch(video=video, condition=Condition.of(text, words, context, given, layout))
 
 
 @dataclasses.dataclass
@@ -75,6 +89,12 @@ def trained(name: str, task) -> Trained:
         run.traces[phase.name] = count["traces"]
         run.params[phase.name] = jax.jit(phase.export)(state)
     return run
+
+
+@pytest.fixture(scope="session")
+def task(task):
+    """The smallest task, with layouts of up to two objects."""
+    return dataclasses.replace(task, objects=2)
 
 
 @pytest.fixture(params=NAMES)

@@ -14,7 +14,7 @@ import pytest
 from vidgen import registry
 from vidgen.comparison import overrides, proposals
 from vidgen.comparison.experiment import Experiment
-from vidgen.contract import Generator, Phase, TrainState
+from vidgen.contract import Attends, Generator, Phase, TrainState
 from vidgen.space import Range, Searchable, Sizable, scaled
 from vidgen.training import Budget
 from vidgen.training.alarms import floors_of
@@ -111,9 +111,16 @@ def test_masked_conditions_leave_no_trace(run, condition, keys):
         text_mask=hidden.text_mask,
         context=-condition.context,
         context_mask=hidden.context_mask,
+        layout=dataclasses.replace(
+            hidden.layout,
+            boxes=1.0 - condition.layout.boxes,
+            kind=condition.layout.kind * 7.0 + 1.0,
+        ),
     )
     # Built past `Condition.of` on purpose: what reaches a generator has been zeroed there.
-    zeroed = Condition.of(louder.text, louder.text_mask, louder.context, louder.context_mask)
+    zeroed = Condition.of(
+        louder.text, louder.text_mask, louder.context, louder.context_mask, louder.layout
+    )
     np.testing.assert_array_equal(
         run.sample(run.params, hidden, keys), run.sample(run.params, zeroed, keys)
     )
@@ -121,6 +128,36 @@ def test_masked_conditions_leave_no_trace(run, condition, keys):
     np.testing.assert_array_equal(
         run.sample(run.params, hidden, keys), run.sample(run.params, swapped, keys)
     )
+
+
+def test_layouts_reach_the_sample_of_who_follows_them(run, condition, keys):
+    elsewhere = dataclasses.replace(condition.layout, boxes=condition.layout.boxes[:, ::-1])
+    other = dataclasses.replace(condition, layout=elsewhere)
+    told, moved = (run.sample(run.params, which, keys) for which in (condition, other))
+    changed = np.abs(np.asarray(told) - np.asarray(moved)).max(axis=(1, 2, 3, 4)) > 1e-6
+    shown = np.asarray(condition.layout.mask.any(axis=(1, 2)))
+    if run.generator.card.layout:
+        assert shown.any()
+        assert not shown.all()
+        # Where codes are drawn, a barely trained network may draw the same ones.
+        assert changed[shown].any()
+    assert not changed[~shown | (not run.generator.card.layout)].any()
+
+
+def test_places_look_at_the_words_that_are_there(run, task, condition, keys):
+    if not isinstance(run.generator, Attends):
+        return
+    video = jnp.zeros((4, *task.video_shape))
+    found = np.asarray(jax.jit(run.generator.attention)(run.params, video, condition, keys))
+    B, L, *grid = found.shape
+    assert (4, task.text_length) == (B, L)
+    assert all(1 <= n <= size for n, size in zip(grid, task.video_shape[:3], strict=True))
+    there = np.asarray(condition.text_mask)
+    assert (found[there] > 0).all()
+    np.testing.assert_array_equal(found[~there], 0)
+    assert (found.sum(axis=1) < 1).all()
+    # Words are looked at as what they are, and not by their number.
+    assert np.ptp(found[there].reshape(there.sum(), -1).mean(axis=1)) > 1e-4
 
 
 def test_caption_and_frame_reach_the_sample(run, condition, keys):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from vidgen.data import Augment, batches, source
+from vidgen.data.augment import Change
 from vidgen.text import WordVectors
 from vidgen.training.estimate import _batch
 from vidgen.types import Task
@@ -142,3 +143,30 @@ def test_single_frames_come_from_other_clips_with_their_own_captions(stream):
     np.testing.assert_allclose(device.pixels, batch.images.pixels / 127.5 - 1.0, atol=1e-6)
     shards = [next(stream(images=3, shard=(n, 4))[0]).images.pixels for n in range(4)]
     np.testing.assert_array_equal(np.concatenate(shards), batch.images.pixels)
+
+
+def test_boxes_are_changed_as_pixels_are():
+    """A white rectangle, mirrored and enlarged, lies where its box is said to lie."""
+    video = np.zeros((2, 40, 60, 1), np.uint8)
+    boxes = np.array([[[10, 5, 22, 30]], [[12, 20, 30, 44]]], np.float32)
+    for frame, (top, left, bottom, right) in enumerate(boxes[:, 0].astype(int)):
+        video[frame, top:bottom, left:right] = 255
+    augment = Augment(flip=True, crop=0.8)
+    mirrored = 0
+    for n in range(12):
+        change = augment.draw("a ball rolls", np.random.default_rng(n))
+        mirrored += change.flip
+        seen = change.video(video)[..., 0] >= 128
+        for frame, box in enumerate(change.boxes(boxes, 40, 60)[:, 0]):
+            rows, columns = (np.flatnonzero(seen[frame].any(axis=axis)) for axis in (1, 0))
+            found = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
+            np.testing.assert_allclose(np.clip(box, 0, [40, 60, 40, 60]), found, atol=1.0)
+    assert 0 < mirrored < 12
+
+
+def test_a_box_that_a_crop_leaves_out_is_not_said():
+    change = Change(flip=False, window=(0.0, 0.5, 0.5))
+    boxes = np.array([[[0, 0, 4, 4], [0, 4, 4, 8]]], np.float32)
+    found = change.boxes(boxes, 8, 8)
+    assert np.isnan(found[0, 0]).all()
+    np.testing.assert_array_equal(found[0, 1], [0, 0, 8, 8])

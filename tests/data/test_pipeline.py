@@ -16,8 +16,9 @@ from vidgen.data import (
     source,
     validation_batches,
 )
-from vidgen.data.rows import Rows
+from vidgen.data.rows import Rows, faults
 from vidgen.text import WordVectors
+from vidgen.training.estimate import _batch
 from vidgen.types import Clip, HostBatch, Task
 
 TASK = Task(
@@ -193,6 +194,9 @@ def test_captions_are_encoded_once_and_memory_is_bounded(digits, encoder, monkey
         def tokens(self, caption):
             return encoder.tokens(caption)
 
+        def pieces(self, caption):
+            return encoder.pieces(caption)
+
         def __call__(self, captions):
             self.calls.extend(captions)
             return encoder(captions)
@@ -363,3 +367,52 @@ def test_a_row_costs_one_clip_however_many_the_source_has(torn, digits):
 def test_senseless_options_are_refused(stream, options, message):
     with pytest.raises(ValueError, match=message):
         stream(**options)
+
+
+PLACED = dataclasses.replace(TASK, objects=2)
+
+
+def test_layouts_are_where_things_are_and_change_nothing_else(digits, encoder, stream):
+    (plain,) = take(stream(batch_size=16), 1)
+    (told,) = take(
+        batches(digits, encoder, PLACED, batch_size=16, seed=0, layout_rate=1.0, threads=0), 1
+    )
+    assert_same(plain, dataclasses.replace(told, layout=None))
+    for row in range(16):
+        clip = next(c for c in digits if np.array_equal(c.video, told.video[row]))
+        np.testing.assert_allclose(told.layout.boxes[row, :, 0] * 16, clip.truth.boxes[:, 0])
+        assert told.layout.mask[row, :, 0].all()
+        features, mask = encoder([clip.truth.identity[0]])
+        np.testing.assert_allclose(told.layout.kind[row, 0], features[0][mask[0]].mean(axis=0))
+    planned = _batch(PLACED, 16)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), told) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), planned
+    )
+    # Nobody is the second object.
+    for part in (told.layout.boxes[:, :, 1], told.layout.mask[:, :, 1], told.layout.kind[:, 1]):
+        assert not part.any()
+
+
+def test_a_share_of_the_clips_tells_its_layout(digits, encoder):
+    def told(rate):
+        stream = batches(
+            digits, encoder, PLACED, batch_size=40, seed=0, layout_rate=rate, threads=0
+        )
+        return joined(take(stream, 5)).layout.mask.any(axis=(1, 2))
+
+    assert not told(0.0).any()
+    # Five standard errors of a share over 200 draws.
+    assert abs(told(0.3).mean() - 0.3) < 5 * (0.3 * 0.7 / 200) ** 0.5
+
+
+def test_layouts_are_refused_where_they_cannot_be(digits, encoder):
+    two = source("shapes", size=32, frames=4, clips=40, objects=2)
+    shape = {"height": 32, "width": 32, "channels": 3, "text_length": two.max_words}
+    task = dataclasses.replace(TASK, **shape, objects=1)
+    reader = WordVectors(two.vocabulary, length=two.max_words, width=8)
+    with pytest.raises(DataMismatchError, match=r"it has 2 objects.*set task.objects=2"):
+        check_task(two, reader, task)
+    with pytest.raises(ValueError, match="layout_rate must lie in"):
+        batches(digits, encoder, PLACED, batch_size=4, seed=0, layout_rate=1.5)
+    unknown = dataclasses.replace(digits[0], truth=None)
+    assert "set task.objects=0" in " ".join(faults(unknown, PLACED))

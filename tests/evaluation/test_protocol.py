@@ -1,3 +1,4 @@
+import dataclasses
 from collections import Counter
 
 import jax
@@ -6,8 +7,9 @@ import numpy as np
 import pytest
 
 from vidgen.evaluation import answer, protocol, reconstruct
+from vidgen.evaluation.protocol import plans_of
 from vidgen.text import WordVectors
-from vidgen.types import Task
+from vidgen.types import Plan, Task
 
 TASK = Task(
     frames=8, height=32, width=32, channels=1, context_frames=1, text_length=12, text_width=8
@@ -150,3 +152,45 @@ def test_reconstruction_is_the_real_clips_sent_through(prompts):
     np.testing.assert_array_equal(back.video, few.video[:, ::-1])
     broken = reconstruct(few, lambda video: video * jnp.nan, batch_size=5)
     assert broken.failed.all()
+
+
+def test_plans_reach_the_sampler_row_by_row(prompts, encoder):
+    task = dataclasses.replace(TASK, objects=1)
+    few = prompts[:6]
+    plans = [plan if n != 2 else None for n, plan in enumerate(plans_of(few))]
+    told = []
+
+    def sample(condition, keys):
+        told.append(condition.layout)
+        return noise(condition, keys)
+
+    answer(few, encoder, task, sample, batch_size=4, plans=plans)
+    boxes = np.concatenate([layout.boxes for layout in told])[:6]
+    mask = np.concatenate([layout.mask for layout in told])[:6]
+    assert mask.any(axis=(1, 2)).tolist() == [n != 2 for n in range(6)]
+    expected = np.where(mask[..., None], few.truth.boxes / 32, 0)
+    np.testing.assert_allclose(boxes, expected, rtol=1e-6)
+    untold = answer(few, encoder, task, sample, batch_size=4)
+    assert told[-1] is None
+    assert untold.digest == answer(few, encoder, TASK, SAMPLE, batch_size=4).digest
+
+
+def test_plans_that_do_not_fit_are_refused(prompts, encoder):
+    few = prompts[:3]
+    plans = plans_of(few)
+    placed = dataclasses.replace(TASK, objects=1)
+    with pytest.raises(ValueError, match="3 plans for 3 prompts of a task with room for 0"):
+        answer(few, encoder, TASK, SAMPLE, batch_size=2, plans=plans)
+    with pytest.raises(ValueError, match="2 plans for 3 prompts"):
+        answer(few, encoder, placed, SAMPLE, batch_size=2, plans=plans[:2])
+    two = Plan(identity=("1", "2"), boxes=np.tile(plans[0].boxes, (1, 2, 1)))
+    with pytest.raises(ValueError, match=r"a plan places 2 objects \(1, 2\).*task.objects=2"):
+        answer(few, encoder, placed, SAMPLE, batch_size=2, plans=[two, None, None])
+    with pytest.raises(ValueError, match="a plan has 7 frames, the task 8"):
+        answer(few, encoder, placed, SAMPLE, batch_size=2, plans=[*plans[:2], shorter(plans[2])])
+    with pytest.raises(ValueError, match="they have no truth"):
+        plans_of(few.replace(truth=None))
+
+
+def shorter(plan):
+    return dataclasses.replace(plan, boxes=plan.boxes[1:])

@@ -26,8 +26,9 @@ from vidgen.generators.gan.objectives import (
 from vidgen.generators.gan.phase import AdversarialPhase
 from vidgen.motion import photometric_error
 from vidgen.nn import Network, discriminator_loss, generator_loss, warp
+from vidgen.nn.layout import cover
 from vidgen.optim import Optimizer, Schedule
-from vidgen.types import Batch, Condition, Task
+from vidgen.types import Batch, Condition, Layout, Task
 
 LOG2 = 0.6931472
 SOFTPLUS_MINUS_2 = 0.1269280
@@ -189,6 +190,49 @@ def scene_of(key, video, condition, animated=3, augmentation=None):
         augmentation=augmentation or Augmentation(colour=None, shift=None, hole=None),
         mix=jnp.full(len(video), 0.5),
     )
+
+
+def test_each_view_is_told_the_layout_of_its_own_frame():
+    clips, frames = 4, 5
+    boxes = jnp.arange(clips * frames * 4.0).reshape(clips, frames, 1, 4)
+    layout = Layout.of(boxes, jnp.ones((clips, frames, 1), bool), jnp.ones((clips, 1, 2)))
+    video = jnp.broadcast_to(boxes[:, :, :, :1, None], (clips, frames, 8, 8, 1))
+    told = Condition.of(
+        jnp.ones((clips, 3, 2)),
+        jnp.ones((clips, 3), bool),
+        video[:, :1],
+        jnp.ones((clips, 1), bool),
+        layout,
+    )
+    shift = jnp.array([[1, 2]] * clips)
+    moved = Augmentation(colour=None, shift=shift, hole=None)
+    for augmentation, by in ((None, jnp.zeros(4)), (moved, jnp.array([1, 2, 1, 2]) / 8)):
+        scene = scene_of(jax.random.key(0), video, told, augmentation=augmentation)
+        np.testing.assert_allclose(
+            scene.told["clip"].layout.boxes, boxes[:3] + by[None, None, None]
+        )
+        # A pixel of a view is the first number of its frame's box.
+        views = scene.real_views["frame"][:, 0, 0, 0]
+        np.testing.assert_allclose(
+            scene.told["frame"].layout.boxes[:, 0, 0, 0], views + by[0], rtol=1e-6
+        )
+        later = scene.later[:, 0, 0, 0]
+        np.testing.assert_allclose(scene.alone.layout.boxes[:, 0, 0, 0], later + by[0], rtol=1e-6)
+
+
+def test_a_layout_is_moved_as_pictures_are():
+    shift = jnp.array([[2, -1], [0, 3]])
+    moved = Augmentation(colour=None, shift=shift, hole=None)
+    boxes = jnp.array([[2.0, 3, 5, 7], [1, 2, 6, 4]])[:, None, None] / 8
+    layout = Layout.of(boxes, jnp.ones((2, 1, 1), bool), jnp.ones((2, 1, 2)))
+    rows, columns = (cover(boxes[:, 0, 0, axis], boxes[:, 0, 0, axis + 2], 8) for axis in (0, 1))
+    picture = (rows[:, :, None] * columns[:, None])[..., None]
+    found = moved.places(layout, 8, 8).boxes[:, 0, 0]
+    rows, columns = (cover(found[:, axis], found[:, axis + 2], 8) for axis in (0, 1))
+    np.testing.assert_allclose(
+        (rows[:, :, None] * columns[:, None])[..., None], moved(picture), atol=1e-6
+    )
+    assert moved.places(None, 8, 8) is None
 
 
 # From here on, a tiny model on the common task.

@@ -158,3 +158,30 @@ def test_sinusoids_and_refusals():
     ):
         with pytest.raises(Exception, match=r"even width|do not divide|factorised"):
             broken()
+
+
+def test_what_attention_is_observed_to_look_at_is_what_it_gives(decoder):
+    x, source = normal(0, 2, 3, WIDTH), normal(1, 2, 4, 8)
+    mask = jnp.array([[True, True, False, True], [False] * 4])
+    found = nn.observe(decoder, "cross", lambda: decoder(x, source, source_mask=mask))
+    assert [weights.shape for weights in found] == [(2, HEADS, 3, 5)] * 2  # a null key first
+    for weights in found:
+        np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
+        np.testing.assert_array_equal(weights[0, ..., 3], 0)
+        np.testing.assert_allclose(weights[1, ..., 0], 1.0, atol=1e-6)
+    # Of a layer alone, the values under these weights are its output.
+    cross = decoder.blocks[0].cross
+    (weights,) = nn.observe(nnx.Dict(cross=cross), "cross", lambda: cross(x, source, mask=mask))
+    values = cross.project(source).values
+    null = jnp.broadcast_to(cross.null_value.get_value()[None, None], (2, 1, HEADS, WIDTH // HEADS))
+    y = jnp.einsum("bgnm,bmgf->bngf", weights, jnp.concatenate([null, values], axis=1))
+    np.testing.assert_allclose(
+        cross(x, source, mask=mask), cross.out(y.reshape(2, 3, WIDTH)), atol=1e-5
+    )
+
+
+def test_recomputed_layers_are_observed_too():
+    decoder = nn.Decoder(WIDTH, HEADS, 1, source_width=8, remat=True, rngs=nnx.Rngs(0))
+    x, source = normal(0, 2, 3, WIDTH), normal(1, 2, 4, 8)
+    (weights,) = nn.observe(decoder, "cross", lambda: decoder(x, source))
+    assert weights.shape == (2, HEADS, 3, 5)

@@ -22,6 +22,9 @@ class Counting:
     def tokens(self, caption):
         return self._inner.tokens(caption)
 
+    def pieces(self, caption):
+        return self._inner.pieces(caption)
+
     def __call__(self, captions):
         self.asked += captions
         return self._inner(captions)
@@ -43,6 +46,7 @@ def test_what_was_computed_once_is_read_ever_after(counting, tmp_path):
             np.testing.assert_array_equal(found, wanted)
     assert counting.asked == ["up", "down left", ""]
     assert (encoder.tokens("up down"), encoder.fingerprint) == (2, counting.fingerprint)
+    assert encoder.pieces("Up  down") == ["up", "down"]
 
 
 def test_no_captions_give_an_empty_batch(counting, tmp_path):

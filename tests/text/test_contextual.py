@@ -33,6 +33,9 @@ def test_it_is_a_text_encoder_of_unit_features(encoder):
     assert not features[~mask].any()
     np.testing.assert_allclose(np.mean(features[mask] ** 2, axis=-1), 1, rtol=1e-5)
     assert [encoder.tokens(c) for c in ("a red circle moves up", "", " ")] == [6, 0, 0]
+    pieces = encoder.pieces("a red circle moves up")
+    assert (len(pieces), encoder.pieces("")) == (6, [])
+    assert "circle" in "".join(pieces)
     assert np.isfinite(features).all()
 
 

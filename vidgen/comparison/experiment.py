@@ -63,6 +63,8 @@ class Experiment:
         prompt_seed: which ones.
         context_rate: share of clips, in training and among the prompts, whose first frames are
             given.
+        layout_rate: share of training clips that are told where their things are, where
+            ``task.objects`` has room for any. The prompts of a comparison tell nobody.
         answer_batch: clips a sampling call; it changes no clip.
         latency_repeats: timed single-clip calls after three warm-ups.
         training: the training loop's settings.
@@ -101,6 +103,8 @@ class Experiment:
             ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
             fits the source, see `text_encoder`. One with a width of its own decides
             ``task.text_width``.
+        attention: prompts of which the report shows what the places of each answer looked at, for
+            generators that attend to words; 0 for none. It costs a pass of each such network.
 
     Raises:
         ValueError: if a value cannot be meant so.
@@ -144,6 +148,8 @@ class Experiment:
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
     alignment: AlignmentConfig = dataclasses.field(default=AlignmentConfig(), metadata=ADDED_LATER)
     text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
+    layout_rate: float = dataclasses.field(default=0.5, metadata=ADDED_LATER)
+    attention: int = dataclasses.field(default=2, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not self.generators:
@@ -152,13 +158,16 @@ class Experiment:
             raise ValueError(f"seeds must be different from each other, got {self.seeds}")
         if any(not 0 < share < 1 for share in self.curve):
             raise ValueError(f"the shares of a curve lie between 0 and 1, got {self.curve}")
-        if not 0 <= self.context_rate <= 1:
-            raise ValueError(f"context_rate must lie in [0, 1], got {self.context_rate}")
+        for field in ("context_rate", "layout_rate"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(f"{field} must lie in [0, 1], got {getattr(self, field)}")
         counts = ("prompts", "answer_batch", "latency_repeats", "sweep_prompts")
         counts += ("candidates", "horizon", "answers")
         for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.attention < 0:
+            raise ValueError(f"attention must not be negative, got {self.attention}")
         if self.equal_flops is not None:
             Budget(self.equal_flops, "flops")  # refuses what is no amount
         if self.equal_parameters is not None and self.equal_parameters < 1:
@@ -307,6 +316,7 @@ class Experiment:
             latency_repeats=1,
             horizon=min(self.horizon, 2),
             answers=min(self.answers, 2),
+            attention=0,
             in_domain=InDomainConfig.tiny(),
             alignment=AlignmentConfig.tiny(),
         )
@@ -410,5 +420,5 @@ def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
     free += ("sweeps", "sweep_prompts", "candidates", "horizon", "answers")
-    free += ("equal_flops", "equal_parameters")
+    free += ("equal_flops", "equal_parameters", "attention")
     return {key: value for key, value in decisive(data).items() if key not in free}

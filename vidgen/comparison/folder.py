@@ -123,6 +123,10 @@ class RunFolder:
         """The answers to a protocol, a ClipSet."""
         return self.path / "samples" / f"{protocol}.npz"
 
+    def attention(self, protocol: str) -> epath.Path:
+        """What the first answers to a protocol looked at, see `looking`."""
+        return self.path / "samples" / f"{protocol}-attention.npz"
+
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonFolder:

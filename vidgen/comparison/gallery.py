@@ -201,8 +201,8 @@ def _shown(
     why: str = "",
 ) -> Shown:
     def picture(column: str, clip: np.ndarray, right: bool | None) -> Picture:
-        moved = "" if legend is None else _strip(_moved(clip, legend.fastest))
-        return Picture(column=column, strip=_strip(clip), motion=moved, right=right)
+        moved = "" if legend is None else strip(_moved(clip, legend.fastest))
+        return Picture(column=column, strip=strip(clip), motion=moved, right=right)
 
     pictures = [picture("real", real.video[row], None)]
     for name, answer in answers.items():
@@ -234,7 +234,7 @@ def _moved(clip: np.ndarray, fastest: float) -> np.ndarray:
     return flow_colours.colours(np.concatenate([np.zeros_like(flow[:1]), flow]), fastest)
 
 
-def _strip(clip: np.ndarray) -> str:
+def strip(clip: np.ndarray) -> str:
     """uint8 [T H W C] as one lossless picture [H T*W C], a data URI."""
     frames = np.concatenate(list(clip), axis=1)
     if frames.shape[1] <= video.WIDEST_WEBP:

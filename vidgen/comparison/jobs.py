@@ -19,11 +19,12 @@ from rich.console import Console
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
+from vidgen.comparison.looking import look
 from vidgen.comparison.price import Stopwatch, latency, parameters, read_by_sampling
 from vidgen.comparison.rows import RECONSTRUCTION, Row, as_json, rows_of
 from vidgen.comparison.selection import Tried, all_tried, chosen, select
 from vidgen.comparison.setting import Setting
-from vidgen.contract import Generator, Reconstructs
+from vidgen.contract import Attends, Generator, Reconstructs
 from vidgen.evaluation import (
     ClipSet,
     anchors,
@@ -198,6 +199,18 @@ def sample_answers(
         answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         answers.save(path)
+        is_shown = job.share == 1.0 and job.seed == experiment.seeds[0]
+        if isinstance(generator, Attends) and experiment.attention and is_shown:
+            look(
+                generator,
+                candidates[choice.step](),
+                answers,
+                setting.encoder,
+                experiment.task,
+                run.attention(experiment.protocol),
+                prompts=experiment.attention,
+                compiled=setting.compiled,
+            )
         # Last, since it says what was asked of the answers.
         size = parameters(
             params, read_by_sampling(generator, experiment.task, params, choice.sampler)

@@ -12,7 +12,7 @@ from vidgen import data, registry, text
 from vidgen.comparison import catalogue
 from vidgen.evaluation import METRICS
 
-ABILITIES = ("text", "context", "rollout", "likelihood", "few_step")
+ABILITIES = ("text", "context", "layout", "rollout", "likelihood", "few_step")
 
 
 def tables(what: str) -> Iterator[Table]:

@@ -19,9 +19,9 @@ from vidgen.comparison.picture import first_frame
 from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.contract import Card, Generator, stream
-from vidgen.text import TextEncoder
+from vidgen.text import TextEncoder, layout_of
 from vidgen.training import Precision, at, check_device
-from vidgen.types import Condition, Params, Task, to_float, to_pixels
+from vidgen.types import Condition, Layout, Params, Plan, Task, to_float, to_pixels
 
 MOST_AT_ONCE = 64
 LONGEST_SENTENCE = 2_000
@@ -74,6 +74,7 @@ class Model:
         text: str | Sequence[str | None] | None = None,
         image: Any = None,
         seed: int = 0,
+        plan: Plan | Sequence[Plan | None] | None = None,
         **sampler: Any,
     ) -> UInt8[np.ndarray, "N T H W C"]:
         """Draw clips, one a sentence.
@@ -84,6 +85,8 @@ class Model:
             image: the first frame: a path or an array (see `picture.first_frame`), one for all
                 clips, or a list of N of them, with None where none is given.
             seed: of the draw. Clip i depends on the seed, on i and on its own prompt alone.
+            plan: where things are to be, of a model whose task has objects: one for all clips, or a
+                list of N, with None where nothing is said.
             **sampler: the generator's sampler settings to change, e.g. ``steps=40``.
 
         Returns:
@@ -91,7 +94,8 @@ class Model:
 
         Raises:
             ValueError: for a sentence that is empty, too long or has unknown words, for a picture
-                that cannot be read, and where their numbers do not match.
+                that cannot be read, for a plan that does not fit the task, and where their numbers
+                do not match.
             vidgen.registry.UnknownNameError: for a sampler setting that does not exist.
         """
         kind = sampler_class(type(self.generator))
@@ -102,6 +106,10 @@ class Model:
         pictures = list(image) if isinstance(image, list | tuple) else [image] * len(sentences)
         if len(pictures) != len(sentences):
             raise ValueError(f"{len(sentences)} sentences, but {len(pictures)} pictures")
+        plans = [plan] * len(sentences) if plan is None or isinstance(plan, Plan) else list(plan)
+        if len(plans) != len(sentences):
+            raise ValueError(f"{len(sentences)} sentences, but {len(plans)} plans")
+        layout = self._layout(plans)
         words, mask = self._text(sentences)
         frames, given = self._context(pictures)
         root = stream(seed, "sample")
@@ -109,12 +117,27 @@ class Model:
         for start in range(0, len(sentences), MOST_AT_ONCE):
             part = slice(start, start + MOST_AT_ONCE)
             condition = Condition.of(
-                words[part], mask[part], to_float(jnp.asarray(frames[part])), given[part]
+                words[part],
+                mask[part],
+                to_float(jnp.asarray(frames[part])),
+                given[part],
+                jax.tree.map(lambda rows, part=part: rows[part], layout),
             )
             order = np.arange(start, start + condition.batch_size)
             keys = jax.vmap(functools.partial(jax.random.fold_in, root))(order)
             clips.append(to_pixels(self._jitted(self.params, condition, keys, settings)))
         return np.concatenate(clips)
+
+    def _layout(self, plans: Sequence[Plan | None]) -> Layout | None:
+        told = any(plan is not None for plan in plans)
+        if told and not self.card.layout:
+            raise ValueError(f"{self.name} follows no layout; pass no plan")
+        if told and not self.task.objects:
+            raise ValueError(
+                "this model was trained without layouts (task.objects=0); pass no plan, or train "
+                "one with --set task.objects=1"
+            )
+        return layout_of(plans, self._encoder, self.task) if self.task.objects else None
 
     def _text(self, sentences: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
         for sentence in sentences:

@@ -18,6 +18,7 @@ from vidgen.comparison.exports import write_exports
 from vidgen.comparison.folder import ComparisonFolder, read_json, write_text
 from vidgen.comparison.gallery import walls
 from vidgen.comparison.headings import AT_EQUAL, COST_DEFINITIONS, title
+from vidgen.comparison.looking import looked
 from vidgen.comparison.panels import Panels
 from vidgen.comparison.results import Results, agreement
 from vidgen.comparison.rollouts import observed_rollouts
@@ -126,6 +127,11 @@ def compose(
         metric_tables=metrics,
         marked=any(cell.best for _, cells in tables["main"].lines for cell in cells),
         walls=walls(
+            folder,
+            f"{experiment['test_split']}-{experiment['prompts']}",
+            [(name, folder.run(name, experiment["seeds"][0])) for name in who.contestants],
+        ),
+        looked=looked(
             folder,
             f"{experiment['test_split']}-{experiment['prompts']}",
             [(name, folder.run(name, experiment["seeds"][0])) for name in who.contestants],

@@ -14,7 +14,7 @@ from jax.interpreters.partial_eval import dce_jaxpr
 from vidgen.contract import Generator, stream
 from vidgen.training import flops
 from vidgen.training.timing import time_calls
-from vidgen.types import Condition, Params, Task
+from vidgen.types import Condition, Layout, Params, Task
 
 
 class Stopwatch:
@@ -120,4 +120,11 @@ def _for_one(task: Task) -> Condition:
         jnp.ones((1, task.text_length), bool),
         jnp.zeros((1, *task.context_shape)),
         jnp.zeros((1, task.context_frames), bool),
+        Layout(
+            boxes=jnp.full((1, task.frames, task.objects, 4), jnp.array([0.0, 0.0, 0.5, 0.5])),
+            mask=jnp.ones((1, task.frames, task.objects), bool),
+            kind=jnp.ones((1, task.objects, task.text_width)),
+        )
+        if task.objects
+        else None,
     )

@@ -233,6 +233,7 @@ class Setting:
             batch_size=batch_size,
             seed=seed,
             context_rate=self.experiment.context_rate,
+            layout_rate=self.experiment.layout_rate,
             augment=self.experiment.augment,
             shard=(jax.process_index(), jax.process_count()),
         )
@@ -246,6 +247,7 @@ class Setting:
             batch_size=batch_size,
             count=_VALIDATION_BATCHES,
             context_rate=self.experiment.context_rate,
+            layout_rate=self.experiment.layout_rate,
         )
 
     def training_fingerprint(self, name: str) -> dict[str, Any]:
@@ -255,6 +257,8 @@ class Setting:
         changed = {}
         if experiment.augment != data.Augment():
             changed["augment"] = records.encode(experiment.augment)
+        if experiment.task.objects:
+            changed["layout_rate"] = experiment.layout_rate
         if experiment.precision != "float32":
             changed["precision"] = experiment.precision
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from vidgen.text import words
 
@@ -60,13 +60,54 @@ class Augment:
         self, video: UInt8[np.ndarray, "T H W C"], caption: str, rng: np.random.Generator
     ) -> UInt8[np.ndarray, "T H W C"]:
         """One clip changed; `rng` decides how."""
-        if self.flip and rng.random() < 0.5 and (SIDED | LETTERED).isdisjoint(words(caption)):
+        return self.draw(caption, rng).video(video)
+
+    def draw(self, caption: str, rng: np.random.Generator) -> Change:
+        """What is done to one clip; `rng` decides."""
+        flip = self.flip and rng.random() < 0.5
+        flip = flip and (SIDED | LETTERED).isdisjoint(words(caption))
+        if self.crop == 1.0:
+            return Change(flip=flip)
+        share = rng.uniform(self.crop, 1.0)
+        top, left = rng.uniform(0.0, 1.0 - share, 2)
+        return Change(flip=flip, window=(top, left, share))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Change:
+    """What is done to every frame of one clip.
+
+    Attributes:
+        flip: whether it is mirrored, before all else.
+        window: (top, left, share) of the window that is enlarged to the frame, in shares of its
+            sides; None for all of it.
+    """
+
+    flip: bool
+    window: tuple[float, float, float] | None = None
+
+    def video(self, video: UInt8[np.ndarray, "T H W C"]) -> UInt8[np.ndarray, "T H W C"]:
+        """A clip changed so."""
+        if self.flip:
             video = video[:, :, ::-1]
-        if self.crop < 1.0:
-            share = rng.uniform(self.crop, 1.0)
-            top, left = rng.uniform(0.0, 1.0 - share, 2)
-            video = _window(video, top, left, share)
+        if self.window is not None:
+            video = _window(video, *self.window)
         return np.ascontiguousarray(video)
+
+    def boxes(
+        self, boxes: Float[np.ndarray, "T O 4"], height: int, width: int
+    ) -> Float[np.ndarray, "T O 4"]:
+        """Boxes of it, in pixels, changed likewise; NaN for those of which nothing is left."""
+        top, left, bottom, right = np.moveaxis(boxes, -1, 0)
+        if self.flip:
+            left, right = width - right, width - left
+        if self.window is not None:
+            up, aside, share = self.window
+            top, bottom = (y / share - up * height / share for y in (top, bottom))
+            left, right = (x / share - aside * width / share for x in (left, right))
+        inside = (bottom > 0) & (top < height) & (right > 0) & (left < width)
+        changed = np.stack([top, left, bottom, right], axis=-1)
+        return np.where(inside[..., None], changed, np.nan).astype(np.float32)
 
 
 def _window(

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from vidgen.data.augment import Augment
 from vidgen.data.rows import Corrupt, DataMismatchError, Draw, Rows, Shard, faults
 from vidgen.data.source import Source, Tells
-from vidgen.text import TextEncoder
+from vidgen.text import TextEncoder, layout_of
 from vidgen.types import HostBatch, Images, Task
 
 _CACHE_BYTES = 64 * 2**20
@@ -73,7 +73,7 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
         wrong.append(f"the source {source.name!r} has no clips")
     if not wrong:
         _, clip = Rows(source, task, "skip").readable(0)
-        wrong += faults(clip.video, task)
+        wrong += faults(clip, task)
         try:
             encoder([clip.caption])
         except ValueError as error:
@@ -98,6 +98,7 @@ def batches(
     batch_size: int,
     seed: int,
     context_rate: float = 0.5,
+    layout_rate: float = 0.5,
     augment: Augment | None = None,
     corrupt: Corrupt = "skip",
     shard: tuple[int, int] = (0, 1),
@@ -113,6 +114,7 @@ def batches(
         seed: of the order and of who is given context, in [0, 2**32).
         context_rate: the share of clips whose K context frames are all given; the others have none.
             Drawn by seed and position, so it does not depend on the sharding.
+        layout_rate: the share of clips that are given their layout, if the task has any, likewise.
         augment: how clips are changed; by default not at all.
         corrupt: "skip" replaces a corrupt clip by the next one that can be read, logs its path
             once, and gives up when more than one in a hundred is corrupt; "fail" raises at once.
@@ -133,6 +135,8 @@ def batches(
 
     if not 0.0 <= context_rate <= 1.0:
         raise ValueError(f"context_rate must lie in [0, 1], got {context_rate}")
+    if not 0.0 <= layout_rate <= 1.0:
+        raise ValueError(f"layout_rate must lie in [0, 1], got {layout_rate}")
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed must lie in [0, 2**32), got {seed}")
 
@@ -143,12 +147,12 @@ def batches(
     if batch_size < 1 or batch_size % count:
         raise ValueError(f"a batch of {batch_size} does not divide among {count} shards")
     rows = Rows(source, task, corrupt)
-    draw = Draw(rows, task, context_rate, augment or Augment())
+    draw = Draw(rows, task, context_rate, augment or Augment(), layout_rate)
     ordered = grain.MapDataset.source(rows).seed(seed).shuffle().random_map(draw).repeat()
     local = batch_size // count
     if count > 1:
         ordered = grain.MapDataset.source(Shard(ordered, batch_size, index * local, local))
-    dataset = ordered.batch(local, drop_remainder=True, batch_fn=_Collate(encoder))
+    dataset = ordered.batch(local, drop_remainder=True, batch_fn=_Collate(encoder, task))
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 if threads else 0)
     return iter(dataset.to_iter_dataset(options))
 
@@ -182,6 +186,7 @@ def validation_batches(
     count: int,
     seed: int = 0,
     context_rate: float = 0.5,
+    layout_rate: float = 0.5,
 ) -> list[HostBatch]:
     """The same batches every time: the first of a fixed order, held in memory.
 
@@ -193,6 +198,7 @@ def validation_batches(
         count: clips in all, rounded up to whole batches, so that one compiled step serves.
         seed: of the order and of who is given context.
         context_rate: as for training.
+        layout_rate: as for training.
 
     Raises:
         DataMismatchError: as `batches`.
@@ -207,6 +213,7 @@ def validation_batches(
         batch_size=batch_size,
         seed=seed,
         context_rate=context_rate,
+        layout_rate=layout_rate,
         corrupt="fail",
         threads=0,
     )
@@ -214,10 +221,10 @@ def validation_batches(
 
 
 class _Collate:
-    """Rows into a batch; a caption is encoded when it is first met."""
+    """Rows into a batch; a caption or name is encoded when it is first met."""
 
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: TextEncoder, task: Task) -> None:
+        self._encoder, self._task = encoder, task
         self._room = max(1, _CACHE_BYTES // (5 * encoder.length * encoder.width))
         self._known: dict[str, tuple[Float[np.ndarray, "L D"], Bool[np.ndarray, "L"]]] = {}
 
@@ -229,6 +236,9 @@ class _Collate:
             text_mask=masks,
             context_mask=np.stack([row["context_mask"] for row in rows]),
             images=self._images(rows) if "images" in rows[0] else None,
+            layout=layout_of([row["plan"] for row in rows], self._encode, self._task)
+            if self._task.objects
+            else None,
         )
 
     def _images(self, rows: Sequence[Mapping[str, Any]]) -> Images:

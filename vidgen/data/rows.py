@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 from vidgen.data.augment import Augment
 from vidgen.data.errors import CorruptFileError
 from vidgen.data.source import Source
-from vidgen.types import Clip, Task
+from vidgen.types import Clip, Plan, Task
 
 Corrupt = Literal["skip", "fail"]
 """What happens to a corrupt clip: it is skipped and counted (training), or it ends the run."""
@@ -30,7 +31,7 @@ class DataMismatchError(ValueError):
 
 
 class Rows:
-    """A source without its truth, by index.
+    """A source without its truth, but for where things are if the task has layouts, by index.
 
     A corrupt clip is replaced by the next one that can be read, so that what an index gives is a
     function of the index alone: it depends neither on who met the clip first nor on where a run
@@ -51,7 +52,7 @@ class Rows:
         return len(self._source)
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        """The ``video`` and ``caption`` of a clip.
+        """The ``video`` and ``caption`` of a clip, and its ``plan`` if the task has layouts.
 
         Raises:
             DataMismatchError: for a clip of another shape or type than the task's.
@@ -59,10 +60,14 @@ class Rows:
                 `MOST_CORRUPT` of the source's clips are.
         """
         at, clip = self.readable(int(index))
-        wrong = faults(clip.video, self._task)
+        wrong = faults(clip, self._task)
         if wrong:
             raise DataMismatchError(f"clip {at} of {self._source.name!r}: {'; '.join(wrong)}")
-        return {"video": clip.video, "caption": clip.caption}
+        row = {"video": clip.video, "caption": clip.caption}
+        if self._task.objects:
+            assert clip.truth is not None  # or it would be at fault
+            row["plan"] = Plan.of(clip.truth.identity, clip.truth.boxes)
+        return row
 
     def readable(self, index: int) -> tuple[int, Clip]:
         """The first clip from `index` on, round the end, that can be read; and its index."""
@@ -98,25 +103,38 @@ class Rows:
 
 
 class Draw:
-    """What chance adds to a row: who is given context, how it is changed, and single frames.
+    """What chance adds to a row: who is given context, how it is changed, single frames, and who is
+    given a layout.
 
-    The context is drawn first, so that it does not depend on the others.
+    In this order, so that none depends on whether those after it are asked for.
 
     Args:
         rows: where single frames are taken from.
         task: how many frames of context, and how many single ones.
         context_rate: the share of clips that are given their context.
         augment: how clips are changed.
+        layout_rate: the share of clips that are given their layout, where the task has any.
     """
 
-    def __init__(self, rows: Rows, task: Task, context_rate: float, augment: Augment) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        task: Task,
+        context_rate: float,
+        augment: Augment,
+        layout_rate: float = 0.0,
+    ) -> None:
         self._rows, self._task, self._rate, self._augment = rows, task, context_rate, augment
+        self._layout_rate = layout_rate
 
     def __call__(self, row: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """The row with its ``context_mask``, and ``images`` and ``image_captions`` if asked for."""
+        """The row with its ``context_mask``; ``images`` and ``image_captions`` if asked for; and
+        its ``plan``, None where it is not told, if the task has layouts.
+        """
         given = rng.random() < self._rate
+        change = self._augment.draw(row["caption"], rng)
         drawn = {
-            "video": self._augment(row["video"], row["caption"], rng),
+            "video": change.video(row["video"]),
             "caption": row["caption"],
             "context_mask": np.full(self._task.context_frames, given, bool),
         }
@@ -124,6 +142,12 @@ class Draw:
             stills = [self._still(rng) for _ in range(self._task.images)]
             drawn["images"] = np.concatenate([pixels for pixels, _ in stills])
             drawn["image_captions"] = [caption for _, caption in stills]
+        if self._task.objects:
+            plan = row["plan"]
+            sides = (self._task.height, self._task.width)
+            boxes = change.boxes(plan.boxes, *sides)
+            told = rng.random() < self._layout_rate
+            drawn["plan"] = dataclasses.replace(plan, boxes=boxes) if told else None
         return drawn
 
     def _still(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
@@ -147,11 +171,20 @@ class Shard:
         return self._rows[step * self._batch_size + self._first + row]
 
 
-def faults(video: Any, task: Task) -> Sequence[str]:
+def faults(clip: Clip, task: Task) -> Sequence[str]:
     """In what a clip differs from the task, in words."""
-    found = []
+    found, video = [], clip.video
     if getattr(video, "dtype", None) != np.uint8:
         found.append(f"pixels are {getattr(video, 'dtype', type(video).__name__)}, not uint8")
     if np.shape(video) != task.video_shape:
         found.append(f"the shape is {np.shape(video)}, not [T H W C] = {task.video_shape}")
+    if task.objects and clip.truth is None:
+        found.append(
+            "nobody knows where things are in it, and the task has layouts: set task.objects=0"
+        )
+    elif task.objects and clip.truth is not None and len(clip.truth.identity) > task.objects:
+        count = len(clip.truth.identity)
+        found.append(
+            f"it has {count} objects, and layouts room for {task.objects}: set task.objects={count}"
+        )
     return found

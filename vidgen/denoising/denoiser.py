@@ -20,12 +20,16 @@ CONDITION_WIDTH = 128
 
 _WAVES = 64
 
+_LAYOUT_FEATURES = 8
+"""Of each pixel's part of a layout. An object in place of its box would take three or so; what is
+told of its kind by the map alone takes the rest."""
+
 
 class Denoiser(nnx.Module):
     """Predicts velocity, the clip or the noise from a noisy clip, its time and its condition.
 
-    A network is a subclass that sets `interval_embed` and says in `_predict` what it makes of the
-    pixels that it is shown. Whatever it is, it predicts 0 at first.
+    A network is a subclass that sets `interval_embed` and `steps`, and says in `_predict` what it
+    makes of the pixels that it is shown. Whatever it is, it predicts 0 at first.
 
     Args:
         config: widths and depths.
@@ -34,9 +38,12 @@ class Denoiser(nnx.Module):
     """
 
     interval_embed: Embedding | None
+    steps: int
+    """How many steps in time the tokens stand at that attend to words."""
 
     def __init__(self, config: DenoisingConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         self.compensated, self.remat = task.context_frames > 0, config.remat
+        self.aspect = task.height / task.width
         self.time_embed = Embedding(config.time_frequency, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, CONDITION_WIDTH, rngs=rngs)
         place = initializers.normal(1.0)
@@ -44,6 +51,9 @@ class Denoiser(nnx.Module):
         self.steer = nnx.Linear(CONDITION_WIDTH, CONDITION_WIDTH, rngs=rngs)
         self.still_embed = (
             nnx.Param(place(rngs.params(), (1, CONDITION_WIDTH))) if config.joint_images else None
+        )
+        self.layout = (
+            nn.LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs) if task.objects else None
         )
 
     def __call__(
@@ -71,6 +81,8 @@ class Denoiser(nnx.Module):
             # No place in a clip, and nothing that moved: what is shown of it is grey.
             places, moved = self.still_embed, jnp.zeros_like(x) if self.compensated else None
         seen = x if moved is None else jnp.concatenate([x, moved], axis=-1)
+        if self.layout is not None:
+            seen = jnp.concatenate([seen, self._places(x, condition)], axis=-1)
         words = self.words(condition.text, condition.text_mask)
         known = self.time_embed(t) + (words if t.ndim == 1 else words[:, None])
         if self.interval_embed is not None:
@@ -78,6 +90,38 @@ class Denoiser(nnx.Module):
         each = known[:, None] if t.ndim == 1 else known
         steer = jax.nn.silu(each + places.get_value()[None])
         return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+
+    def attention(self, run: Callable[[], Any], length: int) -> Float[Array, "B L t h w"]:
+        """Which of `length` words each place looks at while the network runs, on the finest grid of
+        those that look.
+
+        Raises:
+            ValueError: if none does.
+        """
+        found = nn.observe(self, "words", run)
+        if not found:
+            raise ValueError("no layer of this network attends to words")
+        maps = []
+        for weights in found:
+            words = weights[..., -length:].mean(axis=1)  # over heads, without the null word
+            cells = words.shape[1] // self.steps
+            rows = round((cells * self.aspect) ** 0.5)
+            maps.append(words.reshape(len(words), self.steps, rows, cells // rows, length))
+        finest = max(maps, key=lambda words: words.shape[2]).shape
+        # Coarse places are looked at as the finer ones that they hold.
+        even = [
+            jnp.kron(x, jnp.ones((1, 1, finest[2] // x.shape[2], finest[3] // x.shape[3], 1)))
+            for x in maps
+        ]
+        return jnp.stack(even).mean(axis=0).transpose(0, 4, 1, 2, 3)
+
+    def _places(self, x: Video, condition: Condition) -> Float[Array, "B T H W F"]:
+        """What is told of each pixel by the layout; 0 where there is none, as beside a still."""
+        assert self.layout is not None
+        if condition.layout is None:
+            return jnp.zeros((*x.shape[:-1], _LAYOUT_FEATURES), x.dtype)
+        places = self.layout(condition.layout, *x.shape[2:4])
+        return places[:, : x.shape[1]].astype(x.dtype)
 
     def _through(self, block: Callable[..., Array], *args: Any) -> Array:
         """What a block makes of its arguments; with `remat` nothing inside it is kept."""
@@ -91,8 +135,11 @@ class Denoiser(nnx.Module):
 
 
 def shown_channels(task: Task) -> int:
-    """S, channels that are shown of each frame: the noisy clip's, and those of what moved."""
-    return task.channels * (2 if task.context_frames else 1)
+    """S, channels that are shown of each frame: the noisy clip's, those of what moved, and those of
+    a layout.
+    """
+    clips = task.channels * (2 if task.context_frames else 1)
+    return clips + (_LAYOUT_FEATURES if task.objects else 0)
 
 
 def fit(task: Task, units: tuple[int, int, int], made_of: str, advice: str) -> None:

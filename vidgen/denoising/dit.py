@@ -54,7 +54,7 @@ class DiT(Denoiser):
             )
         kind = kind_over(sizes.attention, task.frames // sizes.temporal_patch)
         check_heads("dit", width, sizes.heads, kind)
-        self.channels = task.channels
+        self.channels, self.steps = task.channels, task.frames // sizes.temporal_patch
         pixels = sizes.temporal_patch * sizes.patch**2
         self.stem = nnx.Linear(pixels * shown_channels(task), width, rngs=rngs)
         super().__init__(config, task, rngs=rngs)

@@ -55,6 +55,7 @@ class Hybrid(Denoiser):
         mt = mt or task.frames
         fit(task, (mt, p * mh, p * mw), "patch x merge", "choose another patch or merge")
         self.patch, self.merge, self.shape = (1, p, p), (mt, mh, mw), task.video_shape
+        self.steps = task.frames // mt
         width, middle, cond = config.width, config.middle_width, CONDITION_WIDTH
         self.stem = nnx.Linear(p * p * shown_channels(task), width, rngs=rngs)
         super().__init__(config, task, rngs=rngs)

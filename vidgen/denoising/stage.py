@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from vidgen import nn
+from vidgen.contract import Key
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.denoising.denoiser import Denoiser
 from vidgen.denoising.dit import DiT
@@ -84,6 +86,36 @@ class Stage:
             return None
         moved = self.motion.network.bind(params[self.motion.name])(condition.context, condition)
         return moved if self.latents is None else self.latents.encode(params, moved)
+
+    def attention(
+        self,
+        params: Mapping[str, Params],
+        denoiser: Denoiser,
+        video: Video,
+        condition: Condition,
+        keys: Key,
+    ) -> Float[Array, "B L t h w"]:
+        """As `vidgen.contract.Attends.attention`, of clips that are half noise, all of whose
+        opening is known.
+
+        Args:
+            params: of the `frozen` phases, by name.
+            denoiser: bound to its weights.
+            video: in pixels.
+            condition: in pixels.
+            keys: of the noise.
+        """
+        told = begun(condition, video[:, : self.task.context_frames])
+        moved = self.moved(params, told)
+        if self.latents is not None:
+            video = self.latents.encode(params, video)
+            told = self.latents.decided(told, video)
+        noise = jax.vmap(lambda key: jax.random.normal(key, video.shape[1:]))(keys)
+        known = told.context.shape[1]
+        shown = jnp.concatenate([told.context, 0.5 * (video + noise)[:, known:]], axis=1)
+        half = jnp.full(len(video), 0.5)
+        length = told.text_mask.shape[1]
+        return denoiser.attention(lambda: denoiser(shown, half, told, moved), length)
 
     def stills(self, batch: Batch) -> tuple[Video, Condition] | None:
         """The single frames that are learned beside clips, as clips of one frame with a sentence

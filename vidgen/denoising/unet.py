@@ -69,7 +69,7 @@ class UNet(Denoiser):
             kind = kinds[level] if attention else "none"
             return UNetBlock(inputs, widths[level], sizes.heads, task.text_width, kind, rngs=rngs)
 
-        self.patch, self.channels = (1, patch, patch), task.channels
+        self.patch, self.channels, self.steps = (1, patch, patch), task.channels, task.frames
         self.stem = nn.Conv(patch * patch * shown_channels(task), widths[0], (1, 3, 3), rngs=rngs)
         super().__init__(config, task, rngs=rngs)
         into, down, out, up = [], [], [], []

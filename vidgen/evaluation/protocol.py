@@ -6,7 +6,7 @@ selection saw, and it is itself a set of real clips: what a perfect generator mi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,8 +16,8 @@ import numpy as np
 from vidgen.contract import stream
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
-from vidgen.text import TextEncoder
-from vidgen.types import Clip, Condition, Task, to_float, to_pixels
+from vidgen.text import TextEncoder, layout_of
+from vidgen.types import Clip, Condition, Plan, Task, to_float, to_pixels
 
 Sample = Callable[[Condition, Any], Any]
 """A jitted sampler: (B prompts, keys [B]) -> float [B T H W C] in about [-1, 1]."""
@@ -96,8 +96,26 @@ def asked_again(prompts: ClipSet, *, answers: int) -> ClipSet:
     return again.replace(keys=again.keys + number * _KEY_STEP)
 
 
+def plans_of(prompts: ClipSet) -> list[Plan]:
+    """Where everything was in the real clips of a list of prompts, to be asked for.
+
+    Raises:
+        ValueError: if nobody knows.
+    """
+    truth = prompts.truth
+    if truth is None:
+        raise ValueError("nobody knows where things are in these clips: they have no truth")
+    return [Plan.of(*one) for one in zip(truth.identity, truth.boxes, strict=True)]
+
+
 def answer(
-    prompts: ClipSet, encoder: TextEncoder, task: Task, sample: Sample, *, batch_size: int
+    prompts: ClipSet,
+    encoder: TextEncoder,
+    task: Task,
+    sample: Sample,
+    *,
+    batch_size: int,
+    plans: Sequence[Plan | None] | None = None,
 ) -> ClipSet:
     """Have every prompt answered by a generator.
 
@@ -114,6 +132,8 @@ def answer(
         task: the shapes that the generator was built for.
         sample: the jitted sampler with its parameters bound.
         batch_size: prompts at once.
+        plans: where things are to be, a prompt, None where nothing is said of it; None altogether
+            says nothing of any.
 
     Returns:
         The prompts with the generator's pixels in place of the real ones.
@@ -121,7 +141,15 @@ def answer(
     Raises:
         ValueError: if prompts, encoder, task and samples do not fit each other.
     """
-    video, failed = draw(prompts, encoder, task, sample, frames=task.frames, batch_size=batch_size)
+    video, failed = draw(
+        prompts,
+        encoder,
+        task,
+        sample,
+        frames=task.frames,
+        batch_size=batch_size,
+        plans=plans,
+    )
     return prompts.replace(video=video, failed=failed)
 
 
@@ -133,6 +161,7 @@ def draw(
     *,
     frames: int,
     batch_size: int,
+    plans: Sequence[Plan | None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a generator draws for each prompt, as `answer` has it, of any number of frames.
 
@@ -143,6 +172,7 @@ def draw(
         sample: the jitted sampler with its parameters bound.
         frames: of a drawn clip.
         batch_size: prompts at once.
+        plans: as in `answer`.
 
     Returns:
         uint8 [N frames H W C], and bool [N], which clips are not finite and grey instead.
@@ -153,6 +183,12 @@ def draw(
     _fits(prompts, encoder, task)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if plans is not None and (len(plans) != len(prompts) or not task.objects):
+        raise ValueError(
+            f"{len(plans)} plans for {len(prompts)} prompts of a task with room for {task.objects} "
+            "objects"
+        )
+    layout = None if plans is None else layout_of(plans, encoder, task)
     text, text_mask = encoder(prompts.captions)
     context_mask = np.repeat(prompts.context_mask[:, None], task.context_frames, axis=1)
     root = stream(0, "sample")
@@ -163,7 +199,8 @@ def draw(
     for start in range(0, len(prompts), batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), len(prompts) - 1)
         context = to_float(jnp.asarray(prompts.video[rows, : task.context_frames]))
-        condition = Condition.of(text[rows], text_mask[rows], context, context_mask[rows])
+        places = jax.tree.map(lambda x, rows=rows: x[rows], layout)
+        condition = Condition.of(text[rows], text_mask[rows], context, context_mask[rows], places)
         drawn = np.asarray(sample(condition, keys[rows]), np.float32)
         if drawn.shape != (batch_size, *shape):
             raise ValueError(

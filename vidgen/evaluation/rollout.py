@@ -102,6 +102,7 @@ def rollout(
         parts = [clip]
         for link in range(1, links_of(task, frames)):
             given = jnp.ones_like(condition.context_mask)
+            # A layout speaks of the first clip's frames alone.
             told = Condition.of(
                 condition.text, condition.text_mask, _as_pixels(clip[:, -kept:]), given
             )

@@ -1,6 +1,7 @@
 """Generators, one folder a class. What a class needs to join is exported here."""
 
 from vidgen.contract import (
+    Attends,
     Card,
     Collapses,
     Generator,
@@ -14,6 +15,7 @@ from vidgen.registry import register
 from vidgen.space import Choice, Range, Space, Width, Widths
 
 __all__ = [
+    "Attends",
     "Card",
     "Choice",
     "Collapses",

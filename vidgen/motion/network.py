@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from vidgen.motion.config import MotionConfig
 from vidgen.motion.flow import Motion, travel
-from vidgen.nn import Caption, recomputed
+from vidgen.nn import Caption, LayoutPool, recomputed
 from vidgen.types import Condition, Task, Video
 
 
@@ -45,15 +45,22 @@ class MotionNetwork(nnx.Module):
             grid=config.grid,
             rngs=rngs,
         )
+        self.layout = (
+            LayoutPool(task.frames, task.text_width, config.width, rngs=rngs)
+            if task.objects
+            else None
+        )
 
     def __call__(self, first: Float[Array, "B K H W C"], condition: Condition) -> Video:
         """Clips [B T H W C] that begin with the K frames given and go on with the last one, moved.
 
         Args:
             first: the first max(K, 1) frames.
-            condition: its sentence is read; its context is not.
+            condition: its sentence and its layout are read; its context is not.
         """
         told = self.caption(condition.text, condition.text_mask)
+        if self.layout is not None and condition.layout is not None:
+            told = told + self.layout(condition.layout)
         motion = recomputed(self.motion.__call__, self.remat)
         flow, _, _ = motion(first[:, -1], told, first, jnp.ones(len(first)))
         moved = recomputed(travel, self.remat)(first[:, -1], flow[:, self.known - 1 :])

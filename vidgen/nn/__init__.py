@@ -1,9 +1,10 @@
 """Blocks that two or more generators use."""
 
 from vidgen.nn.adversarial import LOSSES, LossKind, discriminator_loss, generator_loss
-from vidgen.nn.attention import Attention, Cache, KeyValues, causal_mask
+from vidgen.nn.attention import Attention, Cache, KeyValues, causal_mask, observe
 from vidgen.nn.caption import Caption
 from vidgen.nn.convolution import Conv, Padding, convolve, pads
+from vidgen.nn.layout import LayoutMap, LayoutPool
 from vidgen.nn.network import RUN_ONCE, Network, Weights
 from vidgen.nn.norm import AdaptiveNorm
 from vidgen.nn.patches import (
@@ -51,6 +52,8 @@ __all__ = [
     "Encoder",
     "FeedForward",
     "KeyValues",
+    "LayoutMap",
+    "LayoutPool",
     "LossKind",
     "Network",
     "Padding",
@@ -67,6 +70,7 @@ __all__ = [
     "generator_loss",
     "grid",
     "histogram",
+    "observe",
     "pads",
     "patch_grid",
     "patchify",

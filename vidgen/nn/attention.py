@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +15,10 @@ from jax.nn import initializers
 from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.nn.positions import rotate
+
+_watched: ContextVar[Mapping[int, list[Any]]] = ContextVar("_watched", default=MappingProxyType({}))
+"""Where attentions that are observed leave their weights, by their identity. Modules hold nothing
+but weights (`nn.Network`), so that this cannot stand in them."""
 
 
 @jax.tree_util.register_dataclass
@@ -135,6 +143,9 @@ class Attention(nnx.Module):
             keys, values = self._with_null(keys, values)
             if full is not None:
                 full = jnp.pad(full, [(0, 0), (0, 0), (0, 0), (1, 0)], constant_values=True)
+        watched = _watched.get()
+        if id(self) in watched:
+            watched[id(self)].append(_weights(query, keys, full))
         y = jax.nn.dot_product_attention(query, keys, values, mask=full)
         return self.out(y.reshape(x.shape))
 
@@ -218,6 +229,42 @@ class Attention(nnx.Module):
             return jnp.concatenate([one, rows], axis=1)
 
         return first(self.null_key, keys), first(self.null_value, values)
+
+
+def observe(module: nnx.Module, name: str, run: Callable[[], Any]) -> list[Float[Array, "B G N M"]]:
+    """What the attentions of a module look at while it runs.
+
+    Args:
+        module: bound to its weights; nothing of it is recomputed from here on.
+        name: of the attentions that are observed, as attributes of whatever holds them.
+        run: calls the module; traceable.
+
+    Returns:
+        The weights of each attention of that name, in the order of their paths: of G heads, from N
+        queries to M keys, a null key first where there is one. They sum to 1 over the keys.
+    """
+    watched: dict[int, list[Array]] = {}
+    for path, part in nnx.iter_modules(module):
+        if isinstance(part, Attention) and path and path[-1] == name:
+            watched[id(part)] = []
+        if getattr(part, "remat", False):
+            part.remat = False  # type: ignore[attr-defined] # what is recomputed cannot be kept
+    before = _watched.set(watched)
+    try:
+        run()
+    finally:
+        _watched.reset(before)
+    return [weights for kept in watched.values() for weights in kept]
+
+
+def _weights(
+    query: Float[Array, "B N G F"], keys: Float[Array, "B M G F"], mask: Array | None
+) -> Float[Array, "B G N M"]:
+    scores = jnp.einsum("bngf,bmgf->bgnm", query, keys).astype(jnp.float32)
+    scores = scores / query.shape[-1] ** 0.5
+    if mask is not None:
+        scores = jnp.where(mask, scores, -jnp.inf)
+    return jax.nn.softmax(scores, axis=-1)
 
 
 def _cached(memory: KeyValues) -> Cache:

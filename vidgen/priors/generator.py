@@ -6,8 +6,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from jaxtyping import Array, Int
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
+from vidgen import nn
 from vidgen.contract import Key, Phase
 from vidgen.motion import MotionPhase
 from vidgen.priors.codec import Codec
@@ -49,6 +51,50 @@ class CodesGenerator:
     def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
         """Through the tokenizer and back: the ceiling of this family."""
         return self._codec.reconstruct(params, video)
+
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """See `vidgen.contract.Attends.attention`: of the places of codes, each told what its
+        prior is told of the others in training.
+        """
+        codec, (t, h, w) = self._codec, self._codec.tokenizer.grid
+        codes = codec.tokenizer.encode(params[self._tokenizer.name], video)
+        codes = codes.reshape(len(video), -1)
+        expected = codec.expectation(params, video[:, : codec.expectation.frames], condition)
+        prior = self._prior.network.bind(params[self._prior.name])
+        stands_for = functools.partial(codec.stands_for, params)
+        weights = nn.observe(
+            prior,
+            "cross",
+            lambda: self._read(
+                prior, codes, stands_for(codes), stands_for(expected), condition, keys
+            ),
+        )
+        # After the null key and the summary.
+        words = jnp.stack(weights)[..., 2 : 2 + condition.text_mask.shape[1]].mean(axis=(0, 2))
+        return words.reshape(len(video), t, h, w, -1).transpose(0, 4, 1, 2, 3)
+
+    def _read(
+        self,
+        prior: Any,
+        codes: Int[Array, "B N"],
+        told: Float[Array, "B N F"],
+        expected: Float[Array, "B N F"],
+        condition: Condition,
+        keys: Key,
+    ) -> None:
+        """Have the prior look at whole clips once.
+
+        Args:
+            prior: bound to its weights.
+            codes: of the clips, in raster order.
+            told: what they stand for.
+            expected: what the codes stand for that motion compensation expects.
+            condition: B prompts.
+            keys: one a clip.
+        """
+        raise NotImplementedError
 
     def _sampled(
         self,

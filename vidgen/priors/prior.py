@@ -10,11 +10,14 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Bool, Float
 
-from vidgen.nn import Conv, Encoder, grid, rotary_angles
+from vidgen.nn import Conv, Encoder, LayoutMap, LayoutPool, grid, rotary_angles
 from vidgen.nn.patches import patchify
 from vidgen.priors.config import PriorConfig
 from vidgen.tokenizers import Tokenizer
-from vidgen.types import Condition, Task
+from vidgen.types import Condition, Layout, Task
+
+_LAYOUT_FEATURES = 16
+"""Of a code's cell in one frame."""
 
 
 @jax.tree_util.register_dataclass
@@ -33,12 +36,47 @@ class Prompt:
     local: Float[Array, "B N D"]
 
 
+class Places(nnx.Module):
+    """What codes are told of a layout; all 0 at first.
+
+    Args:
+        task: shape of the clips and captions.
+        grid: (t, h, w) of the codes.
+        frames: that a code stands for.
+        width: features of what is told.
+        rngs: source of the initial weights.
+    """
+
+    def __init__(
+        self, task: Task, grid: tuple[int, int, int], frames: int, width: int, *, rngs: nnx.Rngs
+    ) -> None:
+        self.grid, self.patch = grid, (frames, 1, 1)
+        self.pool = LayoutPool(task.frames, task.text_width, width, rngs=rngs)
+        self.map = LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs)
+        self.out = nnx.Linear(
+            frames * _LAYOUT_FEATURES,
+            width,
+            use_bias=False,
+            kernel_init=initializers.zeros,
+            rngs=rngs,
+        )
+
+    def __call__(self, layout: Layout) -> Float[Array, "B N D"]:
+        """What each code is told of its cell, in all frames that it stands for."""
+        places = self.map(layout, *self.grid[1:])
+        short = self.grid[0] * self.patch[0] - places.shape[1]
+        places = jnp.pad(places, [(0, 0), (0, short), (0, 0), (0, 0), (0, 0)])
+        told = self.out(patchify(places, self.patch))
+        return told.reshape(len(told), -1, told.shape[-1])
+
+
 class Prior(nnx.Module):
     """A prior over codes, as far as it reads the condition; who inherits adds layers over codes.
 
     The encoder's tokens are a summary, the words, and for each column of the code grid one token
     that holds the context's pixels there. Besides, each code is told outright the summary and its
-    own column's token, so that this correspondence need not be discovered.
+    own column's token, so that this correspondence need not be discovered. A layout is told as a
+    whole by the summary, and to each code as far as boxes reach into its cell.
 
     Args:
         config: sizes.
@@ -75,11 +113,18 @@ class Prior(nnx.Module):
         )
         self.summary_out = nnx.Linear(width, width, rngs=rngs)
         self.context_out = nnx.Linear(width, width, rngs=rngs) if task.context_frames else None
+        # The last to draw, so that the others draw the same with them and without.
+        self.places = (
+            Places(task, code_grid, code_patch[0], width, rngs=rngs) if task.objects else None
+        )
 
     def encode(self, condition: Condition) -> Prompt:
         """Read the condition, once a clip."""
         B = condition.batch_size
         summary = jnp.broadcast_to(self.summary_embed[None], (B, *self.summary_embed.shape))
+        layout = None if self.places is None else condition.layout
+        if self.places is not None and layout is not None:
+            summary = summary + self.places.pool(layout)[:, None]
         text = self.text_stem(condition.text) + self.text_embed[None]
         parts, masks = [summary, text], [jnp.ones((B, 1), bool), condition.text_mask]
         if self.context_out is not None:
@@ -97,6 +142,8 @@ class Prior(nnx.Module):
             local = local + self.context_out(source[:, -columns:])
         local = jnp.broadcast_to(local, (B, columns, local.shape[-1]))
         local = jnp.tile(local, (1, self.code_grid[0], 1))
+        if self.places is not None and layout is not None:
+            local = local + self.places(layout)
         return Prompt(source=source, mask=mask, local=local)
 
     @property

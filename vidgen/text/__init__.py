@@ -13,6 +13,7 @@ from vidgen.text.embeddings import (
 )
 from vidgen.text.encoder import TextEncoder, words
 from vidgen.text.minilm import minilm_folder
+from vidgen.text.naming import layout_of
 from vidgen.text.word_table import WordTable
 from vidgen.text.word_vectors import WordVectors
 
@@ -24,6 +25,7 @@ __all__ = [
     "Wanted",
     "WordTable",
     "WordVectors",
+    "layout_of",
     "minilm_folder",
     "own_width",
     "read_glove",

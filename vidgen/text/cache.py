@@ -57,6 +57,10 @@ class Remembered:
         """As the encoder says."""
         return self.reader.tokens(caption)
 
+    def pieces(self, caption: str) -> list[str]:
+        """As the encoder says."""
+        return self.reader.pieces(caption)
+
     def __call__(
         self, captions: Captions
     ) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:

@@ -106,6 +106,10 @@ class Contextual:
         """How many of the L positions a caption takes."""
         return len(self._split([caption])[0])
 
+    def pieces(self, caption: str) -> list[str]:
+        """The parts of words, and the signs at their ends, as the tokenizer writes them."""
+        return self._tokenizer.convert_ids_to_tokens(self._split([caption])[0])
+
     def __call__(
         self, captions: Captions
     ) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:

@@ -37,6 +37,10 @@ class TextEncoder(Protocol):
         """How many of the L positions a caption takes; more than L where it is too long."""
         ...
 
+    def pieces(self, caption: str) -> list[str]:
+        """What stands at each of these positions, for people to read."""
+        ...
+
     def __call__(
         self, captions: Captions
     ) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:

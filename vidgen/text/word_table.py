@@ -72,6 +72,10 @@ class WordTable:
         """How many of the L positions a caption takes: one a word."""
         return len(words(caption))
 
+    def pieces(self, caption: str) -> list[str]:
+        """The words of a caption."""
+        return words(caption)
+
     def __call__(
         self, captions: Captions
     ) -> tuple[Float[np.ndarray, "N L D"], Bool[np.ndarray, "N L"]]:

@@ -11,7 +11,7 @@ from vidgen.contract import Generator
 from vidgen.training.budget import Budget
 from vidgen.training.memory import size_of
 from vidgen.training.step import blueprint, export_shapes, parameters
-from vidgen.types import HostBatch, Images, Params, Task
+from vidgen.types import HostBatch, Images, Layout, Params, Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,5 +133,12 @@ def _batch(task: Task, size: int) -> HostBatch:
             text_mask=shape(task.images, task.text_length, dtype=np.bool_),
         )
         if task.images
+        else None,
+        layout=Layout(
+            boxes=shape(task.frames, task.objects, 4, dtype=np.float32),
+            mask=shape(task.frames, task.objects, dtype=np.bool_),
+            kind=shape(task.objects, task.text_width, dtype=np.float32),
+        )
+        if task.objects
         else None,
     )

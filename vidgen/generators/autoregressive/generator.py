@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from jaxtyping import Array, Float, Int
+
 from vidgen.contract import Card, Key
 from vidgen.generators.autoregressive.config import AutoregressiveConfig, Sampler
+from vidgen.generators.autoregressive.network import CausalPrior
 from vidgen.generators.autoregressive.phase import CausalPriorPhase
 from vidgen.generators.autoregressive.sampling import sample_codes
+from vidgen.nn import digits_of
 from vidgen.priors import CodesGenerator
 from vidgen.registry import register
 from vidgen.types import Condition, Params, Video
@@ -33,6 +37,7 @@ class Autoregressive(CodesGenerator):
         "scalar quantisation, the prior reads text, is told each code's neighbours and what motion "
         "compensation expects outright, and draws a code digit by digit; what a given first frame "
         "decides is given, not drawn",
+        layout=True,
     )
 
     prior_phase = CausalPriorPhase
@@ -48,3 +53,18 @@ class Autoregressive(CodesGenerator):
         """Draw one clip for each row of the condition, a context that is given included."""
         sampler = self.config.sampler if sampler is None else sampler
         return self._sampled(sample_codes, params, condition, keys, sampler)
+
+    def _read(
+        self,
+        prior: CausalPrior,
+        codes: Int[Array, "B N"],
+        told: Float[Array, "B N F"],
+        expected: Float[Array, "B N F"],
+        condition: Condition,
+        keys: Key,
+    ) -> None:
+        """Teacher forcing."""
+        del keys
+        prompt = prior.expecting(prior.encode(condition), expected, self._codec.expectation.opening)
+        levels = self._codec.tokenizer.config.quantizer.levels
+        prior(told, digits_of(codes, levels), prompt)

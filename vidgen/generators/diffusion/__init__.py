@@ -61,6 +61,7 @@ class Diffusion:
         matches_reference="no: the objective and the samplers are the papers'; the denoiser is our "
         "own and small, unless a U-Net or a DiT is asked for; it is shown the first frames moved "
         "by a learned flow",
+        layout=True,
     )
 
     def __init__(self, config: DiffusionConfig, task: Task) -> None:
@@ -127,6 +128,14 @@ class Diffusion:
         known = None if self._forcing is None else Known(condition.context)
         return self._clip(params, condition, keys, sampler, known)
 
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """See `vidgen.contract.Attends.attention`: of the denoiser of clips."""
+        clips = self._cascade.clips
+        denoiser = self._network.bind(params[clips.name])
+        return clips.attention(params, denoiser, video, condition, keys)
+
     def _rollout(
         self,
         params: Mapping[str, Params],
@@ -153,6 +162,7 @@ class Diffusion:
                 f"{noise}: train with a higher DiffusionConfig.history_noise"
             )
         clip, later = self.sample(params, condition, keys, sampler), sampler
+        condition = condition.keep(layout=False)  # it speaks of the first window's frames alone
         if not sampler.rollout_text:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 

@@ -47,6 +47,7 @@ class Gan:
             "photometric error on real first frames. The other losses and DiffAugment are kept for "
             "comparison and likewise tested by hand. No published figure was reproduced."
         ),
+        layout=True,
         few_step=True,
     )
 

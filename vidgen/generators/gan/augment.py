@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from vidgen.types import Layout
+
 AugmentKind = Literal["colour", "translation", "cutout"]
 
 AUGMENTS: tuple[AugmentKind, ...] = get_args(AugmentKind)
@@ -108,6 +110,14 @@ class Augmentation:
             wide = _within(width, self.hole[:, 1])[:, None, :]
             video = jnp.where((tall & wide)[:, None, :, :, None], 0.0, video)
         return video.reshape(pictures.shape)
+
+    def places(self, layout: Layout | None, height: int, width: int) -> Layout | None:
+        """A layout moved as pictures of `height` x `width` pixels are."""
+        if layout is None or self.shift is None:
+            return layout
+        moved = self.shift / jnp.asarray([[height, width]])
+        boxes = layout.boxes + jnp.tile(moved, (1, 2))[:, None, None]
+        return Layout.of(boxes, layout.mask, layout.kind)
 
 
 def _moved(size: int, shift: Int[Array, "B"]) -> Float[Array, "B S S"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from vidgen.generators.gan.config import GanConfig
 from vidgen.motion import Motion, travel
-from vidgen.nn import Caption, Conv, patchify, unpatchify, warp
+from vidgen.nn import Caption, Conv, LayoutPool, patchify, unpatchify, warp
 from vidgen.types import Condition, Task, Video
 
 PATCH = 4
@@ -139,6 +139,9 @@ class VideoGenerator(nnx.Module):
         self.features = Conv(hidden, config.feature_width, (3, 3), rngs=rngs)
         self.repair = Stage(patch + config.feature_width, hidden, width, rngs=rngs)
         self.head = Conv(hidden, patch, (3, 3), zero=True, rngs=rngs)
+        self.layout = (
+            LayoutPool(task.frames, task.text_width, width, rngs=rngs) if task.objects else None
+        )
 
     def __call__(
         self,
@@ -156,15 +159,15 @@ class VideoGenerator(nnx.Module):
         content_latent: Float[Array, "B Z"],
         motion_latent: Float[Array, "B M"],
     ) -> Float[Array, "B H W C"]:
-        """First frames from captions alone: what the content path paints, put in its place."""
-        caption = self.caption(condition.text, condition.text_mask)
+        """First frames without context: what the content path paints, put in its place."""
+        caption = self._told(condition)
         return self.placement(self.content(caption, content_latent), caption, motion_latent)
 
     def animate(
         self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
     ) -> Video:
         """The motion path: clips from painted canvases, or from the context where it is given."""
-        caption = self.caption(condition.text, condition.text_mask)
+        caption = self._told(condition)
         known = condition.context_mask.shape[1]
         if known:
             given = _context_given(condition)[:, None, None, None]
@@ -191,9 +194,16 @@ class VideoGenerator(nnx.Module):
             condition: with that context.
             latent: of motion.
         """
-        caption = self.caption(condition.text, condition.text_mask)
+        caption = self._told(condition)
         flow, _, _ = self._flow(canvas, caption, latent, condition)
         return travel(canvas, flow)
+
+    def _told(self, condition: Condition) -> Float[Array, "B E"]:
+        """The caption, and the layout where there is one."""
+        told = self.caption(condition.text, condition.text_mask)
+        if self.layout is None or condition.layout is None:
+            return told
+        return told + self.layout(condition.layout)
 
     def _flow(
         self,

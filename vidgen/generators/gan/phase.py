@@ -172,6 +172,7 @@ class AdversarialPhase:
             condition.text_mask,
             real[:, :known],
             jnp.ones_like(condition.context_mask),
+            condition.layout,
         )
         return Drawn(
             canvas=canvas,
@@ -204,7 +205,9 @@ class AdversarialPhase:
         )
 
     def _diversity(self, key: Key, weights: Weights, batch: Batch) -> Float[Array, ""]:
-        told = jax.tree.map(lambda x: x[:_COMPARED], batch.condition).keep(context=False)
+        told = jax.tree.map(lambda x: x[:_COMPARED], batch.condition)
+        # A layout would hold the two samples to one path.
+        told = told.keep(context=False, layout=False)
         twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), told)
         latents = self.latents(jax.random.split(key, 2 * _COMPARED))
         one, other = jnp.split(self.generator.bind(weights)(twice, *latents), 2)

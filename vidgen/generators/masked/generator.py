@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import jax
+from jaxtyping import Array, Float, Int
+
 from vidgen.contract import Card, Key
 from vidgen.generators.masked.config import MaskedConfig, Sampler
+from vidgen.generators.masked.network import MaskedPrior
 from vidgen.generators.masked.phase import MaskedPriorPhase
 from vidgen.generators.masked.sampling import sample_codes
 from vidgen.priors import CodesGenerator
@@ -33,6 +37,7 @@ class Masked(CodesGenerator):
         "causal and uses scalar quantisation, a code is predicted digit by digit, the opening is "
         "filled in before what follows it, and what a context suggests of later codes is motion "
         "compensation of it, not the context padded with a constant",
+        layout=True,
     )
 
     prior_phase = MaskedPriorPhase
@@ -48,3 +53,17 @@ class Masked(CodesGenerator):
         """Draw one clip for each row of the condition, a context that is given included."""
         sampler = self.config.sampler if sampler is None else sampler
         return self._sampled(sample_codes, params, condition, keys, sampler)
+
+    def _read(
+        self,
+        prior: MaskedPrior,
+        codes: Int[Array, "B N"],
+        told: Float[Array, "B N F"],
+        expected: Float[Array, "B N F"],
+        condition: Condition,
+        keys: Key,
+    ) -> None:
+        """With every second code hidden, by chance."""
+        length = codes.shape[1]
+        hidden = jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (length,)))(keys)
+        prior(told, hidden, prior.encode(condition), expected)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import jax
+from jaxtyping import Array, Float
 
 from vidgen.contract import Card, Key, Phase
 from vidgen.denoising import Cascade, DenoisingPhase, Flow, Stage, opened, unopened
@@ -38,6 +39,7 @@ class MeanFlow:
         "velocities are those of a predicted clip, as in pixel MeanFlow; after flow matching the "
         "velocity is a frozen denoiser's; the network is our own and small, and is shown the first "
         "frames moved by a learned flow",
+        layout=True,
         few_step=True,
     )
 
@@ -110,6 +112,14 @@ class MeanFlow:
             steps=sampler.steps,
             curve=sampler.curve,
         )
+
+    def attention(
+        self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
+    ) -> Float[Array, "B L t h w"]:
+        """See `vidgen.contract.Attends.attention`: of the network of clips, at no interval."""
+        clips = self._cascade.clips
+        denoiser = self._networks[clips.name].bind(params[_trained_by(clips)])
+        return clips.attention(params, denoiser, video, condition, keys)
 
     def _average(
         self,

@@ -1,0 +1,80 @@
+"""What a loaded model is told of a plan. Sentences and pictures are tested end to end."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidgen.comparison.model import Model
+from vidgen.contract import Card
+from vidgen.text import WordVectors
+from vidgen.types import Plan, Task
+
+TASK = Task(
+    frames=2, height=8, width=16, channels=1, context_frames=0, text_length=2, text_width=4,
+    objects=1,
+)  # fmt: skip
+ENCODER = WordVectors(("3", "4"), length=2, width=4)
+
+
+class Painter:
+    """Every pixel of a frame as bright as its first box is high; -1 without a layout."""
+
+    card: ClassVar[Card] = Card(
+        name="painter", family="toy", summary="", paper="", matches_reference="", layout=True
+    )
+
+    def phases(self):
+        return []
+
+    def sample(self, params, condition, keys, sampler=None):
+        layout = condition.layout
+        if layout is None:
+            return jnp.full((condition.batch_size, *TASK.video_shape), -1.0)
+        tall = layout.boxes[:, :, 0, 2] - layout.boxes[:, :, 0, 0] - 1.0
+        shape = (condition.batch_size, *TASK.video_shape)
+        return jnp.broadcast_to(tall[:, :, None, None, None], shape)
+
+
+class Deaf(Painter):
+    card = dataclasses.replace(Painter.card, layout=False)
+
+
+def model(painter=Painter, task=TASK):
+    return Model("painter", painter(), {}, ENCODER, task)
+
+
+def plan(bottom=4.0, identity=("3",), frames=2):
+    boxes = np.tile(np.array([0, 0, bottom, 8], np.float32), (frames, len(identity), 1))
+    return Plan(identity=identity, boxes=boxes)
+
+
+def test_a_plan_reaches_its_own_clip():
+    clips = model().sample(["3", None, "4"], plan=[plan(4.0), None, plan(8.0)])
+    # Half of the height is 0.5 - 1 = -0.5, a quarter of 255.
+    assert clips[:, 0, 0, 0, 0].tolist() == [64, 0, 128]
+    both = model().sample(["3", "4"], plan=plan(4.0))
+    assert (both == 64).all()
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(
+    ("build", "plans", "message"),
+    [
+        (model, [None], "2 sentences, but 1 plans"),
+        (model, plan(identity=("3", "4")), r"places 2 objects \(3, 4\), the task has room for 1"),
+        (model, plan(frames=3), "a plan has 3 frames, the task 2"),
+        (lambda: model(Deaf), plan(), "painter follows no layout"),
+        (
+            lambda: model(task=dataclasses.replace(TASK, objects=0)),
+            plan(),
+            "was trained without layouts",
+        ),
+        (model, plan(identity=("seven",)), "seven"),
+    ],
+)
+def test_plans_that_make_no_sense_are_refused(build, plans, message):
+    with pytest.raises(ValueError, match=message):
+        build().sample(["3", "4"], plan=plans)
