@@ -20,6 +20,7 @@ from vidgen.evaluation.camera_oracle import CameraVerdicts, examine_camera
 from vidgen.evaluation.clip_oracle import ClipOracle, UnjudgeableError
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.oracle import Oracle
+from vidgen.evaluation.story_oracle import StoryOracle
 from vidgen.types import Score
 
 Build = Callable[[Source, int], ClipOracle]
@@ -103,6 +104,11 @@ def _of_the_camera(train: Source, seed: int) -> ClipOracle:
 @register_oracle("babyai")
 def _of_the_grid_world(train: Source, seed: int) -> ClipOracle:
     return BabyAIOracle()
+
+
+@register_oracle("stories")
+def _of_stories(train: Source, seed: int) -> ClipOracle:
+    return StoryOracle(train, seed=seed)
 
 
 def _of_objects(train: Source, seed: int) -> ClipOracle:
