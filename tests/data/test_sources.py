@@ -20,7 +20,7 @@ def world(request):
 
 
 def test_every_source_is_listed():
-    assert sources() == ["babyai", "camera", "digits", "shapes"]
+    assert sources() == ["babyai", "camera", "digits", "shapes", "stories"]
     assert kinds() == {
         "folder": "folder:PATH",
         "stand-in": "stand-in:SOURCE",

@@ -93,7 +93,7 @@ class Director:
         """What each description says.
 
         Raises:
-            ValueError: for one that is empty, too long, or has words that the encoder cannot take.
+            ValueError: for one that is empty or too long.
         """
         for description in descriptions:
             if not description.strip():
@@ -105,7 +105,7 @@ class Director:
             part = list(descriptions[start : start + _AT_ONCE])
             filled = part + part[-1:] * (_AT_ONCE - len(part))  # one shape is compiled
             said, shares = program(self.weights, *self.reader(filled))
-            rows = zip(np.asarray(said), np.asarray(shares).sum(1), strict=True)
+            rows = zip(np.asarray(said), np.asarray(shares).sum(1).tolist(), strict=True)
             found += [_direction(*row) for row in list(rows)[: len(part)]]
         return found
 

@@ -72,7 +72,7 @@ def encode(script: Script) -> Int[np.ndarray, "M"]:
     return np.array(tokens, np.int32)
 
 
-def decode(tokens: Sequence[int]) -> Script:
+def decode(tokens: Sequence[int] | np.ndarray) -> Script:
     """The script of tokens, each of its own kind.
 
     Raises:

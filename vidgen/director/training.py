@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,7 +25,7 @@ _HELD_OUT = 256
 
 
 def train_director(
-    train: Stories,
+    train: Sequence[Stories],
     *,
     validation: Mapping[str, Stories] | None = None,
     config: DirectorConfig | None = None,
@@ -35,7 +36,8 @@ def train_director(
     """A director that has learned from descriptions of the training split.
 
     Args:
-        train: whose scripts and descriptions it learns from; their pixels are not made.
+        train: whose scripts and descriptions it learns from, equally many of each; their pixels are
+            not made. Those with one object and with two make a director that reads both.
         validation: held-out descriptions by how they are told, for the card.
         config: sizes and steps.
         seed: of the initial weights and of the order.
@@ -47,26 +49,30 @@ def train_director(
     """
     config = config or DirectorConfig()
     path = None if path is None else bucket.anywhere(path)
+    joined = "".join(source.fingerprint for source in train)
+    fingerprint = hashlib.sha256(joined.encode()).hexdigest()
     if path is not None and path.exists():
         director = Director.load(path)
         card = director.card
-        if (card.config, card.seed, card.fingerprint) != (config, seed, train.fingerprint):
+        if (card.config, card.seed, card.fingerprint) != (config, seed, fingerprint):
             raise ValueError(
                 f"{path} holds a director that was trained otherwise (another source, "
                 "configuration or seed): remove that file, or name another one"
             )
         return director
-    rows = np.random.default_rng([seed, 1]).permutation(len(train))[: config.clips]
-    told = [train.told(int(row)) for row in rows]
+    rng, share = np.random.default_rng([seed, 1]), config.clips // len(train)
+    told = [
+        source.told(int(row)) for source in train for row in rng.permutation(len(source))[:share]
+    ]
     known = tuple(sorted({word for _, description in told for word in words(description)}))
     card = DirectorCard(
         config=config,
         seed=seed,
-        source=f"{train.name}/{train.split}",
-        fingerprint=train.fingerprint,
-        vocabulary=tuple(train.vocabulary),
+        source=f"{train[0].name}/{train[0].split}",
+        fingerprint=fingerprint,
+        vocabulary=tuple(sorted({word for source in train for word in source.vocabulary})),
         known=known,
-        length=train.max_words,
+        length=max(source.max_words for source in train),
         exact={},
     )
     reader = Reader(config, card.vocabulary, known, card.length)
