@@ -13,16 +13,20 @@ layout, and answers the same prompts twice from the sentence alone, with the sam
 and with the layout of the director's script. Intervals are 95%: Wilson's of shares, t of means,
 over prompts.
 
-What it understands (one seed, 512 descriptions a line; `--seeds 0`)::
+What it understands (seed 0, 512 descriptions a line, `--seeds 0`)::
 
-    told          exact                 refused               another story         overlap
-    usual         1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.829 [0.826, 0.832]
-    held-out      1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.829 [0.826, 0.832]
-    paraphrased   0.000 [0.000, 0.007]  1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  -
+    told, objects   exact                 refused               another story         overlap
+    usual, 1        1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.827
+    usual, 2        1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.829
+    held-out, 1     1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.827
+    held-out, 2     1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.829
+    paraphrased, 1  0.049 [0.033, 0.071]  0.926 [0.900, 0.945]  0.025 [0.015, 0.043]  0.589
+    paraphrased, 2  0.000 [0.000, 0.007]  0.994 [0.983, 0.998]  0.006 [0.002, 0.017]  0.491
 
 New combinations of known parts are understood to the last word; words that it never heard are gaps
-to it, and it refuses every paraphrase rather than guess. The overlap is what is left open by a
-description, which does not say how large a shape is. Directed generators are not measured yet.
+to it, and it refuses nearly all of such paraphrases rather than guess. The overlap is what is left
+open by a description, which does not say how large a shape is; it is of scripts with the right
+objects. Directed generators are not measured yet.
 """
 
 from __future__ import annotations
