@@ -216,8 +216,9 @@ class DetectorNetwork:
     def _run(self) -> functools.partial[np.ndarray]:
         """Frames to rows of numbers."""
         card = self.card
-        run = _batched(card.config.kind, card.shape, len(card.classes), card.config.width,
-                       card.config.most)
+        run = _batched(
+            card.config.kind, card.shape, len(card.classes), card.config.width, card.config.most
+        )
         return functools.partial(run, run.place(self.weights))
 
 

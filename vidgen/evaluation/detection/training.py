@@ -94,16 +94,17 @@ class KnownFrames:
             moments = np.stack([rng.permutation(length)[:frames] for _ in clips])
         shape = (count, moments.shape[1], objects)
         video = np.stack([clip.video[at] for clip, at in zip(clips, moments, strict=True)])
-        boxes, masks = np.zeros((*shape, 4), np.float32), np.zeros((*shape, *video.shape[2:4]), bool)
+        boxes, masks = (
+            np.zeros((*shape, 4), np.float32),
+            np.zeros((*shape, *video.shape[2:4]), bool),
+        )
         classes, there = np.zeros(shape, np.int32), np.zeros(shape, bool)
         for row, (clip, at, (box, mask)) in enumerate(zip(clips, moments, known, strict=True)):
             of = slice(box.shape[1])
             boxes[row, :, of], masks[row, :, of] = box[at], mask[at]
             there[row, :, of] = True
             classes[row, :, of] = [names.index(name) for name in _identity(clip)]
-        return cls(
-            video=video, boxes=boxes, classes=classes, masks=masks, there=there, names=names
-        )
+        return cls(video=video, boxes=boxes, classes=classes, masks=masks, there=there, names=names)
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
@@ -199,8 +200,9 @@ def _trained(
     some = [array[:_LEVEL_FRAMES] for array in arrays]
     frames, spoiled = spoil(stream(seed, "detection", "level"), *some)
     seen = DetectorNetwork(card, host)(np.asarray(frames)[:, None])
-    level = best_level(seen, np.asarray(spoiled.boxes), np.asarray(spoiled.classes),
-                       np.asarray(spoiled.there))
+    level = best_level(
+        seen, np.asarray(spoiled.boxes), np.asarray(spoiled.classes), np.asarray(spoiled.there)
+    )
     return DetectorNetwork(dataclasses.replace(card, level=level), host)
 
 
@@ -212,8 +214,14 @@ def _programs(
     network = detector_modules(config.kind, shape, classes, config.width, config.most)
 
     def step(
-        weights: nn.Weights, state: Any, video: Any, boxes: Any, classes: Any, masks: Any,
-        there: Any, spent: Any,
+        weights: nn.Weights,
+        state: Any,
+        video: Any,
+        boxes: Any,
+        classes: Any,
+        masks: Any,
+        there: Any,
+        spent: Any,
     ) -> tuple[nn.Weights, Any]:
         opt_state, key = state
         key, now = jax.random.split(key)
