@@ -9,8 +9,8 @@ METRICS_OF_DETECTION = (
         name="detected_success",
         better="higher",
         share=True,
-        definition="share of clips in which a detector sees, in at least 7 of 8 frames, the objects "
-        "asked and no others, on paths of the motions asked; oracle_success by a network",
+        definition="share of clips in which a detector sees, in at least 7 of 8 frames, the "
+        "objects asked and no others, on paths of the motions asked",
         group="detection",
     ),
     Metric(
@@ -44,8 +44,8 @@ METRICS_OF_DETECTION = (
     Metric(
         name="detected_box_iou",
         better="higher",
-        definition="overlap (IoU) of the detected box of the class asked with the real clip's, mean "
-        "over objects and frames after the given ones; 0 where none is detected",
+        definition="overlap (IoU) of the detected box of the class asked with the real clip's, "
+        "mean over objects and frames after the given ones; 0 where none is detected",
         strata=WITH_CONTEXT,
         group="detection",
     ),

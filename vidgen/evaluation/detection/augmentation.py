@@ -16,10 +16,13 @@ from jaxtyping import Array, Float
 from vidgen.contract import Key
 from vidgen.vision.detection import Objects, overlap
 
-_PASTED, _FAINT, _FADED, _BLURRED, _NOISY = 0.4, 0.15, 0.4, 0.3, 0.3
+_STRETCHED, _PASTED, _FAINT, _FADED, _BLURRED, _NOISY = 0.4, 0.5, 0.15, 0.4, 0.3, 0.3
 """Shares of frames."""
 
-_CROWDED = 0.2
+_SMALLEST, _LARGEST = 0.85, 1.15
+"""Of the scales of either axis, each drawn by itself."""
+
+_CROWDED = 0.25
 """Overlap with another object, from which none is pasted: nobody could say what is below."""
 
 _FAINTEST_SEEN, _BRIGHTEST_UNSEEN = 0.6, 0.36
@@ -37,10 +40,56 @@ def augmented(
 
     The last place of `known` must be padding: an object of the frame before goes there.
     """
-    for_paste, for_fade, for_blur, for_noise = jax.random.split(key, 4)
+    for_scale, for_paste, for_fade, for_blur, for_noise = jax.random.split(key, 5)
+    frames, known = _stretched(frames, known, for_scale)
     frames, known = _pasted(frames, known, for_paste)
     frames, known = _faded(frames, known, for_fade)
     return _noisy(_blurred(frames, for_blur), for_noise), known
+
+
+def _stretched(
+    frames: Float[Array, "B H W C"], known: Objects, key: Key
+) -> tuple[Float[Array, "B H W C"], Objects]:
+    """A window a little larger or smaller than the frame, black around it; the frame itself where
+    that would cut an object.
+    """
+    B, H, W, _ = frames.shape
+    for_lot, for_scale, for_place = jax.random.split(key, 3)
+    sides = jnp.array([[H, W]], frames.dtype)
+    scale = jax.random.uniform(for_scale, (B, 2), minval=_SMALLEST, maxval=_LARGEST)
+    low = (sides - sides / scale) * jax.random.uniform(for_place, (B, 2))
+    window = jnp.concatenate([low, low + sides / scale], axis=1)
+    boxes = (known.boxes - jnp.tile(low, 2)[:, None]) * jnp.tile(scale, 2)[:, None]
+    inside = ((boxes >= 0) & (boxes <= jnp.tile(sides, 2)[:, None])).all(axis=-1)
+    chosen = jax.random.bernoulli(for_lot, _STRETCHED, (B,))
+    chosen &= (inside | ~known.there).all(axis=1)
+    whole = jnp.concatenate([jnp.zeros_like(sides), sides], axis=1)
+    window = jnp.where(chosen[:, None], window, whole)
+    masks = jnp.moveaxis(known.masks, 1, -1).astype(frames.dtype)
+    # Outside the frame is 0, and black is -1.
+    layers = jnp.concatenate([frames + 1.0, masks], axis=-1)
+    seen = jax.vmap(_window)(layers, window)
+    boxes = jnp.where(chosen[:, None, None], boxes, known.boxes)
+    return seen[..., : frames.shape[-1]] - 1.0, dataclasses.replace(
+        known,
+        boxes=jnp.where(known.there[..., None], boxes, 0.0),
+        masks=jnp.moveaxis(seen[..., frames.shape[-1] :] >= 0.5, -1, 1),
+    )
+
+
+def _window(layers: Float[Array, "H W D"], box: Float[Array, "4"]) -> Float[Array, "H W D"]:
+    """What a window shows, in as many pixels as before, by bilinear interpolation."""
+    H, W, _ = layers.shape
+    rows, columns = (
+        _reads(low, high, size) for low, high, size in ((box[0], box[2], H), (box[1], box[3], W))
+    )
+    return jnp.einsum("yh,xw,hwd->yxd", rows, columns, layers)
+
+
+def _reads(low: Float[Array, ""], high: Float[Array, ""], size: int) -> Float[Array, "p s"]:
+    """Of each pixel in what each pixel of the window shows, along one axis."""
+    points = low + (jnp.arange(size) + 0.5) * (high - low) / size - 0.5
+    return jnp.maximum(1.0 - jnp.abs(points[:, None] - jnp.arange(size)[None]), 0.0)
 
 
 def _pasted(

@@ -15,8 +15,8 @@ def follow_boxes(
     boxes: Float[np.ndarray, "N T O 4"],
     identities: tuple[tuple[str, ...], ...],
 ) -> Float[np.ndarray, "N"]:
-    """Of each clip the intersection over union of the detected box of the asked class with the asked
-    one, mean over frames and objects; 0 where nothing of the class is detected.
+    """Of each clip the intersection over union of the detected box of the asked class with the
+    asked box, mean over frames and objects; 0 where nothing of the class is detected.
 
     Of several detections of a class the best counts. Where a clip asks for a class twice, each of
     its boxes takes the detection of that class that fits it best.

@@ -49,7 +49,7 @@ class DetectorConfig(LearningConfig):
 
     kind: DetectorKind = "two-stage"
     most: int = 6
-    steps: int = 800
+    steps: int = 1200
     batch_size: int = 32
     clips: int = 4096
     optimizer: Optimizer = Optimizer(

@@ -1,8 +1,8 @@
 """Average precision as COCO defines it, by pycocotools.
 
-Of each class, precision against recall as the score falls, interpolated at 101 recalls and averaged;
-then the mean over classes. AP50 counts a detection as right that overlaps the object by half, AP is
-the mean over ten thresholds from 0.50 to 0.95.
+Of each class, precision against recall as the score falls, interpolated at 101 recalls and
+averaged; then the mean over classes. AP50 counts a detection as right that overlaps the object by
+half, AP is the mean over ten thresholds from 0.50 to 0.95.
 
 References: Lin et al., "Microsoft COCO: common objects in context" (2014); the evaluation server's
 definitions, which the package is the code of.
@@ -157,7 +157,7 @@ def _kinds(seen: Seen, known: KnownFrames) -> list[_Evaluation]:
         }
         for place, code in enumerate(_encoded(rle, masks))
     ]
-    truth = COCO()
+    truth: Any = COCO()
     truth.dataset = {
         "info": {},
         "images": [{"id": f, "height": height, "width": width} for f in range(len(flat))],

@@ -108,7 +108,7 @@ class KnownFrames:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """A row a frame: video, boxes, classes, masks and there, with one place for an object more."""
+        """A row a frame: video, boxes, classes, masks, there; with one place for an object more."""
         more = ((0, 0), (0, 0), (0, 1))
         parts = (
             self.video,

@@ -19,10 +19,10 @@ def roi_align(
     """The features of each box, on a square grid of bins.
 
     Each bin is the mean of `samples` x `samples` points spread evenly in it, and each point is read
-    from the map by bilinear interpolation; nothing is rounded. A map's value stands at the middle of
-    its cell. A point up to a cell beyond the border reads the border, one further away reads 0. The
-    points of a box form a grid, so that the mean of the products is the product of the means: two
-    small matrices a box do it all.
+    from the map by bilinear interpolation; nothing is rounded. A map's value stands at the middle
+    of its cell. A point up to half a cell beyond the border reads the border, one further away
+    reads 0. The points of a box form a grid, so that the mean of the products is the product of
+    the means: two small matrices a box do it all.
 
     Args:
         maps: of one frame.

@@ -40,7 +40,7 @@ _CANDIDATES, _PROPOSALS = 64, 12
 _PROPOSAL_OVERLAP = 0.7
 _BINS = 7
 _SCALES = 10.0, 5.0
-"""On the offsets of centres and of sides: their deviations become about 1 (as in the papers' code)."""
+"""On the offsets of centres and of sides, whose deviations become about 1 (the papers' code)."""
 
 _BETA = 1.0 / 9
 """Of the smooth L1 of anchors' offsets, as in the papers' code."""
@@ -78,7 +78,8 @@ class TwoStage(nnx.Module):
         proposals = jax.lax.stop_gradient(self._proposals(objectness, offsets))
         # The objects are proposals too, or there is nothing to learn from before there are good
         # ones; padding among them is a box without area, which overlaps nothing.
-        looked_at = jnp.concatenate([proposals, known.boxes], axis=1)
+        whole = jnp.where(known.there[..., None], known.boxes, 0.0)
+        looked_at = jnp.concatenate([proposals, whole], axis=1)
         logits, moved = self._look(maps, looked_at)
         masked = self._best_proposals(proposals, known)
         seen = self.mask(frames, maps, masked)
