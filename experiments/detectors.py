@@ -95,10 +95,14 @@ def main(settings: Settings) -> int:
     for name in settings.worlds:
         kind, options = WORLDS[name]
         train = source(kind, split="train", **options)
+        validation = source(kind, split="validation", **options)
         held_out = source(kind, split=settings.split, **options)
         for detector in settings.detectors:
             print(f"{name}: {detector}", file=sys.stderr)
-            networks = [_trained(train, name, detector, seed, settings) for seed in settings.seeds]
+            networks = [
+                _trained(train, validation, name, detector, seed, settings)
+                for seed in settings.seeds
+            ]
             line = _precisions(networks, held_out, settings)
             line |= _agreement(networks, train, held_out, settings)
             rows.append({"world": name, "detector": detector} | line)
@@ -117,12 +121,17 @@ def main(settings: Settings) -> int:
 
 
 def _trained(
-    train: Source, world: str, detector: DetectorKind, seed: int, settings: Settings
+    train: Source,
+    validation: Source,
+    world: str,
+    detector: DetectorKind,
+    seed: int,
+    settings: Settings,
 ) -> DetectorNetwork:
     config = dataclasses.replace(settings.config, kind=detector)
     folder = settings.folder
     path = None if folder is None else folder / f"{world}-{detector}-{seed}.npz"
-    return train_detector(train, config=config, seed=seed, path=path)
+    return train_detector(train, config=config, validation=validation, seed=seed, path=path)
 
 
 def _precisions(

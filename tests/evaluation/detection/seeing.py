@@ -22,7 +22,7 @@ def seen(frames, *, level=0.5, most=3):
     return Seen(boxes=boxes, scores=scores, classes=classes, masks=masks, level=level)
 
 
-def prompts(boxes, identity, motion, *, given=True, failed=None):
+def prompts(boxes, identity, motion, *, given=True):
     """Prompts whose truth is boxes [N T O 4], filled."""
     boxes = np.asarray(boxes, np.float32)
     n, frames, objects = boxes.shape[:3]
@@ -42,7 +42,6 @@ def prompts(boxes, identity, motion, *, given=True, failed=None):
             masks=masks.any(2),
             object_masks=masks if objects > 1 else None,
         ),
-        failed=failed,
     )
 
 

@@ -52,11 +52,13 @@ def test_all_found_is_1_and_nothing_found_is_0():
 def test_a_false_alarm_costs_by_its_score():
     truth = [(BOX, "a")], []
     # Ranked after the object it costs nothing, ranked before it precision at every recall is half.
-    assert precision([[(BOX, 0.9, "a")], [(BOX, 0.5, "a")]], *truth)["box AP50"] == 1
+    assert precision([[(BOX, 0.9, "a")], [(BOX, 0.5, "a")]], *truth)["box AP50"] == pytest.approx(1)
     found = precision([[(BOX, 0.5, "a")], [(BOX, 0.9, "a")]], *truth)
     assert found["box AP50"] == pytest.approx(0.5)
     # The same object twice: the second is a false alarm, after the last recall that is reached.
-    assert precision([[(BOX, 0.9, "a"), (BOX, 0.8, "a")], []], *truth)["box AP50"] == 1
+    assert precision([[(BOX, 0.9, "a"), (BOX, 0.8, "a")], []], *truth)["box AP50"] == pytest.approx(
+        1
+    )
     # One of two objects: precision 1 up to recall 0.5, which are 51 of the 101 recalls.
     half = precision([[(BOX, 0.9, "a")], []], [(BOX, "a")], [(BOX, "a")])
     assert half["box AP50"] == pytest.approx(51 / 101)
@@ -69,15 +71,17 @@ def test_the_mean_over_classes_and_over_ten_overlaps():
     assert found["box AP50"] == found["mask AP50"] == pytest.approx(1)
     assert found["box AP"] == found["mask AP"] == pytest.approx((0.3 + 1) / 2)
     # Classes without objects do not count; a false alarm among them does not either.
-    assert precision([[(BOX, 0.9, "a"), (BOX, 0.9, "c")]], [(BOX, "a")])["box AP"] == 1
+    assert precision([[(BOX, 0.9, "a"), (BOX, 0.9, "c")]], [(BOX, "a")])["box AP"] == pytest.approx(
+        1
+    )
 
 
 def test_masks_are_judged_by_their_own_pixels():
     frames = seeing.seen([[[(BOX, 0.9, "a")]]])
     frames.masks[..., 14:, :] = 0  # half of the box
     found = average_precision(frames, known([(BOX, "a")]))
-    assert found["box AP"] == 1
-    assert found["mask AP50"] == 1
+    assert found["box AP"] == pytest.approx(1)
+    assert found["mask AP50"] == pytest.approx(1)
     assert found["mask AP"] == pytest.approx(0.1)
 
 

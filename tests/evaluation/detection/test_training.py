@@ -1,6 +1,8 @@
 import dataclasses
+import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -128,9 +130,11 @@ def test_augmentation_says_the_truth_of_what_it_makes():
     bright = source("shapes", size=24, frames=4, min_moves=1)
     known = KnownFrames.of(bright, 64, 0)
     video, boxes, classes, masks, there = known.arrays
-    told = Objects(boxes=boxes, classes=classes, masks=masks, there=there)
-    frames, made = jax.jit(augmented)(to_float(video), told, jax.random.key(0))
-    frames, made = np.asarray(frames), jax.tree.map(np.asarray, made)
+    parts = {"boxes": boxes, "classes": classes, "masks": masks, "there": there}
+    told = Objects(**{name: jnp.asarray(part) for name, part in parts.items()})
+    frames, made = jax.jit(augmented)(to_float(jnp.asarray(video)), told, jax.random.key(0))
+    frames = np.asarray(frames)
+    made = types.SimpleNamespace(**{name: np.asarray(getattr(made, name)) for name in parts})
     assert frames.shape == video.shape
     assert np.abs(frames).max() <= 1
     pasted = made.there[:, 1]

@@ -153,7 +153,7 @@ def test_following_boxes_by_hand():
     # a third in the second frame; nothing of the class; both and then one of two; nothing asked
     np.testing.assert_allclose(found, [2 / 3, 0, 3 / 4, np.nan], atol=1e-6)
     with pytest.raises(ValueError, match="do not belong together"):
-        follow_boxes(network, video[:3], asked, names)
+        follow_boxes(network, video, asked, names[:3])
 
 
 def test_prompts_without_truth_are_refused():

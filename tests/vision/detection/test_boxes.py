@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from vidgen.vision.detection import (
 
 
 def boxes(*rows):
-    return np.array(rows, np.float32)
+    return jnp.array(rows, jnp.float32)
 
 
 def test_overlaps_by_hand():

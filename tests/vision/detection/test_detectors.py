@@ -1,6 +1,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -27,7 +28,9 @@ def drawn(n, objects, seed=0):
     there = np.zeros((n, objects + 1), bool)
     there[:, :objects] = True
     classes = rng.integers(0, CLASSES, there.shape).astype(np.int32)
-    return frames, Objects(boxes=boxes, classes=classes, masks=masks, there=there)
+    known = boxes, classes, masks, there
+    names = "boxes", "classes", "masks", "there"
+    return jnp.asarray(frames), Objects(**dict(zip(names, map(jnp.asarray, known), strict=True)))
 
 
 @pytest.fixture(scope="module", params=DETECTORS)
@@ -61,13 +64,12 @@ def test_padding_changes_neither_loss_nor_gradients_and_nothing_compiles_again(m
         assert np.isfinite(grad).all(), name
         assert np.abs(grad).max() > 0, name
     compiled = learn._cache_size()
-    masks = known.masks.copy()
-    masks[:, -1] = True
-    classes = known.classes.copy()
-    classes[:, -1] = (classes[:, -1] + 1) % CLASSES
-    boxes = known.boxes.copy()
-    boxes[:, -1] = [1, 1, 9, 9]
-    other = dataclasses.replace(known, masks=masks, classes=classes, boxes=boxes)
+    other = dataclasses.replace(
+        known,
+        masks=known.masks.at[:, -1].set(True),
+        classes=known.classes.at[:, -1].add(1) % CLASSES,
+        boxes=known.boxes.at[:, -1].set(jnp.array([1.0, 1, 9, 9])),
+    )
     (again, _), same = learn(weights, frames, other)
     assert float(again) == float(value)
     for name, grad in grads.items():

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 
 from vidgen.vision.detection import paste, roi_align
@@ -39,18 +40,18 @@ def test_roi_align_is_what_a_plain_loop_makes():
         np.float32,
     )
     for samples in (1, 2, 3):
-        found = roi_align(maps, boxes, size=3, stride=4.0, samples=samples)
+        found = roi_align(*map(jnp.asarray, (maps, boxes)), size=3, stride=4.0, samples=samples)
         expected = plain(maps, boxes, 3, 4.0, samples)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_roi_align_by_hand():
-    ramp = np.arange(6, dtype=np.float32)[:, None, None] * np.ones((1, 6, 1), np.float32)
+    ramp = jnp.arange(6.0)[:, None, None] * jnp.ones((1, 6, 1))
     # Whole cells: each bin is its own cell, whose value stands at its middle.
-    whole = roi_align(ramp, np.array([[1, 1, 4, 4]], np.float32), size=3, samples=1)
+    whole = roi_align(ramp, jnp.array([[1.0, 1, 4, 4]]), size=3, samples=1)
     np.testing.assert_allclose(whole[0, :, 0, 0], [1, 2, 3], rtol=1e-6)
     # Half a cell further down everything is half a step more: nothing is rounded.
-    half = roi_align(ramp, np.array([[1.5, 1, 4.5, 4]], np.float32), size=3, samples=1)
+    half = roi_align(ramp, jnp.array([[1.5, 1, 4.5, 4]]), size=3, samples=1)
     np.testing.assert_allclose(half[0, :, 0, 0], [1.5, 2.5, 3.5], rtol=1e-6)
 
 
@@ -58,15 +59,15 @@ def test_masks_go_back_to_where_they_were_read():
     mask = np.zeros((12, 10), np.float32)
     mask[3:9, 2:5] = 1
     mask[5:7, 5:8] = 1
-    box = np.array([[3, 2, 9, 8]], np.float32)
-    read = roi_align(mask[..., None], box, size=28)[..., 0]
+    box = jnp.array([[3.0, 2, 9, 8]])
+    read = roi_align(jnp.asarray(mask)[..., None], box, size=28)[..., 0]
     back = paste(read, box, height=12, width=10)
     np.testing.assert_array_equal(np.asarray(back[0]) > 0.5, mask > 0.5)
 
 
 def test_nothing_is_pasted_outside_the_box():
-    full = np.ones((2, 4, 4), np.float32)
-    boxes = np.array([[1, 1, 3, 5], [2, 2, 2, 2]], np.float32)
+    full = jnp.ones((2, 4, 4))
+    boxes = jnp.array([[1.0, 1, 3, 5], [2, 2, 2, 2]])
     back = np.asarray(paste(full, boxes, height=6, width=6))
     expected = np.zeros((6, 6))
     expected[1:3, 1:5] = 1

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from vidgen.vision.detection import nms, overlaps
 
 def plain(boxes, scores, classes, threshold, most, least=0.0):
     """The textbook's loop."""
-    found = np.asarray(overlaps(boxes, boxes))
+    found = np.asarray(overlaps(*[jnp.asarray(boxes)] * 2))
     left = [i for i in np.argsort(-scores, kind="stable") if scores[i] > least]
     kept = []
     while left and len(kept) < most:
@@ -43,9 +44,9 @@ def test_it_keeps_what_a_plain_loop_keeps_without_compiling_again(suppress):
 
 
 def test_classes_do_not_suppress_each_other():
-    boxes = np.array([[0, 0, 4, 4]] * 3, np.float32)
-    scores = np.array([0.5, 0.9, 0.7], np.float32)
-    rows, filled = nms(boxes, scores, np.array([0, 1, 1], np.int32), threshold=0.5, most=3)
+    boxes = jnp.array([[0, 0, 4, 4]] * 3, jnp.float32)
+    scores = jnp.array([0.5, 0.9, 0.7], jnp.float32)
+    rows, filled = nms(boxes, scores, jnp.array([0, 1, 1]), threshold=0.5, most=3)
     assert kept(rows, filled) == [1, 0]
-    rows, filled = nms(boxes, scores, np.array([1, 1, 1], np.int32), threshold=0.5, most=3)
+    rows, filled = nms(boxes, scores, jnp.array([1, 1, 1]), threshold=0.5, most=3)
     assert kept(rows, filled) == [1]

@@ -49,7 +49,7 @@ class DetectorConfig(LearningConfig):
 
     kind: DetectorKind = "two-stage"
     most: int = 6
-    steps: int = 1200
+    steps: int = 800
     batch_size: int = 32
     clips: int = 4096
     optimizer: Optimizer = Optimizer(
@@ -73,10 +73,11 @@ class DetectorCard:
         source: name and split that it learned from.
         fingerprint: of the source.
         classes: names of what it tells apart.
-        level: score from which a detection counts as seen: the one that is best on training frames
-            (F1).
-        precision: average precisions on held-out clips, see `average_precision`; empty where none
-            were given.
+        level: score from which a detection counts as seen: the best (F1) on frames of the
+            validation split, or of the training split where that was not given, spoiled as those of
+            training.
+        precision: average precisions on clips of the validation split, see `average_precision`;
+            empty where that was not given, or pycocotools is absent.
     """
 
     shape: tuple[int, int, int]

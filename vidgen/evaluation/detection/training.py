@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -134,7 +135,8 @@ def train_detector(
     Args:
         train: what it learns from: a source whose truth has boxes and masks.
         config: how.
-        validation: what its average precision is measured on; None measures none.
+        validation: what its level is chosen and its average precision is measured on; None measures
+            none, and chooses it on the training split.
         seed: see `DetectorCard`; the same detector for the same source, config and seed on one kind
             of device.
         path: the file; None neither reads nor saves one.
@@ -142,7 +144,6 @@ def train_detector(
 
     Raises:
         UnsuitableClipsError: if the clips have no truth of boxes and masks.
-        ImportError: if average precision cannot be measured, with what to install.
         ValueError: if the file is damaged, or holds a detector that was trained otherwise.
     """
     config = config or DetectorConfig()
@@ -156,19 +157,25 @@ def train_detector(
                 "configuration or seed): remove that file, and judge again what was judged by it"
             )
         return network
-    network = _trained(train, config, seed, progress)
+    network = _trained(train, validation, config, seed, progress)
     if validation is not None:
-        known = KnownFrames.of(validation, _HELD_OUT, seed, names=network.card.classes)
-        found = average_precision(network(known.video), known)
-        card = dataclasses.replace(network.card, precision=found)
-        network = DetectorNetwork(card, network.weights)
+        # Nobody needs it to judge.
+        with contextlib.suppress(ImportError):
+            known = KnownFrames.of(validation, _HELD_OUT, seed, names=network.card.classes)
+            found = average_precision(network(known.video), known)
+            card = dataclasses.replace(network.card, precision=found)
+            network = DetectorNetwork(card, network.weights)
     if path is not None:
         network.save(path)
     return network
 
 
 def _trained(
-    train: Source, config: DetectorConfig, seed: int, progress: Progress | None
+    train: Source,
+    validation: Source | None,
+    config: DetectorConfig,
+    seed: int,
+    progress: Progress | None,
 ) -> DetectorNetwork:
     known = KnownFrames.of(train, config.clips, seed, frames=_FRAMES_OF_A_CLIP)
     card = DetectorCard(
@@ -196,7 +203,12 @@ def _trained(
         progress=progress,
     )
     host = {name: np.asarray(value) for name, value in weights.items()}
-    # Frames as they were learned from, since on clean ones nearly every level does.
+    # Spoiled as those that were learned from, since on clean frames nearly every level does.
+    if validation is not None:
+        few = _LEVEL_FRAMES // _FRAMES_OF_A_CLIP
+        arrays = KnownFrames.of(
+            validation, few, seed, frames=_FRAMES_OF_A_CLIP, names=card.classes
+        ).arrays
     some = [array[:_LEVEL_FRAMES] for array in arrays]
     frames, spoiled = spoil(stream(seed, "detection", "level"), *some)
     seen = DetectorNetwork(card, host)(np.asarray(frames)[:, None])
