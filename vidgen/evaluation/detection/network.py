@@ -170,7 +170,7 @@ class DetectorNetwork:
         if video.size:
             rows = self._run(video.reshape(-1, *video.shape[2:]))
         K = rows.shape[1]
-        rows = rows.reshape(n, frames, K, -1)
+        rows = rows.reshape(n, frames, K, rows.shape[2])
         return Seen(
             boxes=rows[..., :4],
             scores=rows[..., 4],

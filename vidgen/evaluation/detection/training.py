@@ -76,18 +76,24 @@ class KnownFrames:
             most: clips at the most.
             seed: of the draw.
             frames: of each clip, drawn as well; None for all.
-            names: of the classes; by default what is met, sorted.
+            names: of the classes; by default what is met and of what there are exemplars, sorted.
 
         Raises:
-            UnsuitableClipsError: if clips have no truth of boxes and masks.
+            UnsuitableClipsError: if clips have no truth of boxes and masks, or another class.
         """
         size = source.frames * source.height * source.width * (source.channels + 1)
         count = max(1, min(len(source), most, _MOST_BYTES // size))
         rng = np.random.default_rng([seed, 5])
         clips = [source[int(row)] for row in rng.permutation(len(source))[:count]]
         known = [_known(clip, source) for clip in clips]
-        met = tuple(sorted({name for clip in clips for name in _identity(clip)}))
-        names = met if names is None else names
+        met = {name for clip in clips for name in _identity(clip)}
+        if names is None:
+            exemplars = source.exemplars()
+            names = tuple(sorted(met if exemplars is None else met | set(exemplars[1])))
+        if strange := sorted(met - set(names)):
+            raise UnsuitableClipsError(
+                f"{source.name}/{source.split} shows {', '.join(strange)}, which training did not"
+            )
         objects = max(boxes.shape[1] for boxes, _ in known)
         length = source.frames
         moments = np.broadcast_to(np.arange(length), (count, length))
@@ -204,13 +210,9 @@ def _trained(
     )
     host = {name: np.asarray(value) for name, value in weights.items()}
     # Spoiled as those that were learned from, since on clean frames nearly every level does.
-    if validation is not None:
-        few = _LEVEL_FRAMES // _FRAMES_OF_A_CLIP
-        arrays = KnownFrames.of(
-            validation, few, seed, frames=_FRAMES_OF_A_CLIP, names=card.classes
-        ).arrays
-    some = [array[:_LEVEL_FRAMES] for array in arrays]
-    frames, spoiled = spoil(stream(seed, "detection", "level"), *some)
+    of = train if validation is None else validation
+    some = KnownFrames.of(of, _LEVEL_FRAMES, seed, frames=1, names=card.classes)
+    frames, spoiled = spoil(stream(seed, "detection", "level"), *some.arrays)
     seen = DetectorNetwork(card, host)(np.asarray(frames)[:, None])
     level = best_level(
         seen, np.asarray(spoiled.boxes), np.asarray(spoiled.classes), np.asarray(spoiled.there)

@@ -18,7 +18,7 @@ def by_centre(
     boxes: Float[Array, "O 4"],
     there: Bool[Array, "O"],
     *,
-    stride: float,
+    stride: float | int,
 ) -> Int[Array, "N"]:
     """The object that each cell answers for: one in whose box its middle lies, within 1.5 strides
     of the middle of that box, and the smallest of several; -1 for none. An object so small that no

@@ -13,7 +13,7 @@ def roi_align(
     boxes: Float[Array, "R 4"],
     *,
     size: int,
-    stride: float = 1.0,
+    stride: float | int = 1.0,
     samples: int = 2,
 ) -> Float[Array, "R S S D"]:
     """The features of each box, on a square grid of bins.
