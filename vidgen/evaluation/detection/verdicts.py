@@ -44,8 +44,9 @@ class DetectedVerdicts:
         box_overlap: float [N T], intersection over union of the best detection of each asked class
             with the real clip's box, mean over objects; 0 where nothing of the class is detected.
         mask_overlap: float [N T], the same of masks; None where the truth has none.
-        success: bool [N], in at least 7 of 8 frames the objects that were asked and no others, each
-            on a path of the motion that was asked; None where it is not known how objects move.
+        success: bool [N], in at least 7 of 8 frames the objects that were asked, in at least 7 of 8
+            no others, and each object on a path of the motion that was asked; None where it is not
+            known how objects move.
     """
 
     count: Int[np.ndarray, "N T"]
@@ -205,20 +206,15 @@ def _success(
     need = required(frames, motion.share)
     rows = seen.first_of(wanted)
     middles = _middles(seen.boxes_at(rows))
-    right = (rows >= 0).sum(axis=-1) == (wanted >= 0).sum(axis=1)[:, None]
-    right &= seen.counted.sum(axis=-1) == (wanted >= 0).sum(axis=1)[:, None]
-    found = right.sum(axis=1) >= need
+    objects = (wanted >= 0).sum(axis=1)[:, None]
+    found = ((rows >= 0).sum(axis=-1) == objects).sum(axis=1) >= need
+    found &= (seen.counted.sum(axis=-1) == objects).sum(axis=1) >= need
     for number in range(wanted.shape[1]):
         there = wanted[:, number] >= 0
-        asked = np.array(
-            [
-                motion.classes.index(names[number])
-                for names in np.array(truth.motion, object)[there]
-            ],
-            np.int64,
-        )
         if not there.any():
             continue
+        moves = [truth.motion[clip][number] for clip in np.flatnonzero(there)]
+        asked = np.array([motion.classes.index(name) for name in moves], np.int64)
         first = _middles(truth.boxes[there, :1, number])[:, 0].astype(np.float64)
         first[~real.context_mask[there]] = np.nan
         fit = motion.fit(middles[there, :, number].astype(np.float64), first, asked)
