@@ -77,7 +77,7 @@ class Settings:
         out: where the JSON goes.
     """
 
-    worlds: tuple[str, ...] = ("digits", "shapes", "shapes-64")
+    worlds: tuple[str, ...] = ("digits", "shapes-64")
     detectors: tuple[DetectorKind, ...] = DETECTORS
     seeds: tuple[int, ...] = (0, 1, 2)
     config: DetectorConfig = dataclasses.field(default_factory=DetectorConfig)
