@@ -11,6 +11,23 @@ second it looks at, masks included, in batches of 64, all in one process on the 
 how often detector and oracle agree on whether a clip is what was asked: on real clips, on clips
 broken on purpose (all kinds in equal parts), and the kind on which they agree the least; with
 Wilson's intervals over all clips of all seeds.
+
+Measured, on one seed (`--seeds 0`), 512 clips or 4,096 frames, and 256 prompts, of digits with the
+defaults (800 steps) and of shapes with `--worlds shapes-64 --config.steps 300`, on two cores that
+other work shared, so that frames/s are a lower bound::
+
+    clips      detector      box AP50  box AP  mask AP50  mask AP  parameters  frames/s
+    digits     single-stage  1.000     0.835   1.000      0.938       791,571       709
+    digits     two-stage     1.000     0.834   1.000      0.957     1,176,576       693
+    shapes-64  single-stage  1.000     0.887   1.000      0.986       796,833       342
+    shapes-64  two-stage     1.000     0.880   1.000      0.989     1,182,734       313
+
+No interval over clips is wider than 0.015 (box AP of digits) and those of AP50 end at 0.999 and
+1.000. With the oracle they agree on 0.984 [0.961, 0.994] of the real digits (each differs on 4 of
+256, whose handwriting it misreads, or doubts, in every second frame or in all) and on 0.999 of the
+broken ones, the least on a second object (0.996 and 0.992); on 1.000 [0.985, 1.000] of the real
+shapes and on 1.000 of the broken ones, the least on shuffled frames (0.996, two-stage). So either
+may judge; the two-stage one, whose masks are better, does.
 """
 
 from __future__ import annotations
