@@ -120,6 +120,23 @@ def test_success_asks_for_identity_count_and_motion_at_once(world):
     assert not judged(seeing.seen([aside]), asked, (("a",),), motion=motion).success.any()
 
 
+def test_of_two_objects_each_must_move_as_asked(world):
+    _, motion = world
+    down, up = [(2 + t, 2) for t in range(8)], [(10 - t, 10) for t in range(8)]
+    pairs = [(down, up), (down, up[::-1]), (up, down)]
+    frames = [
+        [a + b for a, b in zip(along(first), along(second, "b"), strict=True)]
+        for first, second in pairs
+    ]
+    truth = [[[y, x, y + 4, x + 4] for y, x in places] for places in zip(down, up, strict=True)]
+    asked = seeing.prompts(
+        np.array([truth] * 3, np.float32), (("a", "b"),) * 3, (("down", "up"),) * 3, given=False
+    )
+    found = judged(seeing.seen(frames), asked, (("a", "b"),) * 3, motion=motion)
+    # As asked; the second turns back; and they have changed places.
+    assert found.success.tolist() == [True, False, False]
+
+
 def test_a_box_reaches_no_further_from_its_cell_than_the_exemplars_do(world):
     train, motion = world
     ink = train.exemplars()[0].max(3) >= 26

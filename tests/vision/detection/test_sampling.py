@@ -39,7 +39,7 @@ def test_roi_align_is_what_a_plain_loop_makes():
         [[2, 3, 13.5, 20], [0, 0, 20, 28], [-6, -9, 5, 9], [17, 25, 29, 40], [4, 4, 4, 4]],
         np.float32,
     )
-    for samples in (1, 2, 3):
+    for samples in (1, 2):
         found = roi_align(*map(jnp.asarray, (maps, boxes)), size=3, stride=4.0, samples=samples)
         expected = plain(maps, boxes, 3, 4.0, samples)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -167,7 +167,9 @@ def train_detector(
     if validation is not None:
         # Nobody needs it to judge.
         with contextlib.suppress(ImportError):
-            known = KnownFrames.of(validation, _HELD_OUT, seed, names=network.card.classes)
+            known = KnownFrames.of(
+                validation, min(_HELD_OUT, config.clips), seed, names=network.card.classes
+            )
             found = average_precision(network(known.video), known)
             card = dataclasses.replace(network.card, precision=found)
             network = DetectorNetwork(card, network.weights)
@@ -211,7 +213,7 @@ def _trained(
     host = {name: np.asarray(value) for name, value in weights.items()}
     # Spoiled as those that were learned from, since on clean frames nearly every level does.
     of = train if validation is None else validation
-    some = KnownFrames.of(of, _LEVEL_FRAMES, seed, frames=1, names=card.classes)
+    some = KnownFrames.of(of, min(_LEVEL_FRAMES, config.clips), seed, frames=1, names=card.classes)
     frames, spoiled = spoil(stream(seed, "detection", "level"), *some.arrays)
     seen = DetectorNetwork(card, host)(np.asarray(frames)[:, None])
     level = best_level(
