@@ -28,6 +28,11 @@ No interval over clips is wider than 0.015 (box AP of digits) and those of AP50 
 broken ones, the least on a second object (0.996 and 0.992); on 1.000 [0.985, 1.000] of the real
 shapes and on 1.000 of the broken ones, the least on shuffled frames (0.996, two-stage). So either
 may judge; the two-stage one, whose masks are better, does.
+
+Of two objects that cross (`--worlds shapes-two --detectors single-stage --config.steps 300 --clips
+256 --prompts 48 --resamples 50`): box AP50 0.988 [0.986, 0.991], box AP 0.847, mask AP 0.935; the
+oracle is agreed with on 0.998 of the broken clips, but on 0.854 [0.728, 0.928] of the real ones
+alone: it forgives a frame in which an object is hidden, the detector does not.
 """
 
 from __future__ import annotations

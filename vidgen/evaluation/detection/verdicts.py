@@ -1,8 +1,8 @@
 """What a detector says of clips: how many objects, the same ones throughout, where, and whether a
 clip is what was asked.
 
-It is a second opinion beside the oracles', by a network that has learned objects instead of rules:
-it needs no black ground, and objects may hide each other.
+It is a second opinion beside the oracles', by a network that has learned objects instead of rules.
+An object that another one hides is not there to it, where the oracle of two objects forgives that.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class DetectedVerdicts:
         asked_count: int64 [N].
         conserved: bool [N], the same objects, and at least one, in at least 7 of 8 frames.
         relation: float [N T], of two objects, the share of the axes along which they stand in the
-            order of the real clip; NaN where there are no two, or where neither is before the
-            other.
+            order of the real clip, 0 where one of them is not detected; NaN where there are no two,
+            or where neither is before the other.
         box_overlap: float [N T], intersection over union of the best detection of each asked class
             with the real clip's box, mean over objects; 0 where nothing of the class is detected.
         mask_overlap: float [N T], the same of masks; None where the truth has none.
