@@ -68,3 +68,6 @@ def _learn(setting: Setting) -> None:
     if "alignment" in setting.experiment.metrics:
         with contextlib.suppress(UnsuitableClipsError):
             setting.features.towers()
+    if "detection" in setting.experiment.metrics:
+        with contextlib.suppress(UnsuitableClipsError):
+            setting.features.detector()

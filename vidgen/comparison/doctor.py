@@ -26,6 +26,7 @@ EXTRAS = {
     "report": "the page that every comparison ends in",
     "video": "files of video, in and out",
     "metrics": "I3D, LPIPS and optical flow",
+    "detection": "average precision of detectors",
     "text": "text encoders: MiniLM, BERT, T5, CLIP, GPT-2, word2vec",
     "tune": "vidgen tune",
     "ray": "--executor ray",

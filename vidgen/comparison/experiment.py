@@ -16,6 +16,7 @@ from vidgen.evaluation import (
     METRICS,
     USUAL_GROUPS,
     AlignmentConfig,
+    DetectorConfig,
     Group,
     InDomainConfig,
 )
@@ -99,6 +100,7 @@ class Experiment:
             time and some need the extra ``metrics``.
         in_domain: how the networks of the group "in-domain" are built and trained.
         alignment: how the towers of the group "alignment" are.
+        detector: how that of the group "detection" is built and trained.
         text: what turns captions into features, one of `vidgen.text.text_encoders`, such as
             ``"words"``, ``"minilm"`` or ``"glove:/data/glove.6B.300d.txt"``; None for the one that
             fits the source, see `text_encoder`. One with a width of its own decides
@@ -147,6 +149,7 @@ class Experiment:
     metrics: tuple[Group, ...] = dataclasses.field(default=USUAL_GROUPS, metadata=ADDED_LATER)
     in_domain: InDomainConfig = dataclasses.field(default=InDomainConfig(), metadata=ADDED_LATER)
     alignment: AlignmentConfig = dataclasses.field(default=AlignmentConfig(), metadata=ADDED_LATER)
+    detector: DetectorConfig = dataclasses.field(default=DetectorConfig(), metadata=ADDED_LATER)
     text: str | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     layout_rate: float = dataclasses.field(default=0.5, metadata=ADDED_LATER)
     attention: int = dataclasses.field(default=2, metadata=ADDED_LATER)
@@ -319,6 +322,7 @@ class Experiment:
             attention=0,
             in_domain=InDomainConfig.tiny(),
             alignment=AlignmentConfig.tiny(),
+            detector=DetectorConfig.tiny(),
         )
 
     def _without_recordings(self) -> Experiment:

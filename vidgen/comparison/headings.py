@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "alignment_top5",
         "alignment_swap",
         "clipsim",
+        "detected_success",
     ),
     "Objects and paths": (
         "one_object",
@@ -47,6 +48,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "endpoint_error_px",
         "bounce_error_frames",
         "shape_stability",
+        "detected_count",
+        "detected_conservation",
+        "detected_relation",
     ),
     "Nearness to the real clip": (
         "psnr",
@@ -58,6 +62,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "lpips_alex",
         "lpips_alex_mean_of_k",
         "lpips_alex_best_of_k",
+        "detected_box_iou",
+        "detected_mask_iou",
     ),
     "Nearness to the set of real clips": (
         "kvd_in_domain",
@@ -140,6 +146,7 @@ _WORDS = {
     "i3d": "I3D",
     "videomae": "VideoMAE",
     "inception": "Inception",
+    "iou": "IoU",
     "px": "(px)",
     "frames": "(frames)",
     "alex": "AlexNet",

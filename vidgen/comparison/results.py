@@ -115,14 +115,14 @@ class Results:
 
 _SAME_QUESTION = (
     tuple(KERNEL_DISTANCES.values()),
-    ("oracle_success", "alignment", "alignment_top1"),
+    ("oracle_success", "alignment", "alignment_top1", "detected_success"),
 )
 """Metrics that answer one question, by networks of their own or by truth."""
 
 
 def agreement(results: Results) -> list[Agreement]:
     """How far metrics of one question rank generators and anchors alike: the in-domain networks, by
-    kernel distance; and the oracle and alignment, by what was asked.
+    kernel distance; and the oracle, alignment and the detector, by what was asked.
     """
     return [
         pair

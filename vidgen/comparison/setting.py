@@ -159,6 +159,7 @@ class Setting:
             self.train,
             config=experiment.in_domain,
             alignment=experiment.alignment,
+            detector=experiment.detector,
             validation=self.source(experiment.validation_split),
             seed=experiment.judge_seed,
             folder=self.folder.judge,

@@ -17,6 +17,7 @@ from vidgen.evaluation.clip_oracle import (
     UnjudgeableError,
 )
 from vidgen.evaluation.clipset import ClipSet, TruthSet
+from vidgen.evaluation.detection import DetectorConfig, follow_boxes, train_detector
 from vidgen.evaluation.drift import drift
 from vidgen.evaluation.feature_judge import FeatureJudge
 from vidgen.evaluation.features.alignment import AlignmentConfig
@@ -56,6 +57,7 @@ __all__ = [
     "ClipSet",
     "ClipVerdicts",
     "Confusion",
+    "DetectorConfig",
     "FeatureJudge",
     "Group",
     "InDomainConfig",
@@ -76,6 +78,7 @@ __all__ = [
     "continuation",
     "drift",
     "examine_camera",
+    "follow_boxes",
     "frechet_distance",
     "frechet_inception_distance",
     "frechet_video_distance",
@@ -99,4 +102,5 @@ __all__ = [
     "roll_out",
     "rollout",
     "ssim",
+    "train_detector",
 ]

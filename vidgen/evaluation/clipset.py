@@ -218,6 +218,12 @@ class ClipSet:
         return dataclasses.replace(self, **changes)
 
     @property
+    def given(self) -> np.ndarray:
+        """bool [N T], the frames that the prompts give."""
+        early = np.arange(self.video.shape[1]) < self.context_frames
+        return self.context_mask[:, None] & early[None, :]
+
+    @property
     def digest(self) -> str:
         """A hash of all that the set holds, to tell sets apart."""
         return _digest(_header(self), _arrays(self))

@@ -17,6 +17,9 @@ from vidgen.data import Source
 from vidgen.evaluation.alignment import alignment_scores
 from vidgen.evaluation.caption_swap import caption_swap
 from vidgen.evaluation.clipset import ClipSet
+from vidgen.evaluation.detection.network import DetectorConfig, DetectorNetwork
+from vidgen.evaluation.detection.training import train_detector
+from vidgen.evaluation.detection.verdicts import examine_detected, motion_of_boxes
 from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.features.alignment import (
     AlignmentConfig,
@@ -40,6 +43,7 @@ from vidgen.evaluation.inception_score import score_of
 from vidgen.evaluation.kernel import kernel_score
 from vidgen.evaluation.memorisation import memorisation
 from vidgen.evaluation.metrics import METRICS, Group, Stratum
+from vidgen.evaluation.motion_fit import MotionModel
 from vidgen.evaluation.prdc import prdc_scores
 from vidgen.evaluation.statistics import average
 from vidgen.types import Score
@@ -68,6 +72,7 @@ class FeatureJudge:
         validation: what their accuracy is measured on.
         seed: of their training.
         alignment: how the towers of alignment are built and trained.
+        detector: how the detector is built and trained.
         folder: where networks and features lie; None keeps them in memory.
         console: where progress is shown.
     """
@@ -78,6 +83,7 @@ class FeatureJudge:
         *,
         config: InDomainConfig | None = None,
         alignment: AlignmentConfig | None = None,
+        detector: DetectorConfig | None = None,
         validation: Source | None = None,
         seed: int = 0,
         folder: epath.PathLike | None = None,
@@ -92,6 +98,8 @@ class FeatureJudge:
         self._networks: dict[Kind, InDomainNetwork] = {}
         self._alignment = alignment
         self._towers: AlignmentNetwork | None = None
+        self._detector_config = detector
+        self._detector: DetectorNetwork | None = None
 
     def network(self, kind: Kind = "resnet3d") -> InDomainNetwork:
         """An in-domain network: from its file if there is one, else trained now and saved.
@@ -173,6 +181,51 @@ class FeatureJudge:
                     progress=progress,
                 )
         return self._towers
+
+    def detection(self, clips: ClipSet, real: ClipSet) -> Measured:
+        """The metrics of the group "detection"."""
+        try:
+            network = self.detector()
+            verdicts = examine_detected(network, clips, real, motion=self._motion_of_boxes)
+        except UnsuitableClipsError as reason:
+            return absent("detection", str(reason))
+        measures, given = verdicts.measures(), real.given
+        missing = absent("detection", "the truth of these clips does not say it")
+
+        def measured(rows: np.ndarray, stratum: Stratum) -> dict[str, Score]:
+            found = {
+                name: measure.score(
+                    rows, given=given, better=METRICS[name].better, note=network.name
+                )
+                for name, measure in measures.items()
+            }
+            return {**missing(rows, stratum), **found}
+
+        return measured
+
+    def detector(self) -> DetectorNetwork:
+        """The detector: from its file if there is one, else trained now and saved.
+
+        Raises:
+            UnsuitableClipsError: if the clips have no truth of boxes and masks.
+            ValueError: if the file is damaged, or of another training.
+        """
+        if self._detector is None:
+            path = None if self._folder is None else self._folder / "networks" / "detector.npz"
+            with self._bar("detector of objects") as progress:
+                self._detector = train_detector(
+                    self._training.source,
+                    config=self._detector_config,
+                    validation=self._training.validation,
+                    seed=self._training.seed,
+                    path=path,
+                    progress=progress,
+                )
+        return self._detector
+
+    @functools.cached_property
+    def _motion_of_boxes(self) -> MotionModel | None:
+        return motion_of_boxes(self._training.source)
 
     def i3d(self, clips: ClipSet, real: ClipSet) -> Measured:
         """The metrics of the group "i3d"."""

@@ -24,8 +24,7 @@ failed and whose stand-in would be praised. A change stands at its later frame."
 
 def given_frames(real: ClipSet) -> np.ndarray:
     """bool [N T], the frames that prompts give: no merit of the generator."""
-    early = np.arange(real.video.shape[1]) < real.context_frames
-    return real.context_mask[:, None] & early[None, :]
+    return real.given
 
 
 def in_stratum(real: ClipSet, stratum: Stratum) -> np.ndarray:

@@ -231,6 +231,7 @@ class Judge:
         groups: dict[Group, Callable[[ClipSet, ClipSet], Measured]] = {
             "in-domain": self._features.in_domain,
             "alignment": self._features.alignment,
+            "detection": self._features.detection,
             "i3d": self._features.i3d,
             "videomae": self._features.videomae,
             "fid": self._features.fid,

@@ -22,6 +22,7 @@ Group = Literal[
     "appearance",
     "in-domain",
     "alignment",
+    "detection",
     "temporal",
     "i3d",
     "videomae",
@@ -39,6 +40,8 @@ GROUPS: Mapping[Group, str] = MappingProxyType(
         "appearance": "single frames by themselves, whatever they should show",
         "in-domain": "sets of clips, by networks that learn from real clips before they judge",
         "alignment": "clip against caption, by towers that learn from real clips before they judge",
+        "detection": "objects and their boxes against the truth, by a detector that learns from "
+        "real clips before it judges",
         "temporal": "flicker and optical flow; needs vidgen[metrics]",
         "i3d": "sets of clips of 9 frames or more, by I3D; slow on a CPU, needs vidgen[metrics]",
         "videomae": "sets of clips of 16 frames, by VideoMAE; slow, and you bring the weights",

@@ -17,6 +17,7 @@ from vidgen.evaluation.metric import (
     Stratum,
 )
 from vidgen.evaluation.metrics_of_clips import METRICS_OF_CLIPS
+from vidgen.evaluation.metrics_of_detection import METRICS_OF_DETECTION
 from vidgen.evaluation.metrics_of_sets import METRICS_OF_SETS
 
 __all__ = [
@@ -59,7 +60,7 @@ def _over_answers(of: Metric) -> tuple[Metric, Metric]:
     )
 
 
-_OF_ONE = (*METRICS_OF_CLIPS, *METRICS_OF_SETS)
+_OF_ONE = (*METRICS_OF_CLIPS, *METRICS_OF_DETECTION, *METRICS_OF_SETS)
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
