@@ -50,7 +50,7 @@ from vidgen.comparison.question import setting_of
 from vidgen.data.stories import TELLINGS, Stories, stories
 from vidgen.director import Director, DirectorConfig, train_director
 from vidgen.evaluation import answer, oracle_for
-from vidgen.evaluation.following import overlap
+from vidgen.evaluation.detection import box_overlaps
 from vidgen.evaluation.statistics import average, proportion
 from vidgen.types import Plan, Score, Task
 
@@ -178,7 +178,7 @@ def _understood(source: Stories, directors: list[Director], settings: Settings) 
 def _overlap(source: Stories, script: Any, index: int) -> float:
     truth = source[index].truth
     assert truth is not None  # of a simulated clip
-    return float(overlap(source.cells(script), truth.boxes).mean())
+    return float(box_overlaps(source.cells(script)[None], truth.boxes[None]).mean())
 
 
 def _speed(director: Director) -> float:

@@ -2,7 +2,8 @@
 
 Within one trained model the replicate is the prompt: proportions get Wilson intervals, means a
 t interval that is clustered by prompt. Between models the replicate is the training seed: a
-t interval on seed means. A percentile bootstrap is used nowhere, since it covered 79% at three
+t interval on seed means. A percentile bootstrap is used nowhere but for average precision over
+hundreds of clips, which has no simpler interval: between seeds it covered 79% at three
 seeds where it promised 95%. All intervals are two-sided, at 95% unless told otherwise. Tests stand
 in `significance`, and what a number of seeds can show at all in `power`.
 """

@@ -13,6 +13,7 @@ from vidgen.evaluation.detection.training import KnownFrames, train_detector
 from vidgen.evaluation.detection.verdicts import (
     DetectedVerdicts,
     agreement_with_oracle,
+    box_overlaps,
     examine_detected,
     judge_seen,
     motion_of_boxes,
@@ -29,6 +30,7 @@ __all__ = [
     "agreement_with_oracle",
     "average_precision",
     "average_precision_intervals",
+    "box_overlaps",
     "examine_detected",
     "follow_boxes",
     "judge_seen",
