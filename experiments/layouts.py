@@ -50,6 +50,7 @@ experiment = Experiment(
     generators=dict.fromkeys(FAMILIES),
     budget=Budget(1.2e13, "flops"),
     prompts=512,
+    metrics=("oracle", "pixel", "alignment", "detection"),
 )
 
 
