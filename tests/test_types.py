@@ -167,10 +167,7 @@ def test_conditions_lose_their_layouts_with_everything_or_alone(condition, layou
     np.testing.assert_array_equal(twice.mask.any(axis=(1, 2)), [True, True, False, False])
 
 
-def test_frames_and_steps_of_a_layout(layout):
-    one = layout.at(jnp.array([2, 0]))
-    np.testing.assert_array_equal(one.boxes[:, 0], [layout.boxes[0, 2], layout.boxes[1, 0]])
-    assert not one.kind[0, 1].any()  # which is not there in that frame
+def test_steps_of_a_layout(layout):
     steps = layout.steps(2)
     assert steps.mask.shape == (2, 2, 2)
     np.testing.assert_allclose(

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 SCHEMA_VERSION = 1
 """Version of every file in a run folder. Readers accept this version and older ones they name."""
@@ -235,13 +235,6 @@ class Layout:
         """The layout with that of some clips masked away; a bool speaks for all."""
         keep = jnp.broadcast_to(jnp.asarray(rows), (len(self.mask),))
         return Layout.of(self.boxes, self.mask & keep[:, None, None], self.kind)
-
-    def at(self, frame: Int[Array, "B"]) -> Layout:
-        """One frame of each clip, as a layout of one frame."""
-        rows = jnp.arange(len(frame))
-        return Layout.of(
-            self.boxes[rows, frame][:, None], self.mask[rows, frame][:, None], self.kind
-        )
 
     def steps(self, frames: int) -> Layout:
         """The layout of steps of so many frames each: the mean of the boxes that are said."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from vidgen.evaluation.recogniser import centroids
 from vidgen.generators.gan import Gan, GanConfig, GanSampler
 from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.discriminators import Discriminators, Merge, Projection
@@ -192,32 +193,27 @@ def scene_of(key, video, condition, animated=3, augmentation=None):
     )
 
 
-def test_each_view_is_told_the_layout_of_its_own_frame():
-    clips, frames = 4, 5
-    boxes = jnp.arange(clips * frames * 4.0).reshape(clips, frames, 1, 4)
-    layout = Layout.of(boxes, jnp.ones((clips, frames, 1), bool), jnp.ones((clips, 1, 2)))
-    video = jnp.broadcast_to(boxes[:, :, :, :1, None], (clips, frames, 8, 8, 1))
-    told = Condition.of(
-        jnp.ones((clips, 3, 2)),
-        jnp.ones((clips, 3), bool),
-        video[:, :1],
-        jnp.ones((clips, 1), bool),
-        layout,
+@pytest.mark.parametrize("where", [2, 9])
+def test_what_is_painted_is_put_where_a_layout_asks(where):
+    """Wherever it was painted; without one, where the latent says."""
+    task = Task(frames=2, height=16, width=24, channels=1, text_length=2, text_width=3, objects=2)
+    config = GanConfig.tiny()
+    placement = Placement(config, task, rngs=nnx.Rngs(0))
+    picture = jnp.full((3, 16, 24, 1), -1.0).at[:, where : where + 4, 6:10].set(1.0)
+    boxes = (
+        jnp.zeros((3, 2, 2, 4))
+        .at[0, 0]
+        .set(jnp.array([[0.25, 0.5, 0.5, 0.75], [0.5, 0.5, 0.75, 0.75]]))
     )
-    shift = jnp.array([[1, 2]] * clips)
-    moved = Augmentation(colour=None, shift=shift, hole=None)
-    for augmentation, by in ((None, jnp.zeros(4)), (moved, jnp.array([1, 2, 1, 2]) / 8)):
-        scene = scene_of(jax.random.key(0), video, told, augmentation=augmentation)
-        np.testing.assert_allclose(
-            scene.told["clip"].layout.boxes, boxes[:3] + by[None, None, None]
-        )
-        # A pixel of a view is the first number of its frame's box.
-        views = scene.real_views["frame"][:, 0, 0, 0]
-        np.testing.assert_allclose(
-            scene.told["frame"].layout.boxes[:, 0, 0, 0], views + by[0], rtol=1e-6
-        )
-        later = scene.later[:, 0, 0, 0]
-        np.testing.assert_allclose(scene.alone.layout.boxes[:, 0, 0, 0], later + by[0], rtol=1e-6)
+    boxes = boxes.at[1, :, 0].set(jnp.array([0.5, 0.25, 1.0, 0.5]))
+    mask = jnp.array([[[1, 1], [0, 0]], [[1, 0], [1, 0]], [[0, 0], [1, 1]]], bool)
+    layout = Layout.of(boxes, mask, jnp.ones((3, 2, 3)))
+    latent = jax.random.normal(jax.random.key(0), (3, config.motion_latent))
+    caption = jnp.zeros((3, config.motion_width))
+    light = placement(picture, caption, latent, layout) + 1.0
+    np.testing.assert_allclose(centroids(np.asarray(light[:2])), [[8, 15], [12, 9]], atol=0.1)
+    drawn = placement(picture, caption, latent)
+    np.testing.assert_array_equal(light[2], drawn[2] + 1.0)  # not told of its first frame
 
 
 def test_a_layout_is_moved_as_pictures_are():

@@ -78,37 +78,21 @@ class Projection(nnx.Module):
         return jax.nn.leaky_relu(self.hidden(features), 0.2)
 
 
-class Places(nnx.Module):
-    """What a layout tells of each patch of each frame; 0 where there is none.
-
-    Args:
-        task: what is asked for.
-        patch: side of a patch, pixels.
-        rngs: source of the initial weights.
-    """
-
-    def __init__(self, task: Task, patch: int, *, rngs: nnx.Rngs) -> None:
-        self.map = LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs)
-        self.cells = (task.height // patch, task.width // patch)
-
-    def __call__(self, condition: Condition, frames: int) -> Float[Array, "B T h w F"]:
-        """The map of the layout, which is of so many frames."""
-        if condition.layout is None:
-            return jnp.zeros((condition.batch_size, frames, *self.cells, _LAYOUT_FEATURES))
-        return self.map(condition.layout, *self.cells)
-
-
 class ClipDiscriminator(nnx.Module):
     """3-D convolutions over whole clips, the inner ones factorised into space and time.
 
     The context it judges by is the clip's own beginning: a clip that does not go on from there has
-    a break in it.
+    a break in it. It is told the layout; the discriminator of frames is not, since to tell a
+    picture from one in another place is so easy that nothing else was learned from it (on
+    `digits`).
     """
 
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         base, patch = config.discriminator_width, task.channels * PATCH**2
-        self.places = Places(task, PATCH, rngs=rngs) if task.objects else None
-        patch += _LAYOUT_FEATURES if task.objects else 0
+        self.places = None
+        if task.objects:
+            self.places = LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs)
+            patch += _LAYOUT_FEATURES
         self.layers = nnx.List(
             [
                 Conv(patch, base, (1, 3, 3), rngs=rngs),
@@ -125,7 +109,10 @@ class ClipDiscriminator(nnx.Module):
         """What is seen in the clips and their layout, whatever their captions."""
         x = patchify(video, (1, PATCH, PATCH))
         if self.places is not None:
-            x = jnp.concatenate([x, self.places(condition, video.shape[1])], axis=-1)
+            places = jnp.zeros((*x.shape[:-1], _LAYOUT_FEATURES), x.dtype)
+            if condition.layout is not None:
+                places = self.places(condition.layout, *x.shape[2:4])
+            x = jnp.concatenate([x, places], axis=-1)
         return _through(self.layers, x)
 
 
@@ -138,9 +125,7 @@ class FrameDiscriminator(nnx.Module):
 
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         base, patch = config.discriminator_width, task.channels * _FINE**2
-        self.places = Places(task, _FINE, rngs=rngs) if task.objects else None
         inputs = patch + (patch + 1 if task.context_frames else 0)
-        inputs += _LAYOUT_FEATURES if task.objects else 0
         self.layers = nnx.List(
             [
                 Conv(inputs, base, (3, 3), rngs=rngs),
@@ -154,12 +139,8 @@ class FrameDiscriminator(nnx.Module):
         self.head = Projection(_cells(task) * 3 * base, config.motion_width, 4 * base, rngs=rngs)
 
     def features(self, frame: Float[Array, "B H W C"], condition: Condition) -> Float[Array, "B F"]:
-        """What is seen in the frames, their context and a layout of one frame, whatever their
-        captions.
-        """
+        """What is seen in the frames and their context, whatever their captions."""
         x = _fine(frame)
-        if self.places is not None:
-            x = jnp.concatenate([x, self.places(condition, 1)[:, 0]], axis=-1)
         if condition.context_mask.shape[1]:
             flag = condition.context_mask[:, -1].astype(x.dtype)[:, None, None, None]
             flag = jnp.broadcast_to(flag, (*x.shape[:-1], 1))

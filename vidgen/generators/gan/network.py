@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from vidgen.generators.gan.config import GanConfig
 from vidgen.motion import Motion, travel
 from vidgen.nn import Caption, Conv, LayoutPool, patchify, unpatchify, warp
-from vidgen.types import Condition, Task, Video
+from vidgen.types import Condition, Layout, Task, Video
 
 PATCH = 4
 """Side, in pixels, of the patches that the repair and the discriminators see."""
@@ -67,11 +67,17 @@ class Placement(nnx.Module):
     """Where the painted picture stands in the first frame: a shift, drawn by the motion latent.
 
     Without it the content path would have to paint every appearance at every place; with it, what
-    is learned at one place holds at all others.
+    is learned at one place holds at all others. Where a layout says where the first frame has its
+    objects, what is painted is put there by its middle, wherever it was painted, and no place is
+    drawn.
+
+    References: a picture placed by the box it is asked for in: Reed et al., "Learning what and
+    where to draw" (2016).
     """
 
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         self.reach = (task.height / 3, task.width / 3)
+        self.canvas = (task.height, task.width)
         latent = config.motion_latent
         # A draw starts out about half of the reach away.
         spread = initializers.normal((0.5 / latent) ** 0.5)
@@ -85,12 +91,23 @@ class Placement(nnx.Module):
         picture: Float[Array, "B H W C"],
         caption: Float[Array, "B E"],
         latent: Float[Array, "B Z"],
+        layout: Layout | None = None,
     ) -> Float[Array, "B H W C"]:
         hidden = jax.nn.leaky_relu(self.latent_stem(latent) + self.caption_stem(caption), 0.2)
         shift = jnp.tanh(self.direct_head(latent) + self.head(hidden))
         shift = shift * jnp.asarray(self.reach)[None]
+        if layout is not None:
+            asked = _middle(picture) - self._asked(layout)
+            shift = jnp.where(layout.mask[:, 0].any(axis=1)[:, None], asked, shift)
         flow = jnp.broadcast_to(shift[:, None, None], (*picture.shape[:3], 2))
         return warp(picture, flow)
+
+    def _asked(self, layout: Layout) -> Float[Array, "B 2"]:
+        """The middle of the boxes of the first frame, pixels down and to the right."""
+        said = layout.mask[:, 0, :, None].astype(jnp.float32)
+        middle = 0.5 * (layout.boxes[:, 0, :, :2] + layout.boxes[:, 0, :, 2:])
+        middle = (said * middle).sum(axis=1) / jnp.maximum(said.sum(axis=1), 1.0)
+        return middle * jnp.asarray(self.canvas)[None]
 
 
 class VideoGenerator(nnx.Module):
@@ -161,7 +178,8 @@ class VideoGenerator(nnx.Module):
     ) -> Float[Array, "B H W C"]:
         """First frames without context: what the content path paints, put in its place."""
         caption = self._told(condition)
-        return self.placement(self.content(caption, content_latent), caption, motion_latent)
+        picture = self.content(caption, content_latent)
+        return self.placement(picture, caption, motion_latent, condition.layout)
 
     def animate(
         self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
@@ -225,6 +243,19 @@ class VideoGenerator(nnx.Module):
         patches = patchify(travel(canvas, flow), _SQUARE)
         moved = travel(features, flow / PATCH)
         return jnp.concatenate([patches, moved], axis=-1)
+
+
+def _middle(picture: Float[Array, "B H W C"]) -> Float[Array, "B 2"]:
+    """The middle of what stands out of a picture, pixels down and to the right: of what differs
+    from its mean, by the fourth power, so that a ground counts for little. Held fixed, since what
+    is painted should not change for where it lies.
+    """
+    apart = picture - picture.mean(axis=(1, 2), keepdims=True)
+    weight = jnp.square(jnp.square(apart).sum(axis=-1)) + 1e-8
+    weight = weight / weight.sum(axis=(1, 2), keepdims=True)
+    down, right = (jnp.arange(side) + 0.5 for side in picture.shape[1:3])
+    middle = (weight.sum(axis=2) @ down, weight.sum(axis=1) @ right)
+    return jax.lax.stop_gradient(jnp.stack(middle, axis=-1))
 
 
 def _enlarge(x: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 C"]:

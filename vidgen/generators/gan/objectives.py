@@ -58,7 +58,7 @@ class Scene:
         frame: float [A T], 1 at the frame of each animated clip that is judged, else 0.
         later: a later frame of every real clip, to be matched with its caption and no more.
         clip: which clip of the batch each of these is of.
-        alone: the caption of each of them, and its part of the layout.
+        alone: the caption of each of them.
         captions: of the whole batch, from which those of a part are told too.
         augmentation: of the whole batch; what is real, generated and given in a clip goes through
             the same one.
@@ -103,18 +103,17 @@ class Scene:
         index = jax.random.randint(judged, (animated,), begin, real.shape[1])
         later = jax.random.randint(matched, (len(real),), 1, real.shape[1])
         rows, moving = jnp.arange(len(real)), jnp.arange(animated)
-        opening = _in_frame(alone, jnp.zeros_like(rows))
         return cls(
             real=real,
             told={
                 "clip": told,
-                "frame": opening.beside(_in_frame(told, index)),
+                "frame": alone.beside(told),
             },
             row={"clip": moving, "frame": jnp.concatenate([rows, moving])},
             frame=jax.nn.one_hot(index, real.shape[1], dtype=real.dtype),
             later=real[rows, later],
             clip=rows,
-            alone=_in_frame(alone, later),
+            alone=alone,
             captions=alone,
             augmentation=augmentation,
             mix=mix,
@@ -143,12 +142,6 @@ class Scene:
     def real_views(self) -> Views:
         """The same of the real clips."""
         return self.views(self.real[:, 0], self.real[: self.frame.shape[0]])
-
-
-def _in_frame(condition: Condition, frame: Int[Array, "N"]) -> Condition:
-    """What is told of one frame of each clip: of a layout, that frame's."""
-    layout = condition.layout and condition.layout.at(frame)
-    return dataclasses.replace(condition, layout=layout)
 
 
 def discriminator_objective(
