@@ -89,10 +89,10 @@ class ClipDiscriminator(nnx.Module):
 
     def __init__(self, config: GanConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         base, patch = config.discriminator_width, task.channels * PATCH**2
-        self.places = None
-        if task.objects:
-            self.places = LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs)
-            patch += _LAYOUT_FEATURES
+        self.places = (
+            LayoutMap(task.text_width, _LAYOUT_FEATURES, rngs=rngs) if task.objects else None
+        )
+        patch += _LAYOUT_FEATURES if task.objects else 0
         self.layers = nnx.List(
             [
                 Conv(patch, base, (1, 3, 3), rngs=rngs),
