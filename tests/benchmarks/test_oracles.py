@@ -19,6 +19,7 @@ def untrained(oracles, monkeypatch):
     monkeypatch.setattr(oracles, "tokenizer", lambda *_, **__: lambda video: video)
 
 
+@pytest.mark.slow
 def test_it_publishes_success_broken_kinds_tokenizer_and_confusion(oracles, capsys):
     assert oracles.main(oracles.Settings(worlds=("digits",), tiny=True)) == 0
     printed = capsys.readouterr().out

@@ -1,7 +1,5 @@
 """The director: decoding that always parses, caches that change nothing, refusals and files."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,8 +113,8 @@ def test_what_is_not_understood_is_refused_with_a_reason(director, stories):
 
 
 def test_words_that_training_did_not_say_are_gaps(stories):
-    few = source("stories", clips=1)
-    reader = train_director([few], config=dataclasses.replace(CONFIG, batch_size=2)).reader
+    few = source("stories", clips=8)
+    reader = train_director([few], config=CONFIG).reader
     said = few.told(0)[1].split(" ")
     features, mask = reader([" ".join(said), " ".join(["glides", *said[1:]])])
     assert features[0, 0].any()

@@ -75,6 +75,7 @@ def scenes(key, count=16):
     )
 
 
+@pytest.mark.slow
 def test_the_phase_learns_to_follow_the_sentence():
     quick = Optimizer(kind="muon", learning_rate=1e-2, adam_learning_rate=5e-3)
     config = dataclasses.replace(MotionConfig.tiny(), batch_size=16, ema=0.9, optimizer=quick)

@@ -46,6 +46,7 @@ def test_shares_are_even_over_the_second_half_and_the_end_is_the_last_one():
     assert not reached(0.5, 1.0, shares(5))  # the end is kept as it is
 
 
+@pytest.mark.slow
 def test_a_struck_run_keeps_the_candidates_of_an_undisturbed_one_and_no_others(
     tmp_path, undisturbed
 ):
