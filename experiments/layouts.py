@@ -21,7 +21,7 @@ prompts a line, two-stage detector of `experiments/detectors.py`)::
     gan            text + frame 0.80 [0.79, 0.82]  0.81 [0.79, 0.82]  0.00 [-0.00, 0.01] 0.76 / 0.77
     autoregressive text         0.14 [0.12, 0.16]  0.64 [0.61, 0.67]  0.50 [0.47, 0.54]  0.29 / 0.56
     autoregressive text + frame 0.71 [0.68, 0.73]  0.72 [0.69, 0.74]  0.01 [0.00, 0.02]  0.63 / 0.62
-    masked         text        0.05 [0.04, 0.06]  0.28 [0.25, 0.32]  0.23 [0.20, 0.27]  0.05 / 0.13
+    masked         text         0.05 [0.04, 0.06]  0.28 [0.25, 0.32]  0.23 [0.20, 0.27]  0.05 / 0.13
     masked         text + frame 0.63 [0.61, 0.65]  0.63 [0.60, 0.65] -0.00 [-0.02, 0.01] 0.46 / 0.46
     diffusion      text        0.26 [0.24, 0.29]  0.78 [0.77, 0.80]  0.52 [0.49, 0.54]  0.70 / 0.78
     diffusion      text + frame 0.76 [0.74, 0.78]  0.80 [0.78, 0.81]  0.04 [0.03, 0.05]  0.71 / 0.75
@@ -35,8 +35,8 @@ sentence and frame say the path already.
 Of the answers without a layout, over all 512 prompts, the judge of alignment (R@1 of held-out clips
 0.98) orders real clips, the five families and wrong captions as the oracle does by
 `alignment_top1` (Kendall's tau 1.00; `alignment` and `alignment_swap` 0.90): oracle success / top1
-real 1.00 / 0.94, diffusion 0.70 / 0.93, gan 0.50 / 0.74, autoregressive 0.46 / 0.71, meanflow 0.37 /
-0.67, masked 0.26 / 0.53, wrong captions 0.01 / 0.01.
+real 1.00 / 0.94, diffusion 0.70 / 0.93, gan 0.50 / 0.74, autoregressive 0.46 / 0.71, meanflow 0.37
+/ 0.67, masked 0.26 / 0.53, wrong captions 0.01 / 0.01.
 """
 
 from __future__ import annotations
