@@ -13,7 +13,7 @@ layout, and answers the same prompts twice from the sentence alone, with the sam
 and with the layout of the director's script. Intervals are 95%: Wilson's of shares, t of means,
 over prompts.
 
-What it understands (seed 0, 512 descriptions a line, `--seeds 0`)::
+Expected: what it understood with seed 0, 512 descriptions a line (`--seeds 0`)::
 
     told, objects   exact                 refused               another story         overlap
     usual, 1        1.000 [0.993, 1.000]  0.000 [0.000, 0.007]  0.000 [0.000, 0.007]  0.827

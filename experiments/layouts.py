@@ -12,8 +12,8 @@ the asked box with that of the asked digit where the detector sees one
 with 95% intervals over prompts. Beside the families stand the real clips, whose overlap is what the
 detector leaves.
 
-Measured with the defaults (seed 0, 1.2e13 FLOPs a family on two CPU cores that were shared, 256
-prompts a line, two-stage detector of `experiments/detectors.py`)::
+Expected: what was measured with the defaults (seed 0, 1.2e13 FLOPs a family on two CPU cores that
+were shared, 256 prompts a line, two-stage detector of `experiments/detectors.py`)::
 
                    prompts      overlap without    overlap with      gain                success
     held-out real  text         0.90               0.90 [0.89, 0.91]                     1.00 / 1.00

@@ -12,7 +12,7 @@ Printed is oracle success from the sentence alone, with Wilson's intervals over 
 means, with a t interval, where there are several), beside what the encoder costs: its numbers, and
 milliseconds a caption, one at a time.
 
-Measured with the defaults (seed 0, 1.2e13 FLOPs of diffusion, 256 prompts without a first frame;
+Expected: what was measured with the defaults (seed 0, 1.2e13 FLOPs of diffusion, 256 prompts without a first frame;
 milliseconds on two cores that were shared with other work)::
 
     encoder  wordings of training  paraphrases        unseen combinations  width  ms a caption

@@ -35,8 +35,8 @@ METRICS_OF_DETECTION = (
         name="detected_relation",
         better="higher",
         share=True,
-        definition="of two detected objects, share of the axes along which they stand in the order "
-        "of the real clip, after the given frames",
+        definition="share of the axes along which two detected objects stand in the order of the "
+        "real clip, after the given frames",
         strata=WITH_CONTEXT,
         group="detection",
         blind=(DECAY,),
