@@ -12,8 +12,8 @@ Printed is oracle success from the sentence alone, with Wilson's intervals over 
 means, with a t interval, where there are several), beside what the encoder costs: its numbers, and
 milliseconds a caption, one at a time.
 
-Expected: what was measured with the defaults (seed 0, 1.2e13 FLOPs of diffusion, 256 prompts without a first frame;
-milliseconds on two cores that were shared with other work)::
+Expected: what was measured with the defaults (seed 0, 1.2e13 FLOPs of diffusion, 256 prompts
+without a first frame; milliseconds on two cores that were shared with other work)::
 
     encoder  wordings of training  paraphrases        unseen combinations  width  ms a caption
     words    0.65 [0.59, 0.71]     0.17 [0.13, 0.22]  0.74 [0.69, 0.79]    32     0.01
