@@ -168,11 +168,14 @@ def test_conditions_lose_their_layouts_with_everything_or_alone(condition, layou
 
 
 def test_steps_of_a_layout(layout):
+    """The first frame alone, then two at a time: the mean of those that are said."""
     steps = layout.steps(2)
     assert steps.mask.shape == (2, 2, 2)
+    np.testing.assert_allclose(steps.boxes[:, 0], layout.boxes[:, 0])
     np.testing.assert_allclose(
-        steps.boxes[0, 0, 0], (layout.boxes[0, 0, 0] + layout.boxes[0, 1, 0]) / 2
+        steps.boxes[1, 1, 0], (layout.boxes[1, 1, 0] + layout.boxes[1, 2, 0]) / 2
     )
-    # The mean of those that are said, and of the frames that there are.
-    np.testing.assert_allclose(steps.boxes[0, 0, 1], layout.boxes[0, 0, 1])
-    np.testing.assert_allclose(steps.boxes[1, 1, 0], layout.boxes[1, 2, 0])
+    assert steps.mask[0].tolist() == [[True, True], [True, False]]
+    longer = layout.steps(3)  # of the second step there are two of three frames
+    np.testing.assert_allclose(longer.boxes[:, 1], steps.boxes[:, 1])
+    np.testing.assert_array_equal(layout.steps(1).boxes, layout.boxes)

@@ -237,10 +237,12 @@ class Layout:
         return Layout.of(self.boxes, self.mask & keep[:, None, None], self.kind)
 
     def steps(self, frames: int) -> Layout:
-        """The layout of steps of so many frames each: the mean of the boxes that are said."""
+        """The layout of steps of so many frames each, but for the first, which is the first frame
+        alone, as causal tokenizers have it: the mean of the boxes that are said.
+        """
         B, T, objects, _ = self.boxes.shape
-        lack = -T % frames
-        pad = lambda x: jnp.pad(x, [(0, 0), (0, lack)] + [(0, 0)] * (x.ndim - 2))  # noqa: E731
+        after = -(T - 1) % frames
+        pad = lambda x: jnp.pad(x, [(0, 0), (frames - 1, after)] + [(0, 0)] * (x.ndim - 2))  # noqa: E731
         boxes = pad(self.boxes).reshape(B, -1, frames, objects, 4)
         mask = pad(self.mask).reshape(B, -1, frames, objects)
         count = jnp.maximum(mask.sum(axis=2, dtype=jnp.float32), 1.0)[..., None]

@@ -342,3 +342,19 @@ def test_settings_of_a_network_are_checked_and_recorded_only_where_they_differ()
     ):
         with pytest.raises(Exception, match=complaint):
             wrong()
+
+
+def test_a_network_without_attention_looks_at_no_word(task):
+    config = dataclasses.replace(DenoisingConfig.tiny(), network="unet")
+    levels = len(config.unet.multipliers)
+    unet = dataclasses.replace(config.unet, attention=("none",) * levels)
+    network = nn.Network(lambda rngs: UNet(dataclasses.replace(config, unet=unet), task, rngs=rngs))
+    batch = clips(task, 2)
+
+    def looked(weights):
+        bound = network.bind(weights)
+        run = lambda: bound(batch.video, jnp.zeros(2), batch.condition, batch.video)  # noqa: E731
+        return bound.attention(run, 2, task.text_length)
+
+    found = jax.eval_shape(looked, jax.eval_shape(network.init, KEY))
+    assert found.shape == (2, task.text_length, 1, 1, 1)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from vidgen.contract import Reconstructs
+from vidgen.denoising import Denoiser
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.optim import Optimizer
 from vidgen.tokenizers import LatentTokenizerPhase
-from vidgen.types import Batch, Condition, Images
+from vidgen.types import Batch, Condition, Images, Layout
 
 CONFIG = dataclasses.replace(
     DiffusionConfig.tiny(),
@@ -208,3 +209,35 @@ def test_other_networks_fit_latents_as_they_are_set(task):
     assert hybrid._cascade.clips.drawn.video_shape == (5, 8, 8, 6)
     unet = dataclasses.replace(CONFIG, network="unet", joint_images=False)
     assert Diffusion(unet, task)._cascade.clips.drawn.video_shape == (3, 4, 4, 2)
+
+
+def test_a_layout_is_told_by_the_steps_of_the_latents(task, monkeypatch):
+    """In drawing as in learning; what carries the frames before keeps that of every frame."""
+    placed = dataclasses.replace(task, objects=1)
+    generator = Diffusion(dataclasses.replace(CONFIG, joint_images=False), placed)
+    frames = generator._latents.phase.config.code_patch[0]
+    assert frames > 1
+    boxes = jnp.arange(4.0 * task.frames).reshape(1, task.frames, 1, 4)
+    kind = jnp.ones((1, 1, task.text_width))
+    layout = Layout.of(boxes, jnp.ones((1, task.frames, 1), bool), kind)
+    told = dataclasses.replace(batch_of(task, 1).condition, layout=layout)
+    seen, places = [], Denoiser._places
+
+    def watched(self, x, condition):
+        seen.append(condition.layout)
+        return places(self, x, condition)
+
+    monkeypatch.setattr(Denoiser, "_places", watched)
+    latents = jnp.zeros((1, *generator._cascade.clips.drawn.video_shape))
+    network = generator._network
+
+    def told_in_drawing():
+        weights = network.init(jax.random.key(0))
+        generator._velocity(network.bind(weights), told, latents)(latents, jnp.zeros(1))
+        return seen.pop()
+
+    drawn, learned = jax.jit(told_in_drawing)(), generator._latents.decided(told, latents).layout
+    for found in (drawn, learned):
+        assert found.mask.shape == (1, latents.shape[1], 1)
+        np.testing.assert_allclose(found.boxes[0, 0], boxes[0, 0])
+        np.testing.assert_allclose(found.boxes[0, 1], boxes[0, 1 : 1 + frames].mean(axis=0))

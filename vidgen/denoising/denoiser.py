@@ -91,16 +91,15 @@ class Denoiser(nnx.Module):
         steer = jax.nn.silu(each + places.get_value()[None])
         return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
 
-    def attention(self, run: Callable[[], Any], length: int) -> Float[Array, "B L t h w"]:
-        """Which of `length` words each place looks at while the network runs, on the finest grid of
-        those that look.
-
-        Raises:
-            ValueError: if none does.
+    def attention(
+        self, run: Callable[[], Any], batch: int, length: int
+    ) -> Float[Array, "B L t h w"]:
+        """Which of `length` words each place of `batch` clips looks at while the network runs, on
+        the finest grid of those that look; 0 of a single place where none does.
         """
         found = nn.observe(self, "words", run)
         if not found:
-            raise ValueError("no layer of this network attends to words")
+            return jnp.zeros((batch, length, 1, 1, 1))
         maps = []
         for weights in found:
             words = weights[..., -length:].mean(axis=1)  # over heads, without the null word

@@ -112,8 +112,16 @@ class Latents:
         """
         known = latents[:, : self._tokenizer.known(condition.context.shape[1])]
         mask = jnp.ones(known.shape[:2], bool)
+        return dataclasses.replace(self.told(condition), context=known, context_mask=mask)
+
+    def told(self, condition: Condition) -> Condition:
+        """The condition with its layout by steps on the latents' time axis.
+
+        Args:
+            condition: in pixels.
+        """
         layout = condition.layout and condition.layout.steps(self.phase.config.code_patch[0])
-        return dataclasses.replace(condition, context=known, context_mask=mask, layout=layout)
+        return dataclasses.replace(condition, layout=layout)
 
     def given(self, params: Mapping[str, Params], condition: Condition) -> Condition:
         """As `decided`, of clips of which nothing but the context is there."""

@@ -64,8 +64,10 @@ class Places(nnx.Module):
     def __call__(self, layout: Layout) -> Float[Array, "B N D"]:
         """What each code is told of its cell, in all frames that it stands for."""
         places = self.map(layout, *self.grid[1:])
-        short = self.grid[0] * self.patch[0] - places.shape[1]
-        places = jnp.pad(places, [(0, 0), (0, short), (0, 0), (0, 0), (0, 0)])
+        # The first code on the time axis stands for the first frame alone.
+        before = self.patch[0] - 1
+        after = self.grid[0] * self.patch[0] - places.shape[1] - before
+        places = jnp.pad(places, [(0, 0), (before, after), (0, 0), (0, 0), (0, 0)])
         told = self.out(patchify(places, self.patch))
         return told.reshape(len(told), -1, told.shape[-1])
 

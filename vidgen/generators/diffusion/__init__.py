@@ -210,6 +210,9 @@ class Diffusion:
         return opened(condition, latents.decode(params, drawn)).context
 
     def _velocity(self, denoiser: Denoiser, condition: Condition, moved: Video | None) -> Velocity:
+        if self._latents is not None:
+            condition = self._latents.told(condition)
+
         def velocity(x: Video, t: Float[Array, "B *each"]) -> Video:
             predicted = denoiser(x, t, condition, moved)
             given = self._config.prediction
