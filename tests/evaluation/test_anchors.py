@@ -67,6 +67,38 @@ def test_without_captions_the_clips_of_other_prompts_take_their_place(prompts, h
     assert not (shuffled == prompts.video).all((1, 2, 3, 4)).any()
 
 
-def test_a_split_without_further_clips_is_refused(prompts):
-    with pytest.raises(ValueError, match="no further clip"):
-        anchors(prompts, source("digits", split="test", clips=40), seed=0)
+def test_captions_that_nothing_else_bears_are_answered_by_their_own_clips(prompts, held_out):
+    alone = prompts.replace(
+        captions=(*prompts.captions[:-1], "a sentence of its own"),
+        context_mask=np.zeros_like(prompts.context_mask),
+    )
+    held_out_real = anchors(alone, held_out, seed=0)["held-out-real"].video
+    same = (held_out_real == prompts.video).all((1, 2, 3, 4))
+    np.testing.assert_array_equal(same, [False] * (len(prompts) - 1) + [True])
+
+
+def test_clips_under_other_captions_are_not_made_where_captions_are_told(prompts):
+    telling = source("digits", split="test", clips=150)
+    said, made = [clip.caption for clip in telling], []
+
+    class Telling(type(telling)):
+        """Knows what is said of its clips without making them."""
+
+        def __getitem__(self, index):
+            made.append(said[index])
+            return super().__getitem__(index)
+
+        def captions(self):
+            return said
+
+        def sentences(self):
+            return said
+
+    telling.__class__ = Telling
+    two = sorted(set(prompts.captions))[:2]
+    asked = prompts.replace(
+        captions=tuple(two[place % 2] for place in range(len(prompts))),
+        context_mask=np.zeros_like(prompts.context_mask),
+    )
+    anchors(asked, telling, seed=0)
+    assert set(made) == set(two)

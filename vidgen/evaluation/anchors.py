@@ -12,14 +12,15 @@ from types import MappingProxyType
 import numpy as np
 from scipy import ndimage
 
-from vidgen.data import Source
+from vidgen.data import Source, Tells
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.evaluation.protocol import asked_again
 from vidgen.evaluation.reordering import disorder
 
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "held-out-real": "other real clips under the same caption: the ceiling",
+        "held-out-real": "other real clips under the same caption, where there are any: the "
+        "ceiling",
         "real-against-real": "other real clips for all prompts, first frames too: the floor of "
         "what compares sets of clips",
         "copy-first-frame": "the given first frame repeated, black where none is given: chance",
@@ -42,7 +43,8 @@ def anchors(prompts: ClipSet, source: Source, *, seed: int) -> dict[str, ClipSet
     """Every anchor that needs no trained model, as if each were a generator's answers.
 
     - ``held-out-real``: for a prompt of text, another real clip of the split under the same
-      caption. Where the first frame is given, the real clip itself is the one right answer.
+      caption. Where the first frame is given, or nothing else bears the caption, the real clip
+      itself is the one right answer.
     - ``real-against-real``: for every prompt another real clip of the split, under the same caption
       while there are any. Only where the split has as many clips besides the prompts.
     - ``copy-first-frame``: the given first frame repeated; black where none is given.
@@ -102,20 +104,16 @@ def further_answers(prompts: ClipSet, *, answers: int, seed: int) -> dict[str, C
 
 
 def _held_out(prompts: ClipSet, source: Source, rng: np.random.Generator) -> np.ndarray:
-    """For every prompt of text another real clip under its caption; else the prompt's own.
-
-    Raises:
-        ValueError: if the split has too few.
+    """For every prompt of text another real clip under its caption, while there are any; else the
+    prompt's own.
     """
     video = prompts.video.copy()
-    taken = set(prompts.index.tolist())
-    order = (index for index in rng.permutation(len(source)) if int(index) not in taken)
-    left, _ = _under_captions(video, prompts, np.flatnonzero(~prompts.context_mask), source, order)
-    if left:
-        raise ValueError(
-            f"the split {source.split!r} holds no further clip for {len(left)} of the captions, "
-            f"such as {prompts.captions[left[0]]!r}; draw fewer prompts or enlarge the split"
-        )
+    order = rng.permutation(len(source))
+    order = order[~np.isin(order, prompts.index)]
+    if isinstance(source, Tells):  # no clip is made, or read, for nothing
+        said, wanted = source.captions(), set(prompts.captions)
+        order = [index for index in order if said[index] in wanted]
+    _under_captions(video, prompts, np.flatnonzero(~prompts.context_mask), source, order)
     return video
 
 
