@@ -66,18 +66,14 @@ def test_whatever_is_written_can_be_read(written):
 
 
 def test_written_with_caches_as_without(network, weights, heard, written):
-    """Where its choice was free, the probability of each token is that of teacher forcing, over
-    what it may choose among.
-    """
+    """The probability of each token is that of teacher forcing."""
     said, shares = (np.asarray(x) for x in written)
     told = np.asarray(
         jax.jit(lambda w, *x: network.bind(w)(*x))(weights, *heard, jnp.asarray(said))
     )
     rows, slots = np.indices(said.shape)
     forced = told[rows, slots, said]
-    # What is written is chosen among no more than what is forced.
-    assert (shares >= forced - 1e-5).all()
-    np.testing.assert_allclose(shares[:, 0], forced[:, 0], atol=1e-5)
+    np.testing.assert_allclose(shares, forced, atol=1e-5)
     np.testing.assert_allclose(np.exp(told).sum(-1), 1.0, atol=1e-5)
 
 
@@ -154,5 +150,7 @@ def test_it_learns_to_read_tellings_that_it_never_heard():
     assert right(director, held_out, 256).mean() >= 0.95
     strange = source("stories", split="test", told="paraphrased")
     found = director([strange.told(n)[1] for n in range(64)])
+    off_stage = "the red square begins at the top and first goes up , then goes up , then stops ."
+    assert director([off_stage])[0].script is None
     # It says so where it does not understand.
     assert np.mean([one.script is None for one in found]) >= 0.95

@@ -45,6 +45,14 @@ def test_each_fault_is_seen_for_what_it_is(oracle, real):
     assert not failed.there.any()
 
 
+def test_more_of_a_kind_than_was_asked_is_a_stray(oracle, real):
+    few = real[:8]
+    twins = np.maximum(few.video, np.roll(few.video, (12, 12), axis=(2, 3)))
+    seen = oracle.examine(few.replace(video=twins), few)
+    assert seen.stray.any(axis=1).all()
+    assert not seen.success.any()
+
+
 def test_shapes_are_told_apart(oracle, real):
     seen = oracle.examine(real, real)
     assert seen.shape.all()

@@ -108,7 +108,8 @@ class DirectorNetwork(nnx.Module):
         """The likeliest script, token by token, and the log-probability of each.
 
         Every token is of its kind, "nothing" follows nobody and no one else, and nobody leaves the
-        stage; so whatever comes out is a script, unless two actors meet.
+        stage; so whatever comes out is a script, unless two actors meet. The probability is that of
+        a token among all of its kind: what was likelier and cannot be played makes it small.
         """
         memory = self.decoder.memory(self.read(text, mask))
         caches = self.decoder.empty_caches(len(text), tokens.LENGTH)
@@ -131,8 +132,8 @@ class DirectorNetwork(nnx.Module):
             # Of a new actor it is open who it is, and where it stands.
             fits = first | (nothing[None] == absent[:, None])
             free = (onwards[station] >= 0) & fits & allowed[slot][None]
-            shares = _log_shares(self.head(x[:, 0]), free)
-            token = shares.argmax(axis=-1)
+            shares = _log_shares(self.head(x[:, 0]), allowed[slot][None])
+            token = jnp.where(free, shares, -jnp.inf).argmax(axis=-1)
             absent = jnp.where(first, token == tokens.NOBODY_TOKEN, absent)
             rows = jnp.arange(len(token))
             return (token, onwards[station, token], absent, caches), (token, shares[rows, token])

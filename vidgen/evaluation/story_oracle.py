@@ -144,7 +144,9 @@ class StoryOracle:
         centres = np.nan_to_num(where.reshape(-1, 2))
         found = self._shapes(crop(soft, centres, self.size)).reshape(there.shape)
         ink = clips.video.max(axis=-1) >= INK_LEVEL
-        other = (ink & ~seen.any(axis=2)).sum((-2, -1)) >= self._least
+        # More of its own colour beyond an object's cell is another object.
+        own = (seen & self._cells(where, H, W)).any(axis=2)
+        other = (ink & ~own).sum((-2, -1)) >= self._least
         return StoryVerdicts(
             there=there,
             shape=found == shape[:, None],
@@ -177,6 +179,18 @@ class StoryOracle:
         except ValueError as error:
             raise UnjudgeableError(f"not clips of coloured shapes: {error}") from error
         return colour, shape
+
+    def _cells(
+        self, where: Float[np.ndarray, "N T O 2"], height: int, width: int
+    ) -> Bool[np.ndarray, "N T O H W"]:
+        """The pixels around each object that may be its own; none where it is not there."""
+        reach = self.size / 2 + 1.0
+        near = (
+            np.abs(np.arange(side) + 0.5 - where[..., axis, None]) <= reach
+            for axis, side in enumerate((height, width))
+        )
+        rows, columns = near
+        return rows[..., :, None] & columns[..., None, :]
 
     def _see(
         self, video: UInt8[np.ndarray, "N T H W 3"], colour: Int[np.ndarray, "N O"]
