@@ -174,9 +174,9 @@ class Court:
             "modes_told": len(set(modes(seen))),
             "modes_free": len(set(drawn)),
             "legible_free": len(drawn) / len(free),
-            "diversity": _plain(self._diversity(told)),
-            "success_text": _plain(proportion(seen.success[~given])),
-            "success_text+image": _plain(proportion(seen.success[given])),
+            "diversity": self._diversity(told).to_json(),
+            "success_text": proportion(seen.success[~given]).to_json(),
+            "success_text+image": proportion(seen.success[given]).to_json(),
         }
 
     def anchor(self) -> dict[str, Any]:
@@ -240,11 +240,6 @@ def _oracle(train: Source) -> Oracle:
     if not isinstance(oracle, Oracle) or train.name != "digits":
         raise SystemExit("modes are pairs of a digit and a motion: the clips must be of `digits`")
     return oracle
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    """A score as JSON, without what it says of single clips."""
-    return {name: getattr(score, name) for name in ("value", "low", "high", "n", "note")}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ seed with a percentile bootstrap over clips; the numbers that it has learned; ho
 second it looks at, masks included, in batches of 64, all in one process on the device named. Then
 how often detector and oracle agree on whether a clip is what was asked: on real clips, on clips
 broken on purpose (all kinds in equal parts), and the kind on which they agree the least; with
-Wilson's intervals over all clips of all seeds.
+Wilson's intervals at the number of clips.
 
 Measured, on one seed (`--seeds 0`), 512 clips or 4,096 frames, and 256 prompts, of digits with the
 defaults (800 steps) and of shapes with `--worlds shapes-64 --config.steps 300`, on two cores that
@@ -190,10 +190,12 @@ def _agreement(
     real = protocol(held_out, n=settings.prompts, seed=0, context_frames=1)
     oracle = oracle_for(train)
     scores = [agreement_with_oracle(n, oracle, real, motion=motion) for n in networks]
+    # Means over the networks, which were asked about the same clips.
+    count = {kind: score.n for kind, score in scores[0].items()}
     same = {
-        kind: sum(round((s[kind].value or 0.0) * s[kind].n) for s in scores) for kind in scores[0]
+        kind: np.mean([s[kind].value or 0.0 for s in scores]).item() * n
+        for kind, n in count.items()
     }
-    count = {kind: sum(s[kind].n for s in scores) for kind in scores[0]}
     kinds = [kind for kind in same if kind not in ("real", "all")]
     worst = min(kinds, key=lambda kind: same[kind] / count[kind])
     broken = sum(same[kind] for kind in kinds), sum(count[kind] for kind in kinds)
@@ -205,7 +207,7 @@ def _agreement(
     }
 
 
-def _share(successes: int, n: int) -> list[float]:
+def _share(successes: float | int, n: int) -> list[float]:
     return [successes / n, *wilson(successes, n)]
 
 

@@ -5,7 +5,7 @@
 Every architecture of `vidgen.vision` learns from the same real clips of a train split, in as many
 steps, to say who moves how, and is asked about clips that it never saw. A line is an architecture:
 shares of clips of which it says the identity, the motion, and both right (means over seeds, with
-Wilson's intervals over all clips of all seeds), the numbers that it has learned, and how many clips
+Wilson's intervals at the number of clips), the numbers that it has learned, and how many clips
 a second it looks at, in batches of 64, all in one process. The two that are best serve evaluation
 (`KINDS` in `vidgen/evaluation/features/in_domain.py`).
 """
@@ -27,7 +27,7 @@ from vidgen.data import source
 from vidgen.evaluation.features.in_domain import InDomainConfig, InDomainNetwork
 from vidgen.evaluation.features.in_domain_training import Drawn, InDomainTraining
 from vidgen.evaluation.features.targets import right
-from vidgen.evaluation.statistics import proportion
+from vidgen.evaluation.statistics import repeated
 from vidgen.training.timing import time_calls
 from vidgen.vision import ARCHITECTURES, Architecture
 
@@ -91,7 +91,7 @@ def _line(networks: list[InDomainNetwork], asked: Drawn) -> dict[str, Any]:
         for name, one in zip(targets.names, found, strict=True):
             hits[name].append(one)
         hits["both"].append(np.all(np.stack(found) == 1, axis=0))
-    scores = {name: proportion(np.concatenate(found) == 1) for name, found in hits.items()}
+    scores = {name: repeated(np.stack(found) == 1) for name, found in hits.items()}
     batch = asked.video[:64]
     took = time_calls(lambda: networks[0](batch))
     learned = [w for name, w in networks[0].weights.items() if name not in _STATISTICS]

@@ -60,7 +60,7 @@ from vidgen.evaluation import ClipSet, answer, follow_boxes, oracle_for
 from vidgen.evaluation.detection import DetectorNetwork
 from vidgen.evaluation.protocol import plans_of
 from vidgen.evaluation.statistics import average, proportion
-from vidgen.types import Score, Task
+from vidgen.types import Task
 
 SCHEMA_VERSION = 1
 
@@ -190,12 +190,8 @@ def _row(
             average(with_ - without),
             *(proportion(np.asarray(values)[given]) for values in successes),
         )
-        row[group] = {name: _plain(s) for name, s in zip(_COLUMNS, scores, strict=True)}
+        row[group] = {name: s.to_json() for name, s in zip(_COLUMNS, scores, strict=True)}
     return row
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in ("value", "low", "high", "n", "note")}
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def main(settings: Settings) -> int:
             "unseen combinations": _summary(found, settings.generator, COMPOSITIONAL),
         }
         rows.append(
-            {"encoder": encoder, **_price(place)} | {k: _plain(s) for k, s in scores.items()}
+            {"encoder": encoder, **_price(place)} | {k: s.to_json() for k, s in scores.items()}
         )
         print(line(rows[-1]), file=sys.stderr)
     report = {
@@ -212,10 +212,6 @@ def _price(place: Path) -> dict[str, Any]:
         reader([caption])
     took = (time.perf_counter() - began) / len(captions)
     return {"name": encoder.name, "width": encoder.width, "milliseconds": 1000 * took}
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in ("value", "low", "high", "n", "note")}
 
 
 if __name__ == "__main__":

@@ -444,6 +444,10 @@ class Score:
         if self.value is not None and not np.isfinite(self.value):
             raise ValueError(f"a Score must be finite or None, got {self.value}")
 
+    def to_json(self) -> dict[str, Any]:
+        """The estimate, its interval and what they rest on; without what is known of each clip."""
+        return {name: getattr(self, name) for name in ("value", "low", "high", "n", "note")}
+
     @classmethod
     def missing(cls, why: str, *, better: Better = "higher") -> Score:
         """A score that could not be computed, and why."""

@@ -9,6 +9,7 @@ from vidgen.evaluation.statistics import (
     over_seeds,
     proportion,
     rate,
+    repeated,
     wilson,
 )
 from vidgen.types import Score
@@ -28,6 +29,17 @@ def test_wilson_against_published_values():
 def test_wilson_refuses_what_is_no_proportion(k, n):
     with pytest.raises(ValueError, match="no proportion"):
         wilson(k, n)
+
+
+def test_asking_about_the_same_clips_again_does_not_narrow_the_interval():
+    once = np.random.default_rng(0).random(40) < 0.7
+    one, three = repeated(once[None]), repeated(np.stack([once] * 3))
+    assert (three.value, three.low, three.high, three.n) == (one.value, one.low, one.high, 40)
+    assert (one.low, one.high) == wilson(int(once.sum()), 40)
+    split = repeated(np.array([[True, False], [True, True]]))
+    assert split.value == 0.75
+    assert (split.low, split.high) == wilson(1.5, 2)
+    assert split.per_clip.tolist() == [1.0, 0.5]
 
 
 def test_unclustered_is_the_t_interval():

@@ -106,6 +106,28 @@ def proportion(successes: np.ndarray, *, better: Better = "higher", note: str = 
     )
 
 
+def repeated(successes: np.ndarray, *, better: Better = "higher", note: str = "") -> Score:
+    """The share of clips for which something holds, of S trainings that were asked about the same
+    clips, with Wilson's interval at the number of clips: one that is asked again is no other clip.
+
+    Args:
+        successes: bool [S N].
+        better: which way is good.
+        note: goes before the name of the interval.
+    """
+    shares = np.asarray(successes, bool).mean(axis=0)
+    low, high = wilson(float(shares.sum()), shares.size)
+    return Score(
+        value=float(shares.mean()),
+        low=low,
+        high=high,
+        n=shares.size,
+        better=better,
+        per_clip=shares,
+        note=_join(note, "Wilson over prompts, mean over trainings"),
+    )
+
+
 def rate(shares: np.ndarray, *, better: Better = "higher", note: str = "") -> Score:
     """The mean of shares in [0, 1], one a clip (such as its share of frames with two objects).
 
