@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidgen.data import source
-from vidgen.evaluation import UnjudgeableError, oracle_for, protocol
+from vidgen.evaluation import Judge, UnjudgeableError, oracle_for, protocol
 from vidgen.evaluation.clip_oracle import own_error
 
 
@@ -63,6 +63,26 @@ def test_shapes_are_told_apart(oracle, real):
     )
     asked = real.replace(truth=dataclasses.replace(real.truth, identity=turned))
     assert not oracle.examine(real, asked).identity_right.any()
+
+
+def test_errors_along_the_frames_are_means_over_the_objects_that_were_seen(oracle, real):
+    shifted = oracle.examine(real.replace(video=np.roll(real.video, 2, axis=2)), real)
+    one_gone = dataclasses.replace(shifted, distance=shifted.distance.copy())
+    one_gone.distance[:, :, 1] = np.nan
+    for seen, wanted in ((shifted, shifted.distance), (one_gone, one_gone.distance[:, :, :1])):
+        errors = seen.measures()["trajectory_error_px"].values
+        assert errors.shape == real.video.shape[:2]
+        np.testing.assert_allclose(errors, np.nanmean(wanted, axis=2))
+        ends = seen.measures()["endpoint_error_px"].values
+        np.testing.assert_allclose(ends, errors[:, -1])
+
+
+def test_answers_to_stories_are_judged(real):
+    judge = Judge(source("stories"), groups=("oracle", "pixel"))
+    scores = judge.judge(real, real)
+    assert scores["oracle_success", "all"].value == 1.0
+    assert scores["trajectory_error_px", "text"].value < 0.6
+    assert scores["missing_rate", "all"].value == 0.0
 
 
 @pytest.mark.parametrize("name", ["digits", "shapes"])

@@ -75,7 +75,8 @@ class StoryVerdicts:
 
     def measures(self) -> Mapping[str, Measure]:
         """By the names of `metrics.METRICS`; distances are the mean over the objects seen."""
-        distance = mean_of_known(self.distance)
+        N, T, objects = self.distance.shape
+        distance = mean_of_known(self.distance.reshape(-1, objects)).reshape(N, T)
         return {
             "oracle_success": Measure(kind="proportion", values=self.success),
             "identity": Measure(kind="proportion", values=self.identity_right),
