@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import types
 
 import jax
@@ -98,6 +99,9 @@ def test_frames_are_looked_at_one_by_one(network, held_out):
 def test_what_it_has_not_learned_is_refused(network, train, stand_in):
     with pytest.raises(UnsuitableClipsError, match="frames of"):
         network(np.zeros((1, 4, 24, 24, 1), np.uint8))
+    look = inspect.unwrap(DetectorNetwork.__call__)  # where types are not checked
+    with pytest.raises(UnsuitableClipsError, match="looks at uint8 pixels, not at float32"):
+        look(network, np.full((1, 4, 16, 16, 1), np.nan, np.float32))
     with pytest.raises(UnsuitableClipsError, match="zebra"):
         network.classes_of((("3",), ("zebra",)))
     silent = stand_in(train, lambda i: Clip(video=train[i].video, caption=""))
@@ -139,11 +143,16 @@ def test_augmentation_says_the_truth_of_what_it_makes():
     assert np.abs(frames).max() <= 1
     pasted = made.there[:, 1]
     assert 0.2 < pasted.mean() < 0.6
-    faint = ~made.there.any(1)
-    assert 0.05 < faint.mean() < 0.3
+    nothing = ~made.there.any(1)
+    assert 0.1 < nothing.mean() < 0.35
+    # All grounds but those of frames of one colour are black.
+    blank = nothing & (frames.min(axis=(1, 2)).max(axis=-1) > -0.7)
+    assert 0.03 < blank.mean() < 0.13
+    assert (frames[blank].std(axis=(1, 2)) < 0.2).all()
+    faint = nothing & ~blank
     light = frames.max((1, 2, 3))
-    assert light[faint].max() < light[~faint].min() + 0.7
-    assert light[~faint].min() > -0.2
+    assert light[faint].max() < light[~nothing].min() + 0.7
+    assert light[~nothing].min() > -0.2
     for n, o in np.argwhere(made.there):
         top, left, bottom, right = made.boxes[n, o]
         rows, columns = (np.flatnonzero(made.masks[n, o].any(axis)) for axis in (1, 0))
@@ -151,7 +160,7 @@ def test_augmentation_says_the_truth_of_what_it_makes():
         fit = [top - rows[0], left - columns[0], bottom - rows[-1] - 1, right - columns[-1] - 1]
         assert np.abs(fit).max() < 1.1
         assert made.classes[n, o] == (classes[n, 0] if o == 0 else classes[n - 1, 0])
-    assert (made.boxes[~made.there & ~faint[:, None]] == 0).all()
+    assert (made.boxes[~made.there & ~nothing[:, None]] == 0).all()
 
 
 @pytest.mark.slow

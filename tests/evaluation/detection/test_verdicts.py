@@ -169,6 +169,9 @@ def test_following_boxes_by_hand():
     found = follow_boxes(network, video, asked, names)
     # a third in the second frame; nothing of the class; both and then one of two; nothing asked
     np.testing.assert_allclose(found, [2 / 3, 0, 3 / 4, np.nan], atol=1e-6)
+    failed = np.array([True, False, False, True])
+    found = follow_boxes(network, video, asked, names, failed)
+    np.testing.assert_allclose(found, [0, 0, 3 / 4, np.nan], atol=1e-6)
     with pytest.raises(ValueError, match="do not belong together"):
         follow_boxes(network, video, asked, names[:3])
 

@@ -19,6 +19,9 @@ from vidgen.vision.detection import Objects, overlap
 _STRETCHED, _PASTED, _FAINT, _FADED, _BLURRED, _NOISY = 0.4, 0.5, 0.15, 0.4, 0.3, 0.3
 """Shares of frames."""
 
+_EMPTY = 0.08
+"""Share of frames that are of one colour."""
+
 _SMALLEST, _LARGEST = 0.85, 1.15
 """Of the scales of either axis, each drawn by itself."""
 
@@ -44,6 +47,7 @@ def augmented(
     frames, known = _stretched(frames, known, for_scale)
     frames, known = _pasted(frames, known, for_paste)
     frames, known = _faded(frames, known, for_fade)
+    frames, known = _emptied(frames, known, jax.random.fold_in(key, 5))
     return _noisy(_blurred(frames, for_blur), for_noise), known
 
 
@@ -131,6 +135,18 @@ def _faded(
     ground = jnp.median(frames, axis=(1, 2), keepdims=True)
     frames = ground + contrast[:, None, None, None] * (frames - ground)
     return frames, dataclasses.replace(known, there=known.there & ~faint[:, None])
+
+
+def _emptied(
+    frames: Float[Array, "B H W C"], known: Objects, key: Key
+) -> tuple[Float[Array, "B H W C"], Objects]:
+    """Some frames of one colour, in which there is nothing: as what is not drawn becomes."""
+    for_lot, for_colour = jax.random.split(key)
+    empty = jax.random.bernoulli(for_lot, _EMPTY, (len(frames),))
+    shape = (len(frames), 1, 1, frames.shape[-1])
+    colour = jax.random.uniform(for_colour, shape, minval=-1.0, maxval=1.0)
+    frames = jnp.where(empty[:, None, None, None], colour, frames)
+    return frames, dataclasses.replace(known, there=known.there & ~empty[:, None])
 
 
 def _blurred(frames: Float[Array, "B H W C"], key: Key) -> Float[Array, "B H W C"]:

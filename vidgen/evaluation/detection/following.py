@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from vidgen.evaluation.detection.network import DetectorNetwork
 from vidgen.evaluation.detection.verdicts import box_overlaps
@@ -14,6 +14,7 @@ def follow_boxes(
     video: UInt8[np.ndarray, "N T H W C"],
     boxes: Float[np.ndarray, "N T O 4"],
     identities: tuple[tuple[str, ...], ...],
+    failed: Bool[np.ndarray, "N"] | None = None,
 ) -> Float[np.ndarray, "N"]:
     """Of each clip the intersection over union of the detected box of the asked class with the
     asked box, mean over frames and objects; 0 where nothing of the class is detected.
@@ -26,6 +27,7 @@ def follow_boxes(
         video: the clips.
         boxes: asked of each object, (top, left, bottom, right) in pixels; NaN where none is asked.
         identities: N tuples of at most O names, what each object should be.
+        failed: which clips were not finite, see `ClipSet`; nothing is detected in them.
 
     Returns:
         In [0, 1]; NaN for a clip of which no box is asked.
@@ -57,6 +59,8 @@ def follow_boxes(
         )
         right = (seen.classes[:, :, None] == wanted[:, None, :, None]) & seen.counted[:, :, None]
         found = np.where(twice[:, None], np.where(right, each, 0.0).max(-1), found)
+    if failed is not None:
+        found = np.where(failed[:, None, None], 0.0, found)
     asked = np.isfinite(boxes).all(-1) & (wanted >= 0)[:, None]
     total = np.where(asked, found, 0.0).sum((1, 2))
     count = asked.sum((1, 2))

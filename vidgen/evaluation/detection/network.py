@@ -157,8 +157,10 @@ class DetectorNetwork:
         """What is seen, frame by frame; no frame knows of another.
 
         Raises:
-            UnsuitableClipsError: for frames of another size, or other channels.
+            UnsuitableClipsError: for frames of another size, or other channels, or no pixels.
         """
+        if video.dtype != np.uint8:
+            raise UnsuitableClipsError(f"{self.name} looks at uint8 pixels, not at {video.dtype}")
         if video.shape[2:] != self.card.shape:
             raise UnsuitableClipsError(
                 f"{self.name} learned from frames of {self.card.shape} (height, width, channels) "
