@@ -190,8 +190,8 @@ class Plan:
                 f"a plan of {len(self.identity)} objects has boxes [T {len(self.identity)} 4], got "
                 f"{list(shape)}"
             )
-        said = np.isfinite(self.boxes)
-        if (said.any(axis=-1) != said.all(axis=-1)).any():
+        said = ~np.isnan(self.boxes)
+        if np.isinf(self.boxes).any() or (said.any(axis=-1) != said.all(axis=-1)).any():
             raise ValueError("a box has four finite numbers, or four NaN where nothing is said")
         top, left, bottom, right = np.moveaxis(self.boxes, -1, 0)
         if ((bottom <= top) | (right <= left)).any():

@@ -273,3 +273,12 @@ def test_an_experiment_s_file_may_define_dataclasses_and_scripts_are_no_experime
     assert catalogue.find(str(path)).name == "mine"
     assert "judges" not in catalogue.names()
     assert "quick" in catalogue.names()
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_layouts_are_told_of_some_clips_and_not_of_all(rate):
+    quick = catalogue.find("quick")
+    task = dataclasses.replace(quick.task, objects=1)
+    with pytest.raises(ValueError, match="give a rate between 0 and 1"):
+        dataclasses.replace(quick, task=task, layout_rate=rate)
+    assert dataclasses.replace(quick, layout_rate=rate).layout_rate == rate

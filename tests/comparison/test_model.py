@@ -1,6 +1,7 @@
 """What a loaded model is told of a plan. Sentences and pictures are tested end to end."""
 
 import dataclasses
+import inspect
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -64,7 +65,8 @@ def test_a_plan_reaches_its_own_clip():
     ("build", "plans", "message"),
     [
         (model, [None], "2 sentences, but 1 plans"),
-        (model, plan(identity=("3", "4")), r"places 2 objects \(3, 4\), the task has room for 1"),
+        (model, plan(identity=("3", "4")), r"places 2 objects \(3, 4\), this model has room for 1"),
+        (model, plan(bottom=1000.0), "the box of '3' in frame 0 lies outside of, or far beyond"),
         (model, plan(frames=3), "a plan has 3 frames, the task 2"),
         (lambda: model(Deaf), plan(), "painter follows no layout"),
         (
@@ -78,3 +80,11 @@ def test_a_plan_reaches_its_own_clip():
 def test_plans_that_make_no_sense_are_refused(build, plans, message):
     with pytest.raises(ValueError, match=message):
         build().sample(["3", "4"], plan=plans)
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("given", [{"objects": []}, "plan.json"])
+def test_what_is_no_plan_is_refused_where_types_are_not_checked(given):
+    sample = inspect.unwrap(Model.sample)
+    with pytest.raises(ValueError, match=r"a plan is a vidgen\.types\.Plan"):
+        sample(model(), ["3", "4"], plan=given)

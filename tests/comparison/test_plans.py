@@ -42,6 +42,10 @@ def test_boxes_move_straight_from_key_to_key(file):
         ({"0": "here"}, "boxes four numbers"),
         ({"0": [9, 0, 4, 4]}, "ends before it begins"),
         ({}, "has no boxes"),
+        ({"0": BOX, "00": BOX}, "frame 0 is told twice"),
+        ({"7.9": BOX}, "frames are whole numbers"),
+        ({"0": [10**400, 0, 4, 4]}, "boxes four numbers"),
+        ([[7.9, BOX]], "is no plan"),
     ],
 )
 def test_boxes_that_make_no_sense_are_refused(file, boxes, message):
@@ -58,6 +62,16 @@ def test_boxes_that_make_no_sense_are_refused(file, boxes, message):
         ('{"objects": [{"boxes": {}}]}', "is no plan.*identity"),
         ('{"objects": 3}', "is no plan"),
         ('{"objects": []}', "places no object"),
+        ("[" * 400_000, "is no plan"),
+        ('{"objects": [{"identity": "3", "boxes": {}, "colour": 1}]}', "'colour' is none of"),
+        (
+            '{"objects": [{"identity": null, "boxes": {"0": [0, 0, 4, 4]}}]}',
+            "say in words what it is",
+        ),
+        (
+            '{"objects": [{"identity": " ", "boxes": {"0": [0, 0, 4, 4]}}]}',
+            "say in words what it is",
+        ),
         (" " * (LARGEST + 1), "more than 1,000,000 bytes"),
     ],
 )
@@ -69,3 +83,5 @@ def test_files_that_are_no_plans_are_refused(file, text, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"none\.json does not exist"):
         read(tmp_path / "none.json", frames=8)
+    with pytest.raises(ValueError, match="is a folder"):
+        read(tmp_path, frames=8)

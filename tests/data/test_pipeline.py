@@ -18,6 +18,7 @@ from vidgen.data import (
 )
 from vidgen.data.rows import Rows, faults
 from vidgen.text import WordVectors
+from vidgen.text import words as words_of
 from vidgen.training.estimate import _batch
 from vidgen.types import Clip, HostBatch, Task
 
@@ -405,13 +406,28 @@ def test_a_share_of_the_clips_tells_its_layout(digits, encoder):
     assert abs(told(0.3).mean() - 0.3) < 5 * (0.3 * 0.7 / 200) ** 0.5
 
 
-def test_layouts_are_refused_where_they_cannot_be(digits, encoder):
+def test_layouts_are_refused_where_they_cannot_be(digits, encoder, stand_in):
     two = source("shapes", size=32, frames=4, clips=40, objects=2)
     shape = {"height": 32, "width": 32, "channels": 3, "text_length": two.max_words}
     task = dataclasses.replace(TASK, **shape, objects=1)
     reader = WordVectors(two.vocabulary, length=two.max_words, width=8)
     with pytest.raises(DataMismatchError, match=r"it has 2 objects.*set task.objects=2"):
         check_task(two, reader, task)
+    moves = source("camera", size=32, frames=4, clips=40)
+    heard = WordVectors(moves.vocabulary, length=moves.max_words, width=8)
+    asked = dataclasses.replace(task, text_length=moves.max_words)
+    with pytest.raises(DataMismatchError, match=r"nobody knows where things are.*task.objects=0"):
+        check_task(moves, heard, asked)
+    said = {word for n in range(40) for word in words_of(digits[n].caption)}
+    nameless = WordVectors(sorted(said), length=9, width=8)
+
+    def read(index):
+        clip = digits[index]
+        truth = dataclasses.replace(clip.truth, identity=("agent",))
+        return dataclasses.replace(clip, truth=truth)
+
+    with pytest.raises(DataMismatchError, match=r"cannot name what layouts place.*'agent'"):
+        check_task(stand_in(digits, read), nameless, PLACED)
     with pytest.raises(ValueError, match="layout_rate must lie in"):
         batches(digits, encoder, PLACED, batch_size=4, seed=0, layout_rate=1.5)
     unknown = dataclasses.replace(digits[0], truth=None)

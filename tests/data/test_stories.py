@@ -54,20 +54,6 @@ def test_actors_may_cross_each_others_places_at_other_times_alone():
         Script(actors=())
 
 
-def test_scripts_go_through_json():
-    script = Script(actors=(actor(), actor("lower left", ("stay",) * 3, "blue circle")))
-    assert Script.from_json(script.to_json()) == script
-    for text in (
-        "{",
-        "[]",
-        '[{"identity": "red square"}]',
-        "3",
-        '[{"identity": 1, "start": "top"}]',
-    ):
-        with pytest.raises(ScriptError):
-            Script.from_json(text)
-
-
 @pytest.fixture(scope="module", params=[1, 2])
 def stories(request):
     return source("stories", objects=request.param, clips=400)

@@ -169,6 +169,12 @@ class Experiment:
         for field in counts:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.task.objects and self.layout_rate in (0, 1):
+            raise ValueError(
+                f"layout_rate={self.layout_rate:g}: with task.objects some clips of training tell "
+                "where things are and others do not, since both are asked of a generator later; "
+                "give a rate between 0 and 1"
+            )
         if self.attention < 0:
             raise ValueError(f"attention must not be negative, got {self.attention}")
         if self.equal_flops is not None:
@@ -424,5 +430,5 @@ def shared(data: records.Json) -> records.Json:
     """What all runs of one folder have in common: all that is decisive but who takes part."""
     free = ("generators", "samplers", "seeds", "curve", "name", "expectation", "compositional")
     free += ("sweeps", "sweep_prompts", "candidates", "horizon", "answers")
-    free += ("equal_flops", "equal_parameters", "attention")
+    free += ("equal_flops", "equal_parameters")
     return {key: value for key, value in decisive(data).items() if key not in free}

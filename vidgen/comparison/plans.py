@@ -11,6 +11,7 @@ frames a box moves straight and evenly; before the first and after the last noth
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,17 @@ def read(path: epath.PathLike, frames: int) -> Plan:
             does not have; the message says what to mend.
     """
     file = epath.Path(path)
-    if not file.exists():
-        raise ValueError(f"{path} does not exist")
+    if not file.exists() or file.is_dir():
+        raise ValueError(f"{path} {'is a folder' if file.exists() else 'does not exist'}")
     if file.stat().length > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes: that is no plan")
     try:
         data = json.loads(file.read_text())
-        given = [(one["identity"], dict(one["boxes"])) for one in data["objects"]]
-    except (ValueError, KeyError, TypeError) as error:
+        _only(data, "objects")
+        for one in data["objects"]:
+            _only(one, "identity", "boxes")
+        given = [(one["identity"], one["boxes"].items()) for one in data["objects"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f'{path} is no plan ({error}); write {{"objects": [{{"identity": "3", "boxes": '
             '{"0": [top, left, bottom, right], ...}}]}'
@@ -45,19 +49,35 @@ def read(path: epath.PathLike, frames: int) -> Plan:
     boxes = [_path(f"{path}, object {n}", keys, frames) for n, (_, keys) in enumerate(given)]
     if not boxes:
         raise ValueError(f"{path} places no object")
-    identity = tuple(str(name) for name, _ in given)
+    identity = tuple(name for name, _ in given)
+    for n, name in enumerate(identity):
+        if not (isinstance(name, str) and name.strip()):
+            raise ValueError(f"{path}, object {n}: say in words what it is, not {name!r}")
     try:
         return Plan(identity=identity, boxes=np.stack(boxes, axis=1))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _path(where: str, keys: dict[str, Any], frames: int) -> np.ndarray:
+def _only(given: dict[str, Any], *keys: str) -> None:
+    """Refuse whatever says more than these keys, which would be passed over."""
+    others = sorted(set(given) - set(keys))
+    if others:
+        raise ValueError(f"{others[0]!r} is none of {', '.join(map(repr, keys))}")
+
+
+def _path(where: str, keys: Iterable[tuple[str, Any]], frames: int) -> np.ndarray:
     """float32 [T 4], NaN outside of the key frames."""
+    known: dict[int, np.ndarray] = {}
     try:
-        known = {int(frame): np.asarray(box, np.float32) for frame, box in keys.items()}
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{where}: frames are whole numbers and boxes four numbers") from error
+        for frame, box in keys:
+            if int(frame) in known:
+                raise ValueError(f"frame {int(frame)} is told twice")
+            known[int(frame)] = np.asarray(box, np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{where}: frames are whole numbers, each once, and boxes four numbers ({error})"
+        ) from error
     for frame, box in known.items():
         if not 0 <= frame < frames:
             raise ValueError(

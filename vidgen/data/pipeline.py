@@ -78,6 +78,14 @@ def check_task(source: Source, encoder: TextEncoder, task: Task) -> None:
             encoder([clip.caption])
         except ValueError as error:
             wrong.append(f"the encoder {encoder.name!r} refuses the first caption: {error}")
+        if task.objects and clip.truth is not None:
+            try:
+                encoder(list(clip.truth.identity))
+            except ValueError as error:
+                wrong.append(
+                    f"the encoder {encoder.name!r} cannot name what layouts place, so set "
+                    f"task.objects=0 or another text encoder: {error}"
+                )
     if wrong:
         raise DataMismatchError("the data do not fit the task: " + "; ".join(wrong))
 

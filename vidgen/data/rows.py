@@ -178,12 +178,13 @@ def faults(clip: Clip, task: Task) -> Sequence[str]:
         found.append(f"pixels are {getattr(video, 'dtype', type(video).__name__)}, not uint8")
     if np.shape(video) != task.video_shape:
         found.append(f"the shape is {np.shape(video)}, not [T H W C] = {task.video_shape}")
-    if task.objects and clip.truth is None:
+    truth = clip.truth
+    if task.objects and (truth is None or truth.boxes.shape[1] < len(truth.identity)):
         found.append(
             "nobody knows where things are in it, and the task has layouts: set task.objects=0"
         )
-    elif task.objects and clip.truth is not None and len(clip.truth.identity) > task.objects:
-        count = len(clip.truth.identity)
+    elif task.objects and truth is not None and len(truth.identity) > task.objects:
+        count = len(truth.identity)
         found.append(
             f"it has {count} objects, and layouts room for {task.objects}: set task.objects={count}"
         )

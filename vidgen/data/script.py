@@ -11,7 +11,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -146,27 +145,8 @@ class Script:
         return np.concatenate([corners, corners + size], axis=-1).astype(np.float32)
 
     def to_json(self) -> str:
-        """One line, which `from_json` reads."""
+        """One line."""
         return json.dumps([dataclasses.asdict(actor) for actor in self.actors])
-
-    @classmethod
-    def from_json(cls, text: str) -> Script:
-        """The script that `to_json` wrote.
-
-        Raises:
-            ScriptError: if it is none; the message says what is wrong.
-        """
-        try:
-            read: list[dict[str, Any]] = json.loads(text)
-            actors = tuple(
-                Actor(identity=one["identity"], start=one["start"], legs=tuple(one["legs"]))
-                for one in read
-            )
-        except ScriptError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise ScriptError(f"no script: {error!r} in {text[:80]!r}") from error
-        return cls(actors=actors)
 
 
 def meet(one: Actor, other: Actor) -> bool:

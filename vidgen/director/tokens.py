@@ -99,7 +99,7 @@ def _allowed() -> Bool[np.ndarray, "M S"]:
     for place in range(LENGTH):
         kind = _KINDS[place % EACH]
         found[place, _FIRST[kind] : _FIRST[kind] + len(kind)] = True
-    # Somebody has all tokens, and the first actor is somebody; see `somebody`.
+    # The first actor is somebody.
     found[0, _FIRST[_KINDS[0]] + _KINDS[0].index(NOBODY)] = False
     return found
 
