@@ -228,7 +228,8 @@ class Attends(Protocol):
             keys: [B] PRNG keys, one a clip, of whatever noise the network is shown.
 
         Returns:
-            Shares in [0, 1] of t x h x w places. Over the L words they sum to less than 1 by what
+            Shares in [0, 1] of t x h x w places, each of which stands for as many frames, rows and
+            columns as the others. Over the L words they sum to less than 1 by what
             looks at no word; 0 for words that the mask hides.
         """
         ...

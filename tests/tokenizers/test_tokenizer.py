@@ -102,6 +102,13 @@ def test_token_frames_are_known_once_their_frames_are(tokenizer, params):
             assert float(jnp.abs(after - before)[:, known].max()) > 1e-6
 
 
+def test_each_frame_is_held_by_the_step_that_decides_it(tokenizer):
+    steps = tokenizer.steps(TASK.frames)
+    assert steps.tolist() == [0, 1, 1, 2, 2, 3]
+    for frame, step in enumerate(steps):
+        assert tokenizer.covering(frame + 1) == step + 1
+
+
 def test_the_first_frame_is_continued_into_the_past(tokenizer, params):
     video = a_batch(jax.random.key(1)).video
     still = jnp.repeat(video[:, :1], TASK.frames, axis=1)

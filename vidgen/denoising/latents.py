@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from vidgen.denoising.config import DenoisingConfig
 from vidgen.tokenizers import LatentTokenizerPhase
@@ -85,6 +86,10 @@ class Latents:
     def held(self, frames: int) -> int:
         """How many first frames the latents hold that it takes to hold so many."""
         return self._tokenizer.frames(self._tokenizer.covering(frames))
+
+    def steps(self, frames: int) -> Int[np.ndarray, "T"]:
+        """Which step on the latents' time axis holds each of a clip's first frames."""
+        return self._tokenizer.steps(frames)
 
     def encode(self, params: Mapping[str, Params], video: Video) -> Float[Array, "B t h w D"]:
         """Of clips, or of their first frames.

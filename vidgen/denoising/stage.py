@@ -115,7 +115,12 @@ class Stage:
         shown = jnp.concatenate([told.context, 0.5 * (video + noise)[:, known:]], axis=1)
         half = jnp.full(len(video), 0.5)
         length = told.text_mask.shape[1]
-        return denoiser.attention(lambda: denoiser(shown, half, told, moved), len(video), length)
+        words = denoiser.attention(lambda: denoiser(shown, half, told, moved), len(video), length)
+        if self.latents is None:
+            return words
+        # A frame at a time, since the first step holds fewer of them.
+        steps = self.latents.steps(self.task.frames)
+        return words[:, :, steps * words.shape[2] // video.shape[1]]
 
     def stills(self, batch: Batch) -> tuple[Video, Condition] | None:
         """The single frames that are learned beside clips, as clips of one frame with a sentence

@@ -73,7 +73,9 @@ class CodesGenerator:
         )
         # After the null key and the summary.
         words = jnp.stack(weights)[..., 2 : 2 + condition.text_mask.shape[1]].mean(axis=(0, 2))
-        return words.reshape(len(video), t, h, w, -1).transpose(0, 4, 1, 2, 3)
+        words = words.reshape(len(video), t, h, w, -1).transpose(0, 4, 1, 2, 3)
+        # A frame at a time, since the first step holds fewer of them.
+        return words[:, :, codec.tokenizer.steps(self.task.frames)]
 
     def _read(
         self,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+from jaxtyping import Int
+
 from vidgen.contract import Key
 from vidgen.nn import Network
 from vidgen.nn.network import Weights
@@ -46,6 +49,10 @@ class Autoencoder:
     def frames(self, steps: int) -> int:
         """How many frames the first `steps` of the t on the time axis hold."""
         return 1 + (steps - 1) * self._step
+
+    def steps(self, frames: int) -> Int[np.ndarray, "T"]:
+        """Which of the t on the time axis holds each of a clip's first `frames` frames."""
+        return -(-np.arange(frames) // self._step)
 
     @classmethod
     def pack(cls, weights: Weights, beside: Weights) -> Weights:
