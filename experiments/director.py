@@ -142,6 +142,9 @@ def main(settings: Settings) -> int:
     return 0
 
 
+_FEW = 10
+"""Scripts below which a mean overlap says nothing."""
+
 _COLUMNS = ("exact", "refused", "another story", "overlap")
 _DIRECTED = ("success without", "success with", "gain", "px off without", "px off with")
 
@@ -150,11 +153,15 @@ HEAD = f"{'told, objects':<16}" + "".join(f"{name:<22}" for name in _COLUMNS)
 
 def line(name: str, row: dict[str, Any]) -> str:
     """A line of either table."""
-    cells = (
-        "-" if score["value"] is None else "{value:.3f} [{low:.3f}, {high:.3f}]".format(**score)
-        for score in row.values()
-    )
+    cells = (_cell(score, 1 if column.startswith("px") else 3) for column, score in row.items())
     return (f"{name:<16}" + "".join(f"{cell:<22}" for cell in cells)).rstrip()
+
+
+def _cell(score: dict[str, Any], digits: int) -> str:
+    if score["value"] is None:
+        return "-"
+    value, low, high = (f"{score[name]:.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _understood(source: Stories, directors: list[Director], settings: Settings) -> dict[str, Any]:
@@ -177,8 +184,8 @@ def _understood(source: Stories, directors: list[Director], settings: Settings) 
         repeated(np.array(refused), better="lower"),
         repeated(wrong, better="lower"),
         average(np.nanmean(known, axis=0))
-        if known.shape[1] > 1
-        else Score.missing("no script of these objects"),
+        if known.shape[1] >= _FEW
+        else Score.missing("hardly a script of these objects"),
     )
     return {name: score.to_json() for name, score in zip(_COLUMNS, scores, strict=True)}
 

@@ -176,7 +176,8 @@ def _row(
     truth = real.truth
     assert truth is not None  # of a simulated source
     overlaps = [
-        follow_boxes(detector, clips.video, truth.boxes, truth.identity) for clips in (untold, told)
+        follow_boxes(detector, clips.video, truth.boxes, truth.identity, clips.failed)
+        for clips in (untold, told)
     ]
     successes = [
         judge.examine(clips, real).measures()["oracle_success"].values for clips in (untold, told)
