@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from vidgen.comparison.overlay import overlaid
-from vidgen.comparison.preview import _selection, preview
+from vidgen.comparison.preview import preview
+from vidgen.comparison.sheet import selection
 from vidgen.data import CorruptFileError, source
 
 
@@ -51,8 +52,8 @@ def test_a_sheet_shows_clips_from_the_first_to_the_last(shapes, tmp_path):
 
 
 def test_a_sheet_says_which_frames_it_shows():
-    assert _selection(10, [0, 1, 3, 4, 5, 6, 8, 9]) == "; frames 0, 1, 3, 4, 5, 6, 8, 9 are shown"
-    assert _selection(2, [0, 1]) == ""
+    assert selection(10) == "; frames 0, 1, 3, 4, 5, 6, 8, 9 are shown"
+    assert selection(2) == ""
 
 
 def test_a_page_needs_no_other_file_and_trusts_no_caption(tmp_path, write_clip, rising):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from vidgen.data.framing import fitted
 from vidgen.data.stills import picture as read
 from vidgen.types import Task
 
+_HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"))
+"""How the files of some phones begin, after four bytes."""
+
 
 class PictureError(ValueError):
     """A picture that cannot be used; the message says why."""
@@ -21,7 +25,8 @@ def first_frame(picture: Any, task: Task) -> np.ndarray:
     """A picture as a frame of a task: cropped to its aspect about the centre, resized, recoloured.
 
     Args:
-        picture: a path, or an array [H W], [H W 1], [H W 3] of uint8 or of floats in [0, 1].
+        picture: a path, the bytes of a file, or an array [H W], [H W 1], [H W 3] of uint8 or of
+            floats in [0, 1].
         task: the size and channels that are wanted.
 
     Returns:
@@ -31,25 +36,36 @@ def first_frame(picture: Any, task: Task) -> np.ndarray:
         PictureError: for a file that is empty, truncated, no picture or too large, and for an array
             of another shape, dtype or range.
     """
-    from PIL import Image
-
-    if isinstance(picture, str | Path):
-        image = _open(Path(picture))
-    else:
+    if isinstance(picture, np.ndarray):
         array = _array(picture)
         if array.shape == (task.height, task.width, task.channels):
             return array
-        image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-    return fitted(image, task.height, task.width, task.channels)
+    return fitted(opened(picture), task.height, task.width, task.channels)
 
 
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise PictureError(f"no picture at {path}")
-    try:
+def opened(picture: Any) -> Any:
+    """A picture as a `PIL.Image.Image`, upright; arguments and errors as of `first_frame`."""
+    from PIL import Image
+
+    if isinstance(picture, bytes):
+        return _read(io.BytesIO(picture), "the picture")
+    if isinstance(picture, str | Path):
+        path = Path(picture)
+        if not path.is_file():
+            raise PictureError(f"no picture at {path}")
         with path.open("rb") as file:
-            return read(file, str(path))
+            return _read(file, str(path))
+    array = _array(picture)
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+def _read(file: Any, name: str) -> Any:
+    try:
+        return read(file, name)
     except CorruptFileError as error:
+        file.seek(0)
+        if file.read(12)[4:] in _HEIC:
+            raise PictureError(f"{name} is HEIC, which is not read: save it as JPEG") from error
         raise PictureError(str(error)) from error
 
 

@@ -7,23 +7,18 @@ import dataclasses
 import html
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vidgen.atomic import replacing
 from vidgen.comparison import video
 from vidgen.comparison.overlay import coloured, overlaid, told
+from vidgen.comparison.sheet import SheetRow, chosen, selection, sheet
 from vidgen.data import CorruptFileError, Recorded, Source
 from vidgen.types import Clip
 
 _SIDE = 128
 """Pixels that the shorter side of a shown frame is enlarged to, about, by whole factors."""
-
-_FRAMES = 8
-"""Frames of a clip on a sheet."""
-
-_MARGIN, _LINE = 12, 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,55 +94,16 @@ def _scale(source: Source) -> int:
 
 
 def _sheet(source: Source, entries: list[_Entry]) -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
-
-    scale = _scale(source)
-    chosen = np.linspace(0, source.frames - 1, min(_FRAMES, source.frames)).round().astype(int)
-    high, wide = source.height * scale, source.width * scale
-    font, small = ImageFont.load_default(16), ImageFont.load_default(13)
-    width = 2 * _MARGIN + len(chosen) * (wide + 4) - 4
-    headline = _headline(source) + _selection(source.frames, chosen.tolist())
-    width = max(width, 2 * _MARGIN + int(font.getlength(headline)))
-    heights = [
-        _LINE * (1 + len(entry.notes)) + (high if entry.clip is not None else 0) + _MARGIN
+    scale, shown = _scale(source), chosen(source.frames)
+    rows = [
+        SheetRow(
+            title=entry.title,
+            notes=entry.notes,
+            frames=None if entry.clip is None else _shown(entry.clip, scale)[shown],
+        )
         for entry in entries
     ]
-    image = Image.new("RGB", (width, 2 * _MARGIN + _LINE + sum(heights)), (24, 24, 27))
-    draw = ImageDraw.Draw(image)
-    draw.text((_MARGIN, _MARGIN), headline, font=font, fill=(250, 250, 250))
-    top = 2 * _MARGIN + _LINE
-    for entry, height in zip(entries, heights, strict=True):
-        at = top
-        draw.text(
-            (_MARGIN, at), _fitting(entry.title, font, width), font=font, fill=(235, 235, 235)
-        )
-        at += _LINE
-        colour = (160, 160, 170) if entry.clip is not None else (255, 120, 120)
-        for note in entry.notes:
-            draw.text((_MARGIN, at), _fitting(note, small, width), font=small, fill=colour)
-            at += _LINE
-        if entry.clip is not None:
-            for place, frame in enumerate(_shown(entry.clip, scale)[chosen]):
-                image.paste(Image.fromarray(frame), (_MARGIN + place * (wide + 4), at))
-        top += height
-    return video.png(np.asarray(image))
-
-
-def _selection(frames: int, chosen: list[int]) -> str:
-    """Which frames of a clip a sheet shows: uneven gaps must not be taken for uneven motion."""
-    if len(chosen) == frames:
-        return ""
-    return f"; frames {', '.join(map(str, chosen))} are shown"
-
-
-def _fitting(text: str, font: Any, width: int) -> str:
-    """The text, cut where it would run out of the sheet."""
-    room = width - 2 * _MARGIN
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(f"{text}…") > room:
-        text = text[:-1]
-    return f"{text}…"
+    return video.png(sheet(_headline(source) + selection(source.frames), rows))
 
 
 def _shown(clip: Clip, scale: int) -> np.ndarray:

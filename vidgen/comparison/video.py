@@ -22,7 +22,13 @@ SHOWN_SIDE = 256
 
 
 def write(
-    path: Path | str, clips: UInt8[np.ndarray, "N T H W C"], *, fps: int, scale: int | None = None
+    path: Path | str,
+    clips: UInt8[np.ndarray, "N T H W C"],
+    *,
+    fps: int,
+    scale: int | None = None,
+    smooth: bool = False,
+    note: str = "",
 ) -> Path:
     """Write clips into one file, whose extension chooses the format.
 
@@ -31,8 +37,11 @@ def write(
             or .png (a sheet with a row of frames a clip).
         clips: C is 1 or 3.
         fps: frames a second.
-        scale: factor of enlargement, nearest neighbour; by default one that makes small clips
-            visible.
+        scale: factor of enlargement; by default one that makes small clips visible.
+        smooth: whether what is enlarged is resampled, as suits photographs, instead of each pixel
+            becoming a square.
+        note: kept in the file's metadata: the comment of mp4, gif and png, the image description of
+            webp.
 
     Returns:
         The path.
@@ -44,10 +53,18 @@ def write(
     path = check(path)
     clips = np.asarray(clips)
     scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
-    content = _WRITERS[path.suffix.lower()](enlarge(clips, scale), fps)
+    shown = resampled(clips, scale) if smooth else enlarge(clips, scale)
+    content = encoded(shown, path.suffix.lower(), fps=fps, note=note)
     with replacing(path) as partial:
         partial.write_bytes(content)
     return path
+
+
+def encoded(clips: UInt8[np.ndarray, "N T H W C"], kind: str, *, fps: int, note: str = "") -> bytes:
+    """What `write` writes of clips that are as large as they are to be shown; `kind` is the
+    extension.
+    """
+    return _WRITERS[kind](clips, fps, note)
 
 
 def check(path: Path | str) -> Path:
@@ -73,6 +90,22 @@ def enlarge(clips: UInt8[np.ndarray, "*N H W C"], scale: int) -> UInt8[np.ndarra
     return clips.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
+def resampled(clips: UInt8[np.ndarray, "*N H W C"], scale: int) -> UInt8[np.ndarray, "*N H2 W2 C"]:
+    """Frames enlarged by bicubic resampling."""
+    from PIL import Image
+
+    if scale == 1:
+        return clips
+    *outer, height, width, channels = clips.shape
+    frames = clips.reshape(-1, height, width, channels)
+    size = (width * scale, height * scale)
+    larger = [
+        np.asarray(Image.fromarray(frame.squeeze(-1) if channels == 1 else frame).resize(size))
+        for frame in frames
+    ]
+    return np.stack(larger).reshape(*outer, height * scale, width * scale, channels)
+
+
 def webp(frames: UInt8[np.ndarray, "T H W C"], fps: int) -> bytes:
     """One clip as an animated lossless WebP."""
     return _webp(frames[None], fps)
@@ -88,12 +121,16 @@ def still_webp(frame: UInt8[np.ndarray, "H W C"]) -> bytes:
     return buffer.getvalue()
 
 
-def png(frame: UInt8[np.ndarray, "H W C"]) -> bytes:
-    """One frame as PNG."""
-    from PIL import Image
+def png(frame: UInt8[np.ndarray, "H W C"], note: str = "") -> bytes:
+    """One frame as PNG, with a comment if there is a note."""
+    from PIL import Image, PngImagePlugin
 
+    about = PngImagePlugin.PngInfo()
+    if note:
+        about.add_itxt("comment", note)
     buffer = io.BytesIO()
-    Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).save(buffer, "PNG")
+    image = Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
+    image.save(buffer, "PNG", pnginfo=about)
     return buffer.getvalue()
 
 
@@ -139,20 +176,29 @@ def _pillow(clips: np.ndarray, fps: int, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _gif(clips: np.ndarray, fps: int) -> bytes:
-    return _pillow(clips, fps, "GIF")
+def _gif(clips: np.ndarray, fps: int, note: str) -> bytes:
+    # A comment's characters are bytes; what is not ASCII is escaped, as JSON does.
+    comment = {"comment": note.encode("ascii", "backslashreplace")} if note else {}
+    return _pillow(clips, fps, "GIF", **comment)
 
 
-def _webp(clips: np.ndarray, fps: int) -> bytes:
-    return _pillow(clips, fps, "WEBP", lossless=True, quality=80, method=4)
+def _webp(clips: np.ndarray, fps: int, note: str = "") -> bytes:
+    from PIL import ExifTags, Image
+
+    about = {}
+    if note:
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = note.encode("ascii", "backslashreplace").decode()
+        about["exif"] = exif
+    return _pillow(clips, fps, "WEBP", lossless=True, quality=80, method=4, **about)
 
 
-def _sheet(clips: np.ndarray, fps: int) -> bytes:
+def _sheet(clips: np.ndarray, fps: int, note: str) -> bytes:
     rows = [np.concatenate(list(clip), axis=1) for clip in clips]
-    return png(np.concatenate(rows, axis=0))
+    return png(np.concatenate(rows, axis=0), note)
 
 
-def _mp4(clips: np.ndarray, fps: int) -> bytes:
+def _mp4(clips: np.ndarray, fps: int, note: str) -> bytes:
     import av
 
     frames = _side_by_side(clips)
@@ -161,6 +207,8 @@ def _mp4(clips: np.ndarray, fps: int) -> bytes:
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
+        if note:
+            container.metadata["comment"] = note
         stream: Any = container.add_stream("libx264", rate=Fraction(fps))
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         stream.options = {"crf": "12"}
@@ -170,9 +218,11 @@ def _mp4(clips: np.ndarray, fps: int) -> bytes:
     return buffer.getvalue()
 
 
-_WRITERS: dict[str, Callable[[np.ndarray, int], bytes]] = {
+_WRITERS: dict[str, Callable[[np.ndarray, int, str], bytes]] = {
     ".mp4": _mp4,
     ".gif": _gif,
     ".webp": _webp,
     ".png": _sheet,
 }
+
+EXTENSIONS = tuple(_WRITERS)

@@ -1,0 +1,52 @@
+"""Files that people watch: what they hold, and what they say of themselves."""
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidgen.comparison import video
+
+NOTE = '{"seed": 3, "idea": "zoom in \\u653e\\u5927"}'
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return np.random.default_rng(0).integers(0, 255, (2, 5, 8, 8, 3), dtype=np.uint8)
+
+
+def test_an_mp4_bears_its_note_and_its_frames(clips, tmp_path):
+    path = video.write(tmp_path / "clip.mp4", clips, fps=8, note=NOTE)
+    with av.open(str(path)) as container:
+        assert container.metadata["comment"] == NOTE
+        assert container.streams.video[0].codec_context.name == "h264"
+    assert video.read(path).shape == (5, 256, 512, 3)
+
+
+def test_pictures_bear_their_note(clips, tmp_path):
+    for ending in ("gif", "webp", "png"):
+        path = video.write(tmp_path / f"clip.{ending}", clips, fps=8, note=NOTE)
+        with Image.open(path) as image:
+            said = {
+                "gif": lambda image=image: image.info["comment"].decode(),
+                "webp": lambda image=image: image.getexif()[0x010E],
+                "png": lambda image=image: image.text["comment"],
+            }[ending]()
+        assert said == NOTE
+
+
+def test_without_a_note_nothing_is_said(clips, tmp_path):
+    path = video.write(tmp_path / "clip.webp", clips, fps=8)
+    with Image.open(path) as image:
+        assert not image.getexif()
+
+
+def test_smooth_enlargement_resamples_where_the_usual_one_repeats(clips):
+    smooth = video.resampled(clips, 4)
+    squares = video.enlarge(clips, 4)
+    assert smooth.shape == squares.shape == (2, 5, 32, 32, 3)
+    assert (squares[..., ::4, ::4, :] == clips).all()
+    assert (smooth != squares).mean() > 0.5
+    flat = np.full((3, 8, 8, 1), 77, np.uint8)
+    assert (video.resampled(flat, 3) == 77).all()
+    assert video.resampled(flat, 1) is flat
