@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from vidgen import data, registry, text
-from vidgen.comparison import catalogue
+from vidgen import data, registry, text, zoo
+from vidgen.comparison import catalogue, model_file
 from vidgen.evaluation import METRICS
 
 ABILITIES = ("text", "context", "layout", "rollout", "likelihood", "few_step")
@@ -27,11 +27,12 @@ def tables(what: str) -> Iterator[Table]:
         "text": encoders,
         "metrics": metrics,
         "experiments": experiments,
+        "zoo": models,
     }
     if what not in ("all", *made):
         raise registry.suggest(what, ["all", *made], "list")
     for name, make in made.items():
-        if what in ("all", name):
+        if what == name or (what == "all" and (name != "zoo" or zoo.names())):
             yield make()
 
 
@@ -80,6 +81,15 @@ def experiments() -> Table:
     table = _table("Experiments", "name", "question")
     for name in catalogue.names():
         table.add_row(name, catalogue.summary(name))
+    return table
+
+
+def models() -> Table:
+    """Every model of the zoo, from its card."""
+    table = _table("Zoo", "name", "what it is")
+    for name in zoo.names():
+        card = model_file.read_card(zoo.path(name))
+        table.add_row(name, escape(model_file.described(card)))
     return table
 
 

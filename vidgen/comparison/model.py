@@ -12,13 +12,15 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from vidgen import registry
+from vidgen import registry, zoo
+from vidgen.comparison import model_file
 from vidgen.comparison.folder import of_run
 from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.picture import first_frame
 from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.contract import Card, Generator, stream
+from vidgen.evaluation import rollout
 from vidgen.text import TextEncoder, layout_of
 from vidgen.training import Precision, at, check_device
 from vidgen.types import Condition, Layout, Params, Plan, Task, to_float, to_pixels
@@ -26,6 +28,9 @@ from vidgen.types import Condition, Layout, Params, Plan, Task, to_float, to_pix
 MOST_AT_ONCE = 64
 LONGEST_SENTENCE = 2_000
 """Characters beyond which a sentence is refused unread."""
+
+LONGEST_CLIP = 60.0
+"""Seconds; a rollout drifts long before."""
 
 
 class Model:
@@ -39,6 +44,7 @@ class Model:
         task: what it was trained for.
         sampler: its sampler settings; None for its default.
         precision: at which it draws, as in training.
+        file: the card of the model file that it came from; None of a run folder.
 
     Example:
         >>> model = load("runs/quick/diffusion/seed-0")  # doctest: +SKIP
@@ -55,7 +61,9 @@ class Model:
         task: Task,
         sampler: Any = None,
         precision: Precision = "float32",
+        file: model_file.ModelCard | None = None,
     ) -> None:
+        self.file = file
         self.name, self.task, self.generator, self.params = name, task, generator, params
         self._encoder, self._sampler = encoder, sampler
         self._precision: Precision = precision
@@ -67,7 +75,35 @@ class Model:
 
     @functools.cached_property
     def _jitted(self) -> Any:
-        return jax.jit(at(self._precision, self.generator.sample))
+        return self._compiled(self.generator.sample)
+
+    @functools.cached_property
+    def _rollouts(self) -> dict[int, Any]:
+        """What draws longer clips, by their length."""
+        return {}
+
+    def _compiled(self, draw: Any) -> Any:
+        return jax.jit(at(self._precision, draw))
+
+    def _draw(self, frames: int) -> Any:
+        """What draws at least so many frames."""
+        if frames <= self.task.frames:
+            return self._jitted
+        if frames not in self._rollouts:
+            self._rollouts[frames] = rollout(
+                self.generator, self.task, frames=frames, jit=self._compiled
+            )
+        return self._rollouts[frames]
+
+    def frames(self, seconds: float | int) -> int:
+        """How many frames last so long, at least one.
+
+        Raises:
+            ValueError: for a time that is not positive and finite, or longer than `LONGEST_CLIP`.
+        """
+        if not 0 < seconds <= LONGEST_CLIP:
+            raise ValueError(f"a clip lasts up to {LONGEST_CLIP:g} s, got {seconds:g}")
+        return max(1, round(seconds * self.task.fps))
 
     def sample(
         self,
@@ -75,6 +111,7 @@ class Model:
         image: Any = None,
         seed: int = 0,
         plan: Plan | Sequence[Plan | None] | None = None,
+        frames: int | None = None,
         **sampler: Any,
     ) -> UInt8[np.ndarray, "N T H W C"]:
         """Draw clips, one a sentence.
@@ -86,7 +123,10 @@ class Model:
                 clips, or a list of N of them, with None where none is given.
             seed: of the draw. Clip i depends on the seed, on i and on its own prompt alone.
             plan: where things are to be, of a model whose task has objects: one for all clips, or a
-                list of N, with None where nothing is said.
+                list of N, with None where nothing is said. Of longer clips it tells the first T
+                frames.
+            frames: of each clip; the task's by default. More are a rollout (`vidgen.evaluation`'s),
+                fewer are the beginning.
             **sampler: the generator's sampler settings to change, e.g. ``steps=40``.
 
         Returns:
@@ -94,8 +134,8 @@ class Model:
 
         Raises:
             ValueError: for a sentence that is empty, too long or has unknown words, for a picture
-                that cannot be read, for a plan that does not fit the task, and where their numbers
-                do not match.
+                that cannot be read, for a plan that does not fit the task, where their numbers do
+                not match, and for more frames than the task's of a generator that cannot go on.
             vidgen.registry.UnknownNameError: for a sampler setting that does not exist.
         """
         kind = sampler_class(type(self.generator))
@@ -107,11 +147,19 @@ class Model:
         if len(pictures) != len(sentences):
             raise ValueError(f"{len(sentences)} sentences, but {len(pictures)} pictures")
         plans = [plan] * len(sentences) if plan is None or isinstance(plan, Plan) else list(plan)
+        if not all(one is None or isinstance(one, Plan) for one in plans):
+            raise ValueError(
+                "a plan is a vidgen.types.Plan; vidgen.comparison.plans.read makes one of a file"
+            )
         if len(plans) != len(sentences):
             raise ValueError(f"{len(sentences)} sentences, but {len(plans)} plans")
         layout = self._layout(plans)
         words, mask = self._text(sentences)
-        frames, given = self._context(pictures)
+        context, given = self._context(pictures)
+        frames = self.task.frames if frames is None else frames
+        if frames < 1:
+            raise ValueError(f"a clip has at least one frame, got {frames}")
+        draw = self._draw(frames)
         root = stream(seed, "sample")
         clips = []
         for start in range(0, len(sentences), MOST_AT_ONCE):
@@ -119,13 +167,13 @@ class Model:
             condition = Condition.of(
                 words[part],
                 mask[part],
-                to_float(jnp.asarray(frames[part])),
+                to_float(jnp.asarray(context[part])),
                 given[part],
                 jax.tree.map(lambda rows, part=part: rows[part], layout),
             )
             order = np.arange(start, start + condition.batch_size)
             keys = jax.vmap(functools.partial(jax.random.fold_in, root))(order)
-            clips.append(to_pixels(self._jitted(self.params, condition, keys, settings)))
+            clips.append(to_pixels(draw(self.params, condition, keys, settings))[:, :frames])
         return np.concatenate(clips)
 
     def _layout(self, plans: Sequence[Plan | None]) -> Layout | None:
@@ -137,7 +185,29 @@ class Model:
                 "this model was trained without layouts (task.objects=0); pass no plan, or train "
                 "one with --set task.objects=1"
             )
+        for plan in plans:
+            if plan is not None:
+                self._check_plan(plan)
         return layout_of(plans, self._encoder, self.task) if self.task.objects else None
+
+    def _check_plan(self, plan: Plan) -> None:
+        task, count = self.task, len(plan.identity)
+        if count > task.objects:
+            raise ValueError(
+                f"a plan places {count} objects ({', '.join(plan.identity)}), this model has room "
+                f"for {task.objects}: train one with --set task.objects={count}"
+            )
+        low, high = plan.boxes[..., :2], plan.boxes[..., 2:]
+        sides = np.array([task.height, task.width], np.float32)
+        # No clip of training has a box with no part in its frame; NaN is in none of these.
+        far = ((high <= 0) | (low >= sides) | (low < -sides) | (high > 2 * sides)).any(axis=-1)
+        if far.any():
+            frame, which = np.argwhere(far)[0]
+            raise ValueError(
+                f"the box of {plan.identity[which]!r} in frame {frame} lies outside of, or far "
+                f"beyond, the frame of {task.height}x{task.width} pixels: "
+                f"{plan.boxes[frame, which].tolist()}"
+            )
 
     def _text(self, sentences: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
         for sentence in sentences:
@@ -173,15 +243,35 @@ class Model:
 
 
 def load(run: epath.PathLike) -> Model:
-    """A trained generator out of a run folder; its checksums are verified.
+    """A trained generator out of a run folder, a model file or the zoo; its checksums are verified.
 
     Args:
-        run: such as ``runs/quick/diffusion/seed-0``.
+        run: such as ``runs/quick/diffusion/seed-0``, ``model.safetensors`` as `vidgen export`
+            writes it, or ``zoo:diffusion-camera`` (`vidgen list zoo`).
 
     Raises:
         FolderError: if there is no run, with what a run looks like.
+        vidgen.comparison.model_file.ModelFileError: if a model file is absent, damaged or of
+            another version.
+        vidgen.registry.UnknownNameError: if the zoo has no such model.
         vidgen.training.CheckpointError: if training has not finished, or a file is damaged.
     """
+    if str(run).startswith(zoo.PREFIX):
+        run = zoo.path(str(run))
+    if str(run).endswith(model_file.SUFFIX):
+        file = model_file.read(str(run))
+        card = file.card
+        check_device(card.precision)
+        return Model(
+            card.generator,
+            file.generator,
+            file.params,
+            file.encoder,
+            card.task,
+            card.sampler,
+            card.precision,
+            card,
+        )
     folder, name, seed, share = of_run(run)
     setting = setting_of(folder)
     if name not in setting.experiment.generators:

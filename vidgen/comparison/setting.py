@@ -64,12 +64,12 @@ class Setting:
             vocabulary=self.train.vocabulary,
             length=task.text_length,
             width=task.text_width,
-            learned=lambda: self._learned,
+            learned=lambda: self.learned,
         )
         return text.text_encoder(self.experiment.text_encoder, wanted)
 
     @functools.cached_property
-    def _learned(self) -> text.Embeddings:
+    def learned(self) -> text.Embeddings:
         """Word2vec's vectors of training's captions; read from disk once a comparison has begun."""
         path = self.folder.word_vectors
         if path.exists():
@@ -82,8 +82,8 @@ class Setting:
     def keep(self) -> None:
         """Write down what was learned for all jobs, so that others find the same bits."""
         path = self.folder.word_vectors
-        if "_learned" in vars(self) and not path.exists():
-            learned = self._learned
+        if "learned" in vars(self) and not path.exists():
+            learned = self.learned
             header = {"words": list(learned.words)}
             write_arrays(path, {"vectors": learned.vectors}, header=header)
 
