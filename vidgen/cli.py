@@ -318,7 +318,7 @@ class Sample:
     """
 
     folder: Positional[str]
-    """A run folder, such as runs/quick/diffusion/seed-0."""
+    """A run folder, such as runs/quick/diffusion/seed-0, a model file, or zoo:NAME."""
     text: tuple[str, ...] = ()
     """Sentences, one a clip, each in quotes."""
     image: str | None = None
@@ -330,6 +330,8 @@ class Sample:
     """The file: .mp4, .gif, .webp, or .png for a sheet of frames."""
     count: int = 1
     """Clips a sentence."""
+    seconds: float | None = None
+    """Of each clip; by default as long as those it learned from. Longer ones are rollouts."""
     seed: int = 0
     """Of the draw."""
     set: tuple[str, ...] = ()
@@ -345,9 +347,94 @@ class Sample:
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]
         plan = None if self.plan is None else plans.read(self.plan, model.task.frames)
-        clips = model.sample(texts, image=self.image, seed=self.seed, plan=plan, **changes)
+        frames = None if self.seconds is None else model.frames(self.seconds)
+        clips = model.sample(
+            texts, image=self.image, seed=self.seed, plan=plan, frames=frames, **changes
+        )
         path = video.write(self.out, clips, fps=model.task.fps)
         console.print(f"{len(clips)} clips: {path}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Animate:
+    """Have every family move a photograph as an idea says, side by side.
+
+    Example: vidgen animate photo.jpg "slowly zoom in" --seconds 3 --out clips
+    """
+
+    photo: Positional[str]
+    """A picture file; of phones, turned upright."""
+    idea: Positional[str]
+    """What is to happen, in your own words, in English or Chinese."""
+    out: str = "clips"
+    """The folder for a clip a family, sheet.png with all of them, and animation.json."""
+    seconds: float = 3.0
+    """Of the clips; longer than those that a model learned from are rollouts."""
+    generators: tuple[str, ...] = ("all",)
+    """Who, e.g. gan diffusion."""
+    models: tuple[str, ...] = ()
+    """Model files instead of the zoo's that learned from the source camera."""
+    fit: str = "crop"
+    """How the photograph comes into the model's frame: crop (its middle), or letterbox (the whole,
+    what is beside it mirrored and cut off again)."""
+    formats: tuple[str, ...] = ("mp4",)
+    """Of the clips: mp4, webp, gif."""
+    seed: int = 0
+    """Of the draws; the same one makes the same clips."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.app import files
+        from vidgen.app.studio import Studio
+
+        studio = Studio(self.models)
+        folder = files.check(self.out, self.formats)
+        made = studio.animate(
+            self.photo,
+            self.idea,
+            seconds=self.seconds,
+            seed=self.seed,
+            generators=self.generators,
+            fit=self.fit,
+            tick=lambda name: console.print(f"{name} draws", highlight=False),
+        )
+        console.print(f"Photograph: {made.photo}", markup=False, highlight=False)
+        if made.understood.by != "sentence":
+            console.print(f"Understood as: {made.understood.sentence}", markup=False)
+        written = files.write(made, folder, self.formats)
+        for one in made.clips:
+            if one.error:
+                said = one.error
+            else:
+                compiling = ", compiling included" if one.is_first else ""
+                paths = " ".join(map(str, written[one.generator]))
+                said = f"{one.seconds:.2f} s{compiling}: {paths}"
+            console.print(f"{one.generator}: {said}", markup=False, soft_wrap=True)
+        console.print(f"Sheet: {folder / files.SHEET}", markup=False, soft_wrap=True)
+        return int(not written)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write the trained generator of a run as one file, in half precision, with a card that says
+    what it is and what it scores; `vidgen sample` and `vidgen.load` read it.
+
+    Example: vidgen export runs/quick/diffusion/seed-0 --out diffusion.safetensors
+    """
+
+    folder: Positional[str]
+    """A run folder, such as runs/quick/diffusion/seed-0."""
+    out: str = "model.safetensors"
+    """The file, .safetensors."""
+    faults: str = ""
+    """What is known to be wrong with its clips, for the card."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import model_file
+
+        card = model_file.export(self.folder, self.out, faults=self.faults, console=console)
+        console.print(model_file.described(card), markup=False, highlight=False)
+        console.print(f"Model: {self.out}", markup=False, soft_wrap=True)
         return 0
 
 
@@ -398,13 +485,13 @@ class Report:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class List:
     """Show what there is: generators (broken plug-ins with the reason), data, text encoders,
-    metrics, experiments.
+    metrics, experiments, and trained models.
 
     Example: vidgen list generators
     """
 
     what: Positional[str] = "all"
-    """What to show: generators, data, text, metrics, experiments, or all."""
+    """What to show: generators, data, text, metrics, experiments, zoo, or all."""
 
     def run(self, console: Console) -> int:
         from vidgen.comparison.listing import tables
@@ -507,6 +594,8 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "tune": Tune,
     "sample": Sample,
+    "animate": Animate,
+    "export": Export,
     "evaluate": Evaluate,
     "report": Report,
     "list": List,

@@ -1,0 +1,103 @@
+"""Photographs of every kind, in and out of a model's frame."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidgen.app.photo import photo
+from vidgen.comparison.picture import PictureError
+from vidgen.registry import UnknownNameError
+from vidgen.types import Task
+
+TASK = Task(frames=2, height=16, width=16, channels=3, context_frames=1)
+
+
+def gradient(height, width):
+    """Red grows downwards, green to the right."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    red, green = rows * 255 // max(height - 1, 1), columns * 255 // max(width - 1, 1)
+    return np.stack([red, green, np.zeros_like(red)], axis=-1).astype(np.uint8)
+
+
+def test_a_crop_is_the_middle():
+    shown = photo(gradient(16, 48), TASK)
+    assert shown.frame.shape == (16, 16, 3)
+    assert shown.box == (0, 0, 16, 16)
+    assert 85 <= shown.frame[:, 0, 1].mean() <= 95
+    assert 160 <= shown.frame[:, -1, 1].mean() <= 170
+    assert str(shown) == "the middle of the photograph, 48x16 pixels brought to 16x16"
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 16), (16, 8), (100, 7), (3, 1), (1, 1)])
+def test_a_letterbox_keeps_the_whole_and_gives_it_back(height, width):
+    shown = photo(gradient(height, width), TASK, "letterbox")
+    top, left, bottom, right = shown.box
+    aspect = (bottom - top) / (right - left)
+    assert max(bottom - top, right - left) == 16
+    assert abs(aspect - height / width) <= max(aspect, 1 / aspect) / 2
+    clip = np.stack([shown.frame] * 3)
+    assert shown.restored(clip).shape == (3, bottom - top, right - left, 3)
+    inner = shown.restored(shown.frame)
+    if min(inner.shape[:2]) > 1 and min(height, width) > 1:
+        assert inner[0, :, 0].mean() < 64 < 192 < inner[-1, :, 0].mean()
+        assert inner[:, 0, 1].mean() < 64 < 192 < inner[:, -1, 1].mean()
+
+
+def test_beside_a_letterbox_stands_its_mirror_image():
+    shown = photo(gradient(8, 16), TASK, "letterbox")
+    assert shown.box == (4, 0, 12, 16)
+    np.testing.assert_array_equal(shown.frame[3], shown.frame[4])
+    np.testing.assert_array_equal(shown.frame[0], shown.frame[7])
+
+
+def orientation(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side: to be turned clockwise by a quarter
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(gradient(32, 32)).save(path, exif=exif, quality=95)
+    return path
+
+
+def test_a_phones_picture_is_turned_upright(tmp_path):
+    frame = photo(orientation(tmp_path), TASK).frame.astype(int)
+    # Turned clockwise, what was at the bottom is at the left.
+    assert frame[8, 0, 0] > 200 > 50 > frame[8, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [
+        ("L", "png"),
+        ("LA", "png"),
+        ("I;16", "png"),
+        ("1", "png"),
+        ("P", "gif"),
+        ("RGBA", "webp"),
+        ("CMYK", "jpg"),
+        ("RGB", "bmp"),
+        ("RGB", "tiff"),
+    ],
+)
+def test_every_common_kind_of_picture_is_read(tmp_path, mode, ending):
+    bright = Image.fromarray(np.full((20, 30), 255, np.uint8))
+    if mode == "I;16":
+        bright = Image.fromarray(np.full((20, 30), 65535, np.uint16))
+    image = bright if mode == "I;16" else bright.convert(mode)
+    path = tmp_path / f"picture.{ending}"
+    image.save(path)
+    for picture in (path, path.read_bytes()):
+        assert photo(picture, TASK).frame.min() >= 254
+
+
+@pytest.mark.fault(19)
+def test_what_is_no_picture_is_refused_by_name(tmp_path):
+    with pytest.raises(PictureError, match="the picture is empty"):
+        photo(b"", TASK)
+    with pytest.raises(PictureError, match="no picture that can be read"):
+        photo(b"%PDF-1.7 and more", TASK)
+    heic = tmp_path / "phone.heic"
+    heic.write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(64))
+    with pytest.raises(PictureError, match="HEIC, which is not read: save it as JPEG"):
+        photo(heic, TASK)
+    with pytest.raises(UnknownNameError, match="did you mean 'crop'"):
+        photo(gradient(4, 4), TASK, "corp")

@@ -1,0 +1,132 @@
+"""A photograph and an idea through the command line, by toys in place of families."""
+
+import json
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidgen.app.studio import Studio
+from vidgen.cli import main
+from vidgen.registry import UnknownNameError
+
+IDEA = "the digit 3 is moving up and left"
+
+
+@pytest.fixture(scope="module")
+def models(prepared, undisturbed, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    files = []
+    with prepared():
+        for name in ("toy", "toy-bright"):
+            path = folder / f"{name}.safetensors"
+            assert main(["export", str(undisturbed / name / "seed-0"), "--out", str(path)]) == 0
+            files.append(str(path))
+    return files
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(np.full((90, 120, 3), 200, np.uint8)).save(path)
+    return str(path)
+
+
+def animate(photograph, idea, models, out, *more):
+    return main(["animate", photograph, idea, "--models", *models, "--out", str(out), *more])
+
+
+def test_every_family_leaves_its_clip_and_a_sheet_shows_them(models, photograph, tmp_path, capsys):
+    out = tmp_path / "clips"
+    more = ("--seconds", "1.5", "--formats", "mp4", "webp", "--seed", "7", "--fit", "letterbox")
+    assert animate(photograph, "digit 3, up and left", models, out, *more) == 0
+    said = capsys.readouterr().out
+    assert "Understood as: the digit 3 is moving up and left" in said
+    assert "the whole photograph" in said
+    assert {path.name for path in out.iterdir()} == {
+        "animation.json", "sheet.png", "toy.mp4", "toy.webp", "toy-bright.mp4", "toy-bright.webp"
+    }  # fmt: skip
+    with av.open(str(out / "toy.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+        note = json.loads(container.metadata["comment"])
+    assert (note["seed"], note["idea"], note["sentence"]) == (7, "digit 3, up and left", IDEA)
+    with Image.open(out / "toy.webp") as image:
+        assert image.n_frames == 12
+        assert image.width / image.height == pytest.approx(4 / 3, abs=0.05)  # the photograph's
+    record = json.loads((out / "animation.json").read_text())
+    assert [clip["generator"] for clip in record["clips"]] == ["toy", "toy-bright"]
+    assert all(clip["frames"] == 12 and clip["seconds"] > 0 for clip in record["clips"])
+    with Image.open(out / "sheet.png") as image:
+        assert image.height > 2 * 2 * 24  # two rows of frames
+        assert np.asarray(image).std() > 5
+
+
+def test_the_same_seed_makes_the_same_clips_and_another_others(models, photograph):
+    studio = Studio(models)
+    first, again, other = (studio.animate(photograph, IDEA, seconds=1, seed=s) for s in (1, 1, 2))
+    for one, same, different in zip(first.clips, again.clips, other.clips, strict=True):
+        np.testing.assert_array_equal(one.clip, same.clip)
+        assert (one.clip != different.clip).any()
+    assert [one.is_first for one in first.clips] == [True, True]
+    assert [one.is_first for one in again.clips] == [False, False]
+    assert (first.clips[0].clip[0] == first.photo.frame).all()
+
+
+def test_only_who_is_asked_draws(models, photograph, tmp_path):
+    assert animate(photograph, IDEA, models, tmp_path / "x", "--generators", "toy") == 0
+    assert not (tmp_path / "x" / "toy-bright.mp4").exists()
+    with pytest.raises(UnknownNameError, match="did you mean 'toy'"):
+        Studio(models).chosen(["tou"])
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"photograph": "absent.jpg"}, "no picture at absent.jpg"),
+        ({"idea": "sing me a song"}, "is no idea that these models know; try"),
+        ({"idea": ""}, "the idea is empty"),
+        ({"idea": "up " * 1000}, "3,000 characters; at most 300"),
+        ({"more": ("--seconds", "0")}, "lasts up to 60 s, got 0"),
+        ({"more": ("--seconds", "1e9")}, "lasts up to 60 s"),
+        ({"more": ("--formats", "avi")}, "'avi' is no format of clips"),
+        ({"more": ("--fit", "stretch")}, "no fit is called 'stretch'"),
+        ({"more": ("--generators", "tou")}, "did you mean 'toy'"),
+        ({"models": ["absent.safetensors"]}, "there is no model file at absent.safetensors"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_leaves_nothing(
+    models, photograph, tmp_path, capsys, change, message
+):
+    out = tmp_path / "out"
+    code = animate(
+        change.get("photograph", photograph),
+        change.get("idea", IDEA),
+        change.get("models", models),
+        out,
+        *change.get("more", ()),
+    )
+    assert code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_models_that_do_not_belong_together_are_refused(models):
+    with pytest.raises(ValueError, match="two models are of 'toy'"):
+        Studio([models[0], models[0]])
+
+
+def test_a_family_that_fails_costs_the_others_nothing(models, photograph, monkeypatch):
+    studio = Studio(models)
+
+    def fail(*_, **__):
+        raise ValueError("a video with NaN or Inf cannot be turned into pixels")
+
+    monkeypatch.setattr(studio.model("toy"), "sample", fail)
+    made = studio.animate(photograph, IDEA, seconds=1)
+    assert made.clips[0].clip is None
+    assert "NaN" in made.clips[0].error
+    assert made.clips[1].clip is not None

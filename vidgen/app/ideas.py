@@ -1,0 +1,302 @@
+"""What people write, understood as one of the sentences that a model has learned from.
+
+A model knows the sentences of its training, and `experiments/text_encoders.py` shows how far it
+can be trusted with others. So free wording is not handed to it: it is understood first, as one of
+those sentences, and shown so. Words that say outright where to, or how fast, decide; what they
+leave open, a sentence encoder does, if one is installed. What is like none of them is no guess but
+a hint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float
+
+from vidgen.app.chinese import into_english
+from vidgen.pretrained import MissingWeightsError
+from vidgen.text import minilm_folder, words
+from vidgen.text.contextual import Contextual
+
+LONGEST_IDEA = 300
+"""Characters; a longer one is refused unread."""
+
+NEAR: Mapping[str, float] = MappingProxyType({"meaning": 0.42, "words": 0.5})
+"""How alike an idea and a sentence must be: the cosine of all-MiniLM-L6-v2's vectors, and the share
+of words that they have in common; 0.6 of that where the idea says outright that something is to
+move. `benchmarks/ideas.py` shows what these let through."""
+
+_OUTRIGHT = 0.6
+
+_TOKENS = 96
+"""Of an idea, as the sentence encoder counts them."""
+
+_POLES: Mapping[str, str] = MappingProxyType(
+    {
+        "left": "leftward leftwards",
+        "right": "rightward rightwards",
+        "up": "upward upwards upper above higher sky ceiling raise rise lift ascend",
+        "down": "downward downwards below floor ground lower descend sink",
+        "in": "into inward inwards closer nearer close near toward towards approach",
+        "out": "outward outwards away back backward backwards wide wider retreat farther further",
+        "clockwise": "cw",
+        "counterclockwise": "anticlockwise ccw",
+        "slowly": "slow slower gentle gently softly calmly leisurely gradual gradually lazy lazily "
+        "unhurried smoothly bit little",
+        "quickly": "quick fast faster rapid rapidly swift swiftly rush race hurry crash whip speed "
+        "speedy sudden suddenly snap",
+        "still": "not nothing static steady freeze frozen fixed motionless unmoving locked",
+    }
+)
+"""Which way, how fast, or not at all: words that say so outright, by the one for all."""
+
+_SPEEDS = ("slowly", "quickly")
+
+_POLE: Mapping[str, str] = MappingProxyType(
+    {word: pole for pole, others in _POLES.items() for word in (pole, *others.split())}
+)
+
+
+def _set(said: str) -> frozenset[str]:
+    return frozenset(said.split())
+
+
+_MOVING = _set(
+    "move go get come look pan tilt turn roll rotate spin twist dolly truck push pull slide glide "
+    "drift swing sweep scan point step zoom track travel shift head fly start swivel pivot tip "
+    "hold keep stay stand be show movement"
+)
+"""Verbs of a camera, or of whatever moves before it; none tells a known sentence from another."""
+
+_CAMERA = _set("camera view shot frame picture photo image lens scene")
+
+_EMPTY = _set(
+    "the a an of to it its is are and then first after that please this just very let make more so "
+    "as with now finally afterwards next does do not"
+)
+
+_IDIOMS = (
+    (re.compile(r"\b(counter|anti)[- ]clock[- ]?wise\b"), "counterclockwise"),
+    (re.compile(r"\bup close\b|\bclose[- ]up\b"), "close"),
+    (
+        re.compile(
+            r"\b(open|opens|speed|slow|slows|end|ends|line|lines|hurry|stand|set) (up|down)\b"
+        ),
+        r"\1",
+    ),
+    (re.compile(r"\b(no|without) (any )?(camera )?(movement|motion|moving)\b"), "still"),
+    # Where something comes from, and whom it is beside, is not where it goes.
+    (re.compile(r"\bfrom (the )?(very )?(left|right|top|bottom|above|below)\b( side)?"), " "),
+    (re.compile(r"\bbefore (you |we |it )?([^,]+), *([^,]+)"), r"\3 then \2"),
+    (re.compile(r"^([^,]+?),? (?:but )?only after (you |we |it )?([^,]+)"), r"\3 then \1"),
+)
+"""Turns of phrase that say something else than their words, and what they say."""
+
+_SOMEBODY = re.compile(r"(?:(?:make|let|have) )?(?:the|a|an|my|his|her|their|some|all) (\w+) (\w+)")
+"""The beginning of a sentence about somebody in the picture, whom no camera moves, unless one of
+these two words is the camera's."""
+
+_TYPING = 0.8
+"""How alike a word of five letters or more and one of the same first letter are that was meant, by
+difflib's ratio."""
+
+
+class UnknownIdeaError(ValueError):
+    """An idea that is like none of the known ones; the message names some that are."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Understood:
+    """An idea, and what it was understood as.
+
+    Attributes:
+        idea: as written.
+        sentence: of training, that the model is told.
+        by: "sentence" (it is one of them), "meaning" (a sentence encoder's) or "words".
+        likeness: in [0, 1], see `NEAR`; 1 for a sentence that is known.
+    """
+
+    idea: str
+    sentence: str
+    by: str
+    likeness: float
+
+
+class Ideas:
+    """Finds the known sentence that an idea means.
+
+    Args:
+        sentences: those of training.
+        usual: some of them to propose where an idea is not understood; by default those that say
+            the least.
+        encoder: gives each of N sentences a vector of length 1, see `strongest`; None compares the
+            words alone.
+
+    Raises:
+        ValueError: if there are no sentences.
+    """
+
+    def __init__(
+        self,
+        sentences: Sequence[str],
+        *,
+        usual: Sequence[str] = (),
+        encoder: Callable[[Sequence[str]], Float[np.ndarray, "N E"]] | None = None,
+    ) -> None:
+        self.sentences = tuple(dict.fromkeys(sentences))
+        if not self.sentences:
+            raise ValueError("no sentence is known")
+        self.usual = tuple(usual) or tuple(sorted(self.sentences, key=len)[:5])
+        self._encoder = encoder
+        self._plain = {_plain(sentence): sentence for sentence in self.sentences}
+        self._by_poles: dict[tuple[str, ...], list[int]] = {}
+        for row, sentence in enumerate(self.sentences):
+            self._by_poles.setdefault(_Reading.of(sentence).poles, []).append(row)
+
+    @property
+    def by(self) -> str:
+        """How what is not a known sentence is compared with them: "meaning" or "words"."""
+        return "words" if self._encoder is None else "meaning"
+
+    def understand(self, idea: str) -> Understood:
+        """What an idea means.
+
+        Args:
+            idea: in English or Chinese.
+
+        Raises:
+            UnknownIdeaError: if it is like no known sentence, with some that are known.
+            ValueError: if it is empty or too long.
+        """
+        if not idea.strip():
+            raise ValueError(
+                f"the idea is empty; write what is to happen, such as {self.usual[0]!r}"
+            )
+        if len(idea) > LONGEST_IDEA:
+            raise ValueError(
+                f"the idea has {len(idea):,} characters; at most {LONGEST_IDEA} are read"
+            )
+        said = into_english(idea)
+        known = self._plain.get(_plain(said))
+        if known is not None:
+            return Understood(idea=idea, sentence=known, by="sentence", likeness=1.0)
+        reading = _Reading.of(said)
+        rows = self._by_poles.get(reading.poles, [])
+        if self._is_of_somebody(said):
+            rows = []
+        likeness = self._likeness(reading, rows)
+        for place in np.argsort(-likeness, kind="stable"):
+            if likeness[place] < NEAR[self.by] * (_OUTRIGHT if reading.is_moving else 1.0):
+                break
+            sentence = self.sentences[rows[place]]
+            if not self._tells or _Reading.of(sentence).rest & self._tells & reading.rest:
+                value = min(float(likeness[place]), 1.0)
+                return Understood(idea=idea, sentence=sentence, by=self.by, likeness=value)
+        proposed = ", ".join(repr(sentence) for sentence in self.usual)
+        raise UnknownIdeaError(f"{_short(idea)} is no idea that these models know; try {proposed}")
+
+    def _is_of_somebody(self, said: str) -> bool:
+        """Whether it is about something in the picture, where all that is known is a camera's."""
+        found = None if self._tells else _SOMEBODY.match(said.lower().strip())
+        own = (*_POLES, *_MOVING, *_CAMERA, *_EMPTY)
+        return found is not None and not any(_meant(word) in own for word in found.groups())
+
+    def _likeness(self, reading: _Reading, rows: list[int]) -> Float[np.ndarray, "n"]:
+        if not rows:
+            return np.zeros(0, np.float32)
+        if self._encoder is not None:
+            return self._vectors[rows] @ self._encoder([reading.said])[0]
+        others = [_Reading.of(self.sentences[row]).content for row in rows]
+        mine = reading.content
+        shared = [2 * len(mine & other) / max(len(mine) + len(other), 1) for other in others]
+        return np.array(shared, np.float32)
+
+    @functools.cached_property
+    def _vectors(self) -> Float[np.ndarray, "N E"]:
+        assert self._encoder is not None
+        return self._encoder(self.sentences)
+
+    @functools.cached_property
+    def _tells(self) -> frozenset[str]:
+        """Words that tell known sentences of the same move apart, such as digits and colours: an
+        idea has to say one of them.
+        """
+        said = [_Reading.of(sentence).rest for sentence in self.sentences]
+        return frozenset().union(*said) - frozenset.intersection(*said)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """A sentence in parts.
+
+    Attributes:
+        said: with its idioms said plainly.
+        poles: where to, in order and each once, and how fast, last.
+        content: what tells it from others, its poles and verbs of moving among it.
+        rest: the same without those.
+        is_moving: whether it has a verb of moving, or names the camera.
+    """
+
+    said: str
+    poles: tuple[str, ...]
+    content: frozenset[str]
+    rest: frozenset[str]
+    is_moving: bool
+
+    @classmethod
+    def of(cls, sentence: str) -> _Reading:
+        said = sentence.lower()
+        for idiom, plainly in _IDIOMS:
+            said = idiom.sub(plainly, said)
+        found = [_meant(word) for word in words(said) if word[0].isalnum()]
+        poles = [word for word in found if word in _POLES]
+        ways = dict.fromkeys(pole for pole in poles if pole not in _SPEEDS)
+        speeds = sorted({pole for pole in poles if pole in _SPEEDS})
+        content = frozenset(found) - _EMPTY - _CAMERA
+        return cls(
+            said=said,
+            poles=(*ways, *speeds),
+            content=content,
+            rest=content - _MOVING - set(_POLES),
+            is_moving=any(word in _MOVING or word in _CAMERA or word == "still" for word in found),
+        )
+
+
+@functools.cache
+def strongest() -> Callable[[Sequence[str]], Float[np.ndarray, "N E"]] | None:
+    """The strongest sentence encoder that is installed: all-MiniLM-L6-v2, or none."""
+    try:
+        encoder = Contextual(minilm_folder(), length=_TOKENS)
+    except MissingWeightsError:
+        return None
+    return encoder.sentences
+
+
+@functools.lru_cache(maxsize=4096)
+def _meant(word: str) -> str:
+    """The word that stands for one: its pole, its verb, or what was mistyped."""
+    for form in (word, word.removesuffix("s"), word.removesuffix("ing"), word.removesuffix("es")):
+        if form in _POLE:
+            return _POLE[form]
+        if form in _MOVING:
+            return form
+    if len(word) >= 5:
+        alike = [known for known in (*_POLE, *_MOVING) if known[0] == word[0]]
+        near = difflib.get_close_matches(word, alike, n=1, cutoff=_TYPING)
+        if near:
+            return _POLE.get(near[0], near[0])
+    return word
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(word for word in words(sentence) if word.isalnum())
+
+
+def _short(idea: str) -> str:
+    return repr(idea if len(idea) <= 60 else idea[:57] + "...")

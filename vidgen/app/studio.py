@@ -1,0 +1,225 @@
+"""One photograph and one idea, moved by every family side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vidgen import zoo
+from vidgen.app.ideas import Ideas, Understood, strongest
+from vidgen.app.photo import Photo, photo
+from vidgen.comparison import Model, load, model_file
+from vidgen.comparison.model_file import ModelCard
+from vidgen.registry import suggest
+
+SOURCE = "camera"
+"""Of the models that move any photograph."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Animated:
+    """What one family made of it.
+
+    Attributes:
+        generator: who.
+        clip: uint8 [T h w C], in the shape of what is shown of the photograph.
+        seconds: that drawing it took.
+        is_first: whether that includes compiling, since the model drew no clip of this length
+            before.
+        error: why there is no clip; empty where there is one.
+    """
+
+    generator: str
+    clip: UInt8[np.ndarray, "T h w C"] | None
+    seconds: float
+    is_first: bool
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Animation:
+    """What all of them made.
+
+    Attributes:
+        photo: that they began with.
+        understood: what the idea was taken for.
+        seed: of the draws.
+        fps: frames a second.
+        clips: a family each.
+    """
+
+    photo: Photo
+    understood: Understood
+    seed: int
+    fps: int
+    clips: tuple[Animated, ...]
+
+    def note(self, generator: str) -> str:
+        """What a file of a family's clip says of itself, as JSON."""
+        return json.dumps(
+            {
+                "vidgen": generator,
+                "seed": self.seed,
+                "idea": self.understood.idea,
+                "sentence": self.understood.sentence,
+            }
+        )
+
+
+class Studio:
+    """Models of one source, loaded when they are first asked.
+
+    Args:
+        models: addresses as `vidgen.load` takes them; by default all of the zoo's that learned from
+            `source`.
+        source: of the zoo's models.
+
+    Raises:
+        ValueError: if there are none, they learned from different sources, or two are of one
+            generator.
+        vidgen.comparison.model_file.ModelFileError: if one is no model file.
+    """
+
+    def __init__(self, models: Sequence[str | Path] = (), *, source: str = SOURCE) -> None:
+        files = [Path(zoo.path(str(m)) if str(m).startswith(zoo.PREFIX) else m) for m in models]
+        found = files or [zoo.path(name) for name in zoo.names()]
+        cards = [(model_file.read_card(path), path) for path in found]
+        if not files:
+            cards = [(card, path) for card, path in cards if card.source == source]
+        if not cards:
+            raise ValueError(
+                f"no model of the zoo has learned from {source!r}: `vidgen list zoo` shows them, "
+                "and --models takes files that `vidgen export` wrote"
+            )
+        sources = {card.source for card, _ in cards}
+        if len(sources) > 1:
+            raise ValueError(f"the models learned from different clips: {', '.join(sources)}")
+        self.cards: dict[str, ModelCard] = {}
+        for card, path in cards:
+            if card.generator in self.cards:
+                raise ValueError(f"two models are of {card.generator!r}, one of them {path}")
+            if not card.task.context_frames:
+                raise ValueError(
+                    f"{path} was trained without first frames, and moves no photograph"
+                )
+            self.cards[card.generator] = card
+        self._paths = {card.generator: path for card, path in cards}
+        self._models: dict[str, Model] = {}
+        self._drawn: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def generators(self) -> list[str]:
+        """Who takes part."""
+        return list(self.cards)
+
+    @functools.cached_property
+    def ideas(self) -> Ideas:
+        """What all of them have learned to do."""
+        known = [set(card.sentences) for card in self.cards.values()]
+        return Ideas(sorted(set.intersection(*known)), encoder=strongest())
+
+    def chosen(self, generators: Iterable[str]) -> list[str]:
+        """The generators of these names, of which "all" is all.
+
+        Raises:
+            vidgen.registry.UnknownNameError: for one that takes no part.
+        """
+        names = list(dict.fromkeys(generators))
+        if names in ([], ["all"]):
+            return self.generators
+        for name in names:
+            if name not in self.cards:
+                raise suggest(name, self.cards, "model here")
+        return names
+
+    def animate(
+        self,
+        picture: Any,
+        idea: str,
+        *,
+        seconds: float | int = 3.0,
+        seed: int = 0,
+        generators: Iterable[str] = (),
+        fit: str = "crop",
+        tick: Callable[[str], None] = lambda name: None,
+    ) -> Animation:
+        """Have each family move a photograph as an idea says.
+
+        What is wrong with the photograph, the idea or a name is said before anything is drawn. A
+        family that fails costs the others nothing.
+
+        Args:
+            picture: as `photo.photo` takes it.
+            idea: in English or Chinese, see `Ideas.understand`.
+            seconds: of the clips.
+            seed: of the draws.
+            generators: who; all of them by default.
+            fit: a name in `photo.FITS`.
+            tick: told the name of each family before it draws.
+
+        Raises:
+            ValueError: for a photograph, an idea or a length that cannot be used.
+            vidgen.registry.UnknownNameError: for a generator or fit that does not exist.
+        """
+        names = self.chosen(generators)
+        understood = self.ideas.understand(idea)
+        shapes = {self.cards[name].task.video_shape[1:] for name in names}
+        photos = {
+            shape: photo(
+                picture,
+                next(c.task for c in self.cards.values() if c.task.video_shape[1:] == shape),
+                fit,
+            )
+            for shape in shapes
+        }
+        made = []
+        for name in names:
+            tick(name)
+            shown = photos[self.cards[name].task.video_shape[1:]]
+            made.append(self._one(name, shown, understood.sentence, seconds, seed))
+        first = self.cards[names[0]].task
+        return Animation(
+            photo=photos[first.video_shape[1:]],
+            understood=understood,
+            seed=seed,
+            fps=first.fps,
+            clips=tuple(made),
+        )
+
+    def model(self, name: str) -> Model:
+        """One of them, loaded."""
+        with self._lock:
+            if name not in self._models:
+                self._models[name] = load(self._paths[name])
+            return self._models[name]
+
+    def _one(
+        self, name: str, shown: Photo, sentence: str, seconds: float | int, seed: int
+    ) -> Animated:
+        model = self.model(name)
+        frames = model.frames(seconds)
+        is_first = (name, frames) not in self._drawn
+        began = time.perf_counter()
+        try:
+            clip = model.sample(sentence, image=shown.frame, seed=seed, frames=frames)[0]
+        except ValueError as error:
+            return Animated(
+                generator=name, clip=None, seconds=0.0, is_first=is_first, error=str(error)
+            )
+        self._drawn.add((name, frames))
+        return Animated(
+            generator=name,
+            clip=shown.restored(clip),
+            seconds=time.perf_counter() - began,
+            is_first=is_first,
+        )
