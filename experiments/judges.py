@@ -7,7 +7,7 @@ steps, to say who moves how, and is asked about clips that it never saw. A line 
 shares of clips of which it says the identity, the motion, and both right (means over seeds, with
 Wilson's intervals at the number of clips), the numbers that it has learned, and how many clips
 a second it looks at, in batches of 64, all in one process. The two that are best, each by the
-source on which it is worse, serve evaluation (`KINDS` in `vidgen/evaluation/features/in_domain.py`).
+source on which it is worse, serve evaluation (`KINDS` of `vidgen.evaluation.features.in_domain`).
 
 Expected: what three seeds of 160 steps came to, 1,024 clips of each validation split, on two cores
 that other work shared, so that clips/s are a lower bound, those of the last three of a source by
