@@ -66,8 +66,13 @@ def _latency(metric: str, value: float | None) -> Cell:
     return Cell(text="-" if value is None else seconds(value), value=value, metric=metric)
 
 
-def agreement_table(found: Sequence[Agreement]) -> Table | None:
-    """How far metrics of one question rank everybody alike; None where fewer than two measured."""
+def agreement_table(
+    found: Sequence[Agreement],
+    *,
+    name: str = "agreement",
+    caption: str = "Rank agreement of metrics that answer one question",
+) -> Table | None:
+    """How far metrics rank everybody alike; None where fewer than two measured."""
     if not found:
         return None
     columns = (
@@ -88,8 +93,8 @@ def agreement_table(found: Sequence[Agreement]) -> Table | None:
         )
         lines.append((head, tuple(cells)))
     return Table(
-        name="agreement",
-        caption="Rank agreement of metrics that answer one question",
+        name=name,
+        caption=caption,
         corner="Metrics",
         columns=columns,
         groups=(("", tuple(lines)),),

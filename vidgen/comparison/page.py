@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidgen.comparison import drawing, panels
+from vidgen.comparison import drawing, panels, votes
 from vidgen.comparison.alarms import Watched, watched
 from vidgen.comparison.choices import agreement_table, settings_table
 from vidgen.comparison.curves import Curves, frame_curves, observations
@@ -272,7 +272,14 @@ def _tables(
     alarms: Watched,
 ) -> dict[str, Table]:
     """The page's tables by the places where they stand, but for those of all metrics."""
+    strengths = votes.ranked(folder)
     further = {
+        "preference": votes.preference_table(strengths) if strengths else None,
+        "preference_agreement": agreement_table(
+            votes.agreements(strengths, results) if strengths else (),
+            name="preference-agreement",
+            caption="How far metrics rank the generators as people do",
+        ),
         "settings": settings_table(folder, who.contestants, experiment["seeds"]),
         "agreement": agreement_table(agreement(results)),
         "rollout": rollout_table(results, who.contestants, who.framing),

@@ -58,7 +58,7 @@ def parts(origin: str) -> dict[Part, Handwriting]:
 
         pixels, labels = load_digits(return_X_y=True)
         images = (pixels.reshape(-1, 8, 8) * (255.0 / 16.0) + 0.5).astype(np.uint8)
-        return _cut(images, labels, validation=0.15, test=0.15)
+        return _cut(images, np.asarray(labels), validation=0.15, test=0.15)
     if origin.startswith(tfds_digits.PREFIX):
         name = origin.removeprefix(tfds_digits.PREFIX)
         train, held_out = (tfds_digits.read(name, split) for split in ("train", "test"))

@@ -1,0 +1,78 @@
+"""Votes on disk, and their ranking in the report."""
+
+import json
+
+import pytest
+
+from vidgen.comparison import report
+from vidgen.comparison.folder import FolderError
+from vidgen.comparison.votes import Ballot, cast, ranked, votes_of
+
+
+def ballot(first, second, preferred="first", visitor="a"):
+    return Ballot(
+        first=first,
+        second=second,
+        preferred=preferred,
+        visitor=visitor,
+        protocol="test-8",
+        prompt=3,
+    )
+
+
+@pytest.fixture
+def folder(make_comparison, tmp_path):
+    return make_comparison(tmp_path / "run")
+
+
+def test_votes_are_added_and_read_in_order(folder):
+    assert votes_of(folder) == []
+    assert ranked(folder) == []
+    cast(folder, ballot("gan", "diffusion"))
+    before = (folder.path / "votes.jsonl").read_text()
+    cast(folder, ballot("diffusion", "gan", "neither", "b"))
+    content = (folder.path / "votes.jsonl").read_text()
+    assert content.startswith(before)
+    assert [(v.first, v.preferred, v.visitor) for v in votes_of(folder)] == [
+        ("gan", "first", "a"),
+        ("diffusion", "neither", "b"),
+    ]
+    line = json.loads(content.splitlines()[0])
+    assert (line["protocol"], line["prompt"], line["schema_version"]) == ("test-8", 3, 1)
+    assert line["time"].endswith("+00:00")
+
+
+def test_a_line_that_a_crash_cut_short_is_passed_over_and_others_are_named(folder):
+    cast(folder, ballot("gan", "diffusion"))
+    path = folder.path / "votes.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + whole[:40])
+    assert len(votes_of(folder)) == 1
+    for broken in (
+        "{",
+        "[]",
+        whole.strip().replace('"preferred": "first"', '"preferred": 1'),
+        '{"schema_version": 1}',
+    ):
+        path.write_text(whole + broken + "\n" + whole)
+        with pytest.raises(FolderError, match=r"line 2 is no vote .*remove the line"):
+            votes_of(folder)
+    path.write_text(whole.replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(FolderError, match="update vidgen"):
+        votes_of(folder)
+
+
+def test_the_report_ranks_them_beside_the_metrics(folder):
+    report(folder.path)
+    assert "Preferred by people" not in folder.report.read_text()
+    for visitor in "abcdefgh":
+        cast(folder, ballot("gan", "diffusion", "second", visitor))
+        cast(folder, ballot("autoregressive", "gan", "first", visitor))
+        cast(folder, ballot("diffusion", "autoregressive", "first", visitor))
+    assert [one.name for one in ranked(folder)] == ["diffusion", "autoregressive", "gan"]
+    report(folder.path)
+    page = folder.report.read_text()
+    assert "Preferred by people" in page
+    assert "How far metrics rank the generators as people do" in page
+    written = (folder.tables / "preference.csv").read_text()
+    assert written.index("diffusion") < written.index("autoregressive") < written.index("gan")
