@@ -7,6 +7,7 @@ SIGTERM (a comparison that was stopped goes on by the same command).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -389,29 +390,66 @@ class Animate:
 
         studio = Studio(self.models)
         folder = files.check(self.out, self.formats)
-        made = studio.animate(
+        made = None
+        for made in studio.draw(
             self.photo,
             self.idea,
             seconds=self.seconds,
             seed=self.seed,
             generators=self.generators,
             fit=self.fit,
-            tick=lambda name: console.print(f"{name} draws", highlight=False),
-        )
-        console.print(f"Photograph: {made.photo}", markup=False, highlight=False)
-        if made.understood.by != "sentence":
-            console.print(f"Understood as: {made.understood.sentence}", markup=False)
-        written = files.write(made, folder, self.formats)
-        for one in made.clips:
-            if one.error:
-                said = one.error
-            else:
+        ):
+            if not made.clips:
+                console.print(f"Photograph: {made.photo}", markup=False, highlight=False)
+                if made.understood.by != "sentence":
+                    console.print(f"Understood as: {made.understood.sentence}", markup=False)
+            for one in made.clips[-1:]:
                 compiling = ", compiling included" if one.is_first else ""
-                paths = " ".join(map(str, written[one.generator]))
-                said = f"{one.seconds:.2f} s{compiling}: {paths}"
-            console.print(f"{one.generator}: {said}", markup=False, soft_wrap=True)
+                said = one.error or f"{one.seconds:.2f} s{compiling}"
+                console.print(f"{one.generator}: {said}", markup=False, soft_wrap=True)
+        assert made is not None
+        written = files.write(made, folder, self.formats)
+        for path in (path for paths in written.values() for path in paths):
+            console.print(f"Clip: {path}", markup=False, soft_wrap=True)
         console.print(f"Sheet: {folder / files.SHEET}", markup=False, soft_wrap=True)
         return int(not written)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Serve:
+    """Open a page on which every family moves a visitor's photograph as he says, and an arena in
+    which he votes on a comparison's answers without their names.
+
+    Example: vidgen serve --arena runs/quick
+    """
+
+    models: tuple[str, ...] = ()
+    """Model files instead of the zoo's that learned from the source camera."""
+    arena: str | None = None
+    """A comparison's folder, where the votes are kept and `vidgen report` finds them."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 shows the page to the network."""
+    port: int | None = None
+    """To listen on; a free one from 7860 on by default."""
+
+    def run(self, console: Console) -> int:
+        import threading
+
+        from vidgen import zoo
+        from vidgen.app import page
+        from vidgen.app.arena import Arena
+        from vidgen.app.studio import Studio
+        from vidgen.comparison.folder import ComparisonFolder
+
+        arena = None if self.arena is None else Arena(ComparisonFolder.at(self.arena))
+        # An arena can do without models.
+        wanted = bool(self.models or zoo.names()) or arena is None
+        studio = Studio(self.models) if wanted else None
+        with page.served(studio, arena, host=self.host, port=self.port) as address:
+            console.print(f"Page: {address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+        return 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -595,6 +633,7 @@ COMMANDS: dict[str, type[Any]] = {
     "tune": Tune,
     "sample": Sample,
     "animate": Animate,
+    "serve": Serve,
     "export": Export,
     "evaluate": Evaluate,
     "report": Report,

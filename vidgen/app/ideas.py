@@ -23,6 +23,7 @@ from vidgen.app.chinese import into_english
 from vidgen.pretrained import MissingWeightsError
 from vidgen.text import minilm_folder, words
 from vidgen.text.contextual import Contextual
+from vidgen.text.minilm import here
 
 LONGEST_IDEA = 300
 """Characters; a longer one is refused unread."""
@@ -271,6 +272,8 @@ class _Reading:
 @functools.cache
 def strongest() -> Callable[[Sequence[str]], Float[np.ndarray, "N E"]] | None:
     """The strongest sentence encoder that is installed: all-MiniLM-L6-v2, or none."""
+    if here() is None:  # nobody waits for a network
+        return None
     try:
         encoder = Contextual(minilm_folder(), length=_TOKENS)
     except MissingWeightsError:

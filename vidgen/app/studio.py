@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vidgen import zoo
 from vidgen.app.ideas import Ideas, Understood, strongest
 from vidgen.app.photo import Photo, photo
 from vidgen.comparison import Model, load, model_file
+from vidgen.comparison.model import frames_of
 from vidgen.comparison.model_file import ModelCard
 from vidgen.registry import suggest
 
@@ -142,7 +144,12 @@ class Studio:
                 raise suggest(name, self.cards, "model here")
         return names
 
-    def animate(
+    def animate(self, picture: Any, idea: str, **how: Any) -> Animation:
+        """Have each family move a photograph as an idea says; arguments and errors as of `draw`."""
+        *_, whole = self.draw(picture, idea, **how)
+        return whole
+
+    def draw(
         self,
         picture: Any,
         idea: str,
@@ -151,9 +158,9 @@ class Studio:
         seed: int = 0,
         generators: Iterable[str] = (),
         fit: str = "crop",
-        tick: Callable[[str], None] = lambda name: None,
-    ) -> Animation:
-        """Have each family move a photograph as an idea says.
+        limit: float | int = math.inf,
+    ) -> Iterator[Animation]:
+        """What has been made so far, before the first family draws and after each.
 
         What is wrong with the photograph, the idea or a name is said before anything is drawn. A
         family that fails costs the others nothing.
@@ -165,36 +172,38 @@ class Studio:
             seed: of the draws.
             generators: who; all of them by default.
             fit: a name in `photo.FITS`.
-            tick: told the name of each family before it draws.
+            limit: seconds of work after which no further family begins.
 
         Raises:
             ValueError: for a photograph, an idea or a length that cannot be used.
             vidgen.registry.UnknownNameError: for a generator or fit that does not exist.
         """
+        began = time.perf_counter()
         names = self.chosen(generators)
         understood = self.ideas.understand(idea)
-        shapes = {self.cards[name].task.video_shape[1:] for name in names}
-        photos = {
-            shape: photo(
-                picture,
-                next(c.task for c in self.cards.values() if c.task.video_shape[1:] == shape),
-                fit,
-            )
-            for shape in shapes
-        }
-        made = []
         for name in names:
-            tick(name)
-            shown = photos[self.cards[name].task.video_shape[1:]]
-            made.append(self._one(name, shown, understood.sentence, seconds, seed))
+            frames_of(self.cards[name].task, seconds)
+        # Families may differ in the size of their frames.
+        tasks = {self.cards[name].task.video_shape[1:]: self.cards[name].task for name in names}
+        photos = {shape: photo(picture, task, fit) for shape, task in tasks.items()}
         first = self.cards[names[0]].task
-        return Animation(
+        made = Animation(
             photo=photos[first.video_shape[1:]],
             understood=understood,
             seed=seed,
             fps=first.fps,
-            clips=tuple(made),
+            clips=(),
         )
+        yield made
+        for name in names:
+            shown = photos[self.cards[name].task.video_shape[1:]]
+            if time.perf_counter() - began > limit:
+                late = f"left out: {limit:g} seconds of work were over before its turn"
+                one = Animated(generator=name, clip=None, seconds=0.0, is_first=False, error=late)
+            else:
+                one = self._one(name, shown, understood.sentence, seconds, seed)
+            made = dataclasses.replace(made, clips=(*made.clips, one))
+            yield made
 
     def model(self, name: str) -> Model:
         """One of them, loaded."""
@@ -207,7 +216,7 @@ class Studio:
         self, name: str, shown: Photo, sentence: str, seconds: float | int, seed: int
     ) -> Animated:
         model = self.model(name)
-        frames = model.frames(seconds)
+        frames = frames_of(model.task, seconds)
         is_first = (name, frames) not in self._drawn
         began = time.perf_counter()
         try:

@@ -33,6 +33,17 @@ LONGEST_CLIP = 60.0
 """Seconds; a rollout drifts long before."""
 
 
+def frames_of(task: Task, seconds: float | int) -> int:
+    """How many frames of a task's clips last so long, at least one.
+
+    Raises:
+        ValueError: for a time that is not positive and finite, or longer than `LONGEST_CLIP`.
+    """
+    if not 0 < seconds <= LONGEST_CLIP:
+        raise ValueError(f"a clip lasts up to {LONGEST_CLIP:g} s, got {seconds:g}")
+    return max(1, round(seconds * task.fps))
+
+
 class Model:
     """A trained generator.
 
@@ -96,14 +107,8 @@ class Model:
         return self._rollouts[frames]
 
     def frames(self, seconds: float | int) -> int:
-        """How many frames last so long, at least one.
-
-        Raises:
-            ValueError: for a time that is not positive and finite, or longer than `LONGEST_CLIP`.
-        """
-        if not 0 < seconds <= LONGEST_CLIP:
-            raise ValueError(f"a clip lasts up to {LONGEST_CLIP:g} s, got {seconds:g}")
-        return max(1, round(seconds * self.task.fps))
+        """How many frames last so long, see `frames_of`."""
+        return frames_of(self.task, seconds)
 
     def sample(
         self,

@@ -1,0 +1,169 @@
+"""The page in headless Chromium: upload, write, generate, play, download, vote; wide and narrow."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidgen.app import page
+from vidgen.app.arena import Arena
+from vidgen.app.studio import Studio
+from vidgen.cli import main
+from vidgen.comparison.folder import ComparisonFolder, FolderError
+from vidgen.comparison.votes import votes_of
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+# Gradio's own, in threads of its server.
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+
+
+@pytest.fixture(scope="module")
+def folder(prepared, undisturbed, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("arena") / "run"
+    shutil.copytree(undisturbed, copy)
+    return ComparisonFolder.at(copy)
+
+
+@pytest.fixture(scope="module")
+def address(prepared, undisturbed, folder, tmp_path_factory):
+    models = []
+    with prepared():
+        for name in ("toy", "toy-bright"):
+            path = tmp_path_factory.mktemp("models") / f"{name}.safetensors"
+            assert main(["export", str(undisturbed / name / "seed-0"), "--out", str(path)]) == 0
+            models.append(path)
+        with page.served(Studio(models), Arena(folder, seed=0)) as where:
+            yield where
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if shutil.which("chromium") is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as tools:
+        found = tools.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page, and holds that its console stays clean."""
+    complaints, opened = [], []
+
+    def open_page(width=1280, locale="en-US"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, locale=locale)
+        opened.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(30_000)
+        tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto(address, wait_until="domcontentloaded")
+        tab.wait_for_selector("#go")
+        return tab
+
+    yield open_page
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.full((60, 90, 3), 200, np.uint8)).save(path)
+    return path
+
+
+def asked(tab, photograph, idea):
+    tab.set_input_files("#photo input[type=file]", photograph)
+    tab.wait_for_selector("#photo img")
+    tab.fill("#idea textarea", idea)
+    tab.click("#go")
+
+
+def drawn(tab, count):
+    videos = tab.locator("#clips video")
+    tab.wait_for_function(f"document.querySelectorAll('#clips video').length === {count}")
+    for place in range(count):  # Chromium plays what is on the screen
+        videos.nth(place).scroll_into_view_if_needed()
+        tab.wait_for_function(f"document.querySelectorAll('#clips video')[{place}].currentTime > 0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_visitor_uploads_writes_plays_and_downloads(visit, photograph, width, tmp_path):
+    tab = visit(width)
+    asked(tab, photograph, "digit 3, up and left please")
+    drawn(tab, 2)
+    said = tab.inner_text("#clips")
+    assert "the digit 3 is moving up and left" in said
+    assert "toy-bright" in said
+    with tab.expect_download() as download:
+        tab.click("#clips a[download$='.mp4'] >> nth=0")
+    assert download.value.suggested_filename.startswith("toy-")
+    download.value.save_as(tmp_path / "clip.mp4")
+    assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
+    # Nothing sticks out at the side of a phone.
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    seed = tab.input_value("#seed input")
+    tab.check("#same input")
+    tab.click("#go")
+    tab.wait_for_function("document.querySelectorAll('#clips video').length < 2")
+    drawn(tab, 2)
+    assert tab.input_value("#seed input") == seed
+
+
+@pytest.mark.slow
+def test_what_is_not_understood_is_said_and_draws_nothing(visit, photograph, tmp_path):
+    tab = visit()
+    asked(tab, photograph, "sing me a song")
+    tab.wait_for_selector("text=is no idea that these models know")
+    assert tab.locator("#clips video").count() == 0
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photograph.read_bytes()[:60])
+    tab = visit()
+    asked(tab, broken, "the digit 3 is moving up")
+    tab.wait_for_selector("text=is damaged")
+
+
+@pytest.mark.slow
+def test_a_vote_is_kept_and_names_are_told_afterwards(visit, folder):
+    tab = visit()
+    before = len(votes_of(folder))
+    tab.get_by_role("tab").nth(1).click()
+    tab.wait_for_selector("#left video")
+    hidden = tab.inner_text("body")
+    assert "toy" not in hidden
+    tab.click("#prefer-left")
+    tab.wait_for_selector("#said >> text=Thank you")
+    votes = votes_of(folder)
+    assert len(votes) == before + 1
+    assert {votes[-1].first, votes[-1].second} == {"toy", "toy-bright"}
+    assert votes[-1].preferred == "first"
+    assert votes[-1].first in tab.inner_text("#said")
+
+
+@pytest.mark.slow
+def test_a_chinese_browser_reads_chinese(visit, photograph):
+    tab = visit(locale="zh-CN")
+    tab.wait_for_selector("text=动起来")
+    asked(tab, photograph, "唱首歌")
+    tab.wait_for_selector("text=is no idea that these models know")
+
+
+def test_an_arena_counts_a_vote_once_and_needs_two(folder, tmp_path):
+    arena = Arena(folder, seed=1)
+    shown = arena.show()
+    assert set(arena.vote(shown.ticket, "neither", "me")) == {"toy", "toy-bright"}
+    for ticket in (shown.ticket, "made up"):
+        with pytest.raises(ValueError, match="voted on, or is not known"):
+            arena.vote(ticket, "first", "me")
+    sides = {arena.vote(arena.show().ticket, "first", "me")[0] for _ in range(40)}
+    assert sides == {"toy", "toy-bright"}
+    with pytest.raises(FolderError, match="does not exist"):
+        Arena(ComparisonFolder.at(tmp_path))

@@ -1,0 +1,367 @@
+"""The page: a photograph and an idea to every family, and an arena; by Gradio."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+import inspect
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vidgen.app.arena import Arena
+from vidgen.app.ideas import UnknownIdeaError
+from vidgen.app.studio import Animated, Animation, Studio
+from vidgen.app.words import SUGGESTIONS, language_of, say, suggestion, translations
+from vidgen.comparison import video
+from vidgen.data import camera_photographs
+
+LARGEST_FILE = "25mb"
+LONGEST_QUEUE = 32
+LONGEST_WORK = 120.0
+"""Seconds of one request, after which no further family begins."""
+
+MOST_SECONDS = 6.0
+"""Of a clip."""
+
+_WIDTH = 256
+"""Pixels a side of a clip as it is shown."""
+
+_UPLOADS = "GRADIO_TEMP_DIR"
+"""Names the folder in which Gradio keeps what visitors send."""
+
+_STYLE = Path(__file__).parent / "page.css"
+
+
+def build(studio: Studio | None, arena: Arena | None, *, limit: float = LONGEST_WORK) -> Any:
+    """The page, as `gradio.Blocks`; `serve` shows it.
+
+    Args:
+        studio: who moves photographs; None leaves that tab out.
+        arena: what is voted on; None says how to have one.
+        limit: see `LONGEST_WORK`.
+
+    Raises:
+        ImportError: if Gradio is not installed.
+    """
+    gr = _gradio()
+    i18n = gr.I18n(**translations())
+    page = gr.Blocks(title="vidgen", analytics_enabled=False, delete_cache=(300, 900))
+    with page:
+        gr.Markdown(i18n("title"), elem_id="title")
+        with gr.Tabs():
+            if studio is not None:
+                with gr.Tab(i18n("animate"), id="animate"):
+                    gr.Markdown(i18n("intro"))
+                    _animate_tab(gr, i18n, studio, limit)
+            with gr.Tab(i18n("arena"), id="arena"):
+                if arena is None:
+                    gr.Markdown(i18n("no_arena"))
+                else:
+                    _arena_tab(gr, i18n, page, arena)
+    page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
+    page.vidgen_i18n = i18n  # launch takes it
+    return page
+
+
+@contextlib.contextmanager
+def served(
+    studio: Studio | None,
+    arena: Arena | None,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    limit: float = LONGEST_WORK,
+) -> Iterator[str]:
+    """The page's address while it is served; what visitors sent is gone afterwards.
+
+    Args:
+        studio: as `build` takes it.
+        arena: likewise.
+        host: address to listen on; 0.0.0.0 shows it to the network.
+        port: to listen on; None takes a free one from 7860 on.
+        limit: see `LONGEST_WORK`.
+
+    Raises:
+        ImportError: if Gradio is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="vidgen-page-") as folder:
+        before = os.environ.get(_UPLOADS)
+        os.environ[_UPLOADS] = folder  # read as the page is built
+        page = build(studio, arena, limit=limit)
+        try:
+            _, address, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                inbrowser=False,
+                max_file_size=LARGEST_FILE,
+                allowed_paths=_examples(),
+                footer_links=[],
+                css_paths=_STYLE,
+                i18n=page.vidgen_i18n,
+            )
+            yield address
+        finally:
+            page.close(verbose=False)
+            os.environ.pop(_UPLOADS)
+            if before is not None:
+                os.environ[_UPLOADS] = before
+
+
+def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            picture = gr.Image(
+                label=i18n("photo"),
+                type="filepath",
+                sources=["upload", "clipboard"],
+                height=280,
+                elem_id="photo",
+            )
+            # The file is handed on unopened: `photo` opens it, and says what is wrong.
+            picture.preprocess = lambda sent: None if sent is None else sent.path
+            examples = _examples()
+            if examples:
+                gr.Examples([[path] for path in examples], [picture], label=i18n("examples"))
+        with gr.Column(scale=3, min_width=280):
+            idea = gr.Textbox(
+                label=i18n("idea"),
+                placeholder=i18n("idea_hint"),
+                lines=2,
+                max_length=2000,
+                elem_id="idea",
+            )
+            with gr.Row(elem_id="suggestions"):
+                for number in _understood(studio):
+                    _suggest(gr, i18n, number, idea)
+            seconds = gr.Slider(
+                0.5, MOST_SECONDS, 3.0, step=0.5, label=i18n("seconds"), elem_id="seconds"
+            )
+            families = gr.CheckboxGroup(
+                studio.generators, value=studio.generators, label=i18n("families")
+            )
+            with gr.Row():
+                fit = gr.Radio(
+                    [(i18n("crop"), "crop"), (i18n("letterbox"), "letterbox")],
+                    value="crop",
+                    label=i18n("fit"),
+                )
+                seed = gr.Number(0, label=i18n("seed"), precision=0, elem_id="seed")
+                same = gr.Checkbox(False, label=i18n("again"), elem_id="same")
+            go = gr.Button(i18n("go"), variant="primary", elem_id="go")
+    clips = gr.HTML(elem_id="clips")
+
+    def animate(
+        picture: str | None,
+        idea: str,
+        seconds: float | int,
+        families: list[str],
+        fit: str,
+        seed: float | int | None,
+        same: bool,
+        request: Any,
+        progress: Any = gr.Progress(),  # noqa: B008 - how Gradio finds it
+    ) -> Iterator[tuple[str, int]]:
+        language = language_of(request.headers.get("accept-language"))
+        if picture is None:
+            raise _refusal(gr, say("no_photo", language))
+        number = int(seed or 0) if same else secrets.randbelow(1_000_000)
+        try:
+            made = studio.draw(
+                picture,
+                idea or "",
+                seconds=min(float(seconds), MOST_SECONDS),
+                seed=number,
+                generators=families,
+                fit=fit,
+                limit=limit,
+            )
+            for so_far in made:
+                names = studio.chosen(families)
+                progress((len(so_far.clips), len(names)))
+                yield _cards(so_far, names, studio, language), number
+        except (ValueError, LookupError) as error:
+            raise _refusal(gr, str(error)) from error
+
+    animate.__annotations__["request"] = gr.Request  # by which Gradio passes it
+    told = [picture, idea, seconds, families, fit, seed, same]
+    for event in (go.click, idea.submit):
+        # Unwrapped, since a checker's wrapper would hide that it is a generator.
+        event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)
+
+
+def _understood(studio: Studio) -> list[int]:
+    """The suggestions that these models know."""
+    found = []
+    for number, both in enumerate(SUGGESTIONS):
+        with contextlib.suppress(UnknownIdeaError):
+            for said in both:
+                studio.ideas.understand(said)
+            found.append(number)
+    return found
+
+
+def _suggest(gr: Any, i18n: Any, number: int, idea: Any) -> None:
+    """A button that writes a suggestion in the visitor's language."""
+
+    def write(request: Any) -> str:
+        return suggestion(number, language_of(request.headers.get("accept-language")))
+
+    write.__annotations__["request"] = gr.Request
+    button = gr.Button(i18n(f"suggestion_{number}"), size="sm", min_width=80)
+    button.click(write, None, idea, queue=False, show_progress="hidden", api_name=False)
+
+
+def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
+    gr.Markdown(i18n("arena_intro"))
+    prompt = gr.Markdown(elem_id="prompt")
+    with gr.Row():
+        left, right = gr.HTML(elem_id="left"), gr.HTML(elem_id="right")
+    with gr.Row():
+        buttons = [
+            (gr.Button(i18n("left"), elem_id="prefer-left"), "first"),
+            (gr.Button(i18n("neither"), elem_id="prefer-neither"), "neither"),
+            (gr.Button(i18n("right"), elem_id="prefer-right"), "second"),
+        ]
+    said = gr.Markdown(elem_id="said")
+    ticket, visitor = gr.State(""), gr.State(lambda: secrets.token_hex(8))
+
+    def another(request: Any) -> tuple[str, str, str, str]:
+        shown = arena.show()
+        language = language_of(request.headers.get("accept-language"))
+        words = f"**{say('prompt', language)}**: {_escaped(shown.caption)}"
+        if shown.given:
+            words += f" ({say('with_frame', language)})"
+        left, right = (video.enlarge(clip, _scale(clip)) for clip in (shown.left, shown.right))
+        return words, _player(left, shown.fps), _player(right, shown.fps), shown.ticket
+
+    another.__annotations__["request"] = gr.Request
+
+    def vote(preferred: Any) -> Any:
+        def voted(ticket: str, visitor: str, request: Any) -> tuple[str, ...]:
+            language = language_of(request.headers.get("accept-language"))
+            try:
+                one, other = arena.vote(ticket, preferred, visitor)
+            except ValueError as error:
+                raise _refusal(gr, str(error)) from error
+            thanks = say("voted", language, left=f"**{one}**", right=f"**{other}**")
+            return (*another(request), thanks)
+
+        voted.__annotations__["request"] = gr.Request
+        return voted
+
+    shown = [prompt, left, right, ticket]
+    page.load(another, None, shown, api_name=False)
+    for button, preferred in buttons:
+        button.click(
+            vote(preferred),
+            [ticket, visitor],
+            [*shown, said],
+            concurrency_id="votes",
+            concurrency_limit=8,
+            api_name=False,
+        )
+
+
+def _cards(made: Animation, names: list[str], studio: Studio, language: str) -> str:
+    """All families' clips, and places for those that are still to come."""
+    top, left, bottom, right = made.photo.box
+    done = {one.generator: one for one in made.clips}
+    working = next((name for name in names if name not in done), None)
+    figures = []
+    for name in names:
+        one = done.get(name)
+        if one is None:
+            waits = say("working" if name == working else "waiting", language)
+            figures.append(
+                f'<figure><div class="wait">{_escaped(name)} {_escaped(waits)}</div></figure>'
+            )
+        else:
+            figures.append(_card(one, made, studio, language))
+    said = ""
+    if made.understood.by != "sentence":
+        meaning = _escaped(made.understood.sentence)
+        said = f'<p class="said">{say("understood", language)}: <b>{meaning}</b></p>'
+    shape = f"{right - left} / {bottom - top}"
+    return f'{said}<div class="clips" style="--shape: {shape}">{"".join(figures)}</div>'
+
+
+def _card(one: Animated, made: Animation, studio: Studio, language: str) -> str:
+    card = studio.cards[one.generator]
+    name = f"<b>{_escaped(one.generator)}</b>"
+    price = say(
+        "price", language, parameters=f"{card.parameters / 1e6:.1f}", budget=str(card.budget)
+    )
+    if one.clip is None:
+        return (
+            f'<figure><div class="wait">-</div><figcaption>{name}'
+            f'<small class="wrong">{_escaped(one.error)}</small></figcaption></figure>'
+        )
+    took = say("drawn", language, seconds=f"{one.seconds:.2f}")
+    if one.is_first:
+        took += f" ({say('compiled', language)})"
+    larger = video.resampled(one.clip, _scale(one.clip))
+    note = made.note(one.generator)
+    links = " ".join(
+        f'<a download="{_escaped(one.generator)}-{made.seed}.{kind}" '
+        f'href="{_uri(video.encoded(larger[None], f".{kind}", fps=made.fps, note=note), kind)}">'
+        f"{kind}</a>"
+        for kind in ("mp4", "gif")
+    )
+    return (
+        f"<figure>{_player(larger, made.fps)}<figcaption>{name}"
+        f"<small>{_escaped(took)}</small><small>{_escaped(price)}</small>"
+        f"{say('download', language)}: {links}</figcaption></figure>"
+    )
+
+
+def _player(clip: UInt8[np.ndarray, "T h w C"], fps: int) -> str:
+    """A clip that plays, inside the page: nothing is left on the server's disk."""
+    source = _uri(video.encoded(clip[None], ".mp4", fps=fps), "mp4")
+    return f'<video controls autoplay loop muted playsinline src="{source}"></video>'
+
+
+def _scale(clip: UInt8[np.ndarray, "T H W C"]) -> int:
+    return max(1, round(_WIDTH / max(clip.shape[1:3])))
+
+
+def _uri(content: bytes, kind: str) -> str:
+    family = "video" if kind == "mp4" else "image"
+    return f"data:{family}/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _escaped(said: str) -> str:
+    return html.escape(said)
+
+
+def _examples() -> list[str]:
+    """Photographs that no model has seen, where the package that ships them is installed."""
+    try:
+        parts = camera_photographs.photographs(camera_photographs.SHIPPED)
+    except (ImportError, FileNotFoundError):
+        return []
+    return [str(photograph.path) for photograph in parts["test"]]
+
+
+def _refusal(gr: Any, message: str) -> Exception:
+    return gr.Error(message, duration=None, print_exception=False)
+
+
+def _gradio() -> Any:
+    # Before the import: nobody is told that a page was opened.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError("the page needs Gradio: pip install 'vidgen[app]'") from error
+    return gradio
