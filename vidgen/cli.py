@@ -433,22 +433,25 @@ class Serve:
     """To listen on; a free one from 7860 on by default."""
 
     def run(self, console: Console) -> int:
+        import signal
         import threading
 
         from vidgen import zoo
         from vidgen.app import page
         from vidgen.app.arena import Arena
-        from vidgen.app.studio import Studio
+        from vidgen.app.studio import SOURCE, Studio
         from vidgen.comparison.folder import ComparisonFolder
 
         arena = None if self.arena is None else Arena(ComparisonFolder.at(self.arena))
         # An arena can do without models.
-        wanted = bool(self.models or zoo.names()) or arena is None
+        wanted = arena is None or bool(self.models) or any(n.endswith(SOURCE) for n in zoo.names())
         studio = Studio(self.models) if wanted else None
         with page.served(studio, arena, host=self.host, port=self.port) as address:
             console.print(f"Page: {address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
+            over = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: over.set())
             with contextlib.suppress(KeyboardInterrupt):
-                threading.Event().wait()
+                over.wait()
         return 0
 
 

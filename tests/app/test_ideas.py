@@ -44,6 +44,7 @@ def test_every_known_sentence_is_taken_as_it_is(camera):
         ("先向左平移，然后放大", "pan left then zoom in"),  # noqa: RUF001
         ("镜头慢慢推近", "slow zoom in"),
         ("保持静止", "hold still"),
+        ("do not move the camera", "hold still"),
     ],
 )
 def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
@@ -63,6 +64,12 @@ def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
         "asdf qwer",
         "'; DROP TABLE votes; --",
         "小狗在跑",
+        "猫向左跑",
+        "don't zoom in",
+        "never pan left",
+        "zoom in without panning right",
+        "不要放大",
+        "别推近",
     ],
 )
 def test_what_is_no_known_idea_ends_in_a_hint(camera, idea):

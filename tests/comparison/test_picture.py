@@ -86,6 +86,8 @@ def truncated():
     [
         (b"", "is empty"),
         (b"no picture at all", "no picture that can be read"),
+        # Pillow would have Ghostscript run it.
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n\n", "no picture that can be read"),
         (truncated(), "is damaged"),
         (huge_png(40_000), "large|at most"),
         (huge_png(9_000), "large|at most"),

@@ -37,7 +37,7 @@ def test_votes_are_added_and_read_in_order(folder):
         ("gan", "first", "a"),
         ("diffusion", "neither", "b"),
     ]
-    line = json.loads(content.splitlines()[0])
+    line = json.loads(content.splitlines()[1])
     assert (line["protocol"], line["prompt"], line["schema_version"]) == ("test-8", 3, 1)
     assert line["time"].endswith("+00:00")
 
@@ -48,14 +48,16 @@ def test_a_line_that_a_crash_cut_short_is_passed_over_and_others_are_named(folde
     whole = path.read_text()
     path.write_text(whole + whole[:40])
     assert len(votes_of(folder)) == 1
+    cast(folder, ballot("gan", "diffusion", "second"))
+    assert [vote.preferred for vote in votes_of(folder)] == ["first", "second"]
     for broken in (
-        "{",
+        "{}",
         "[]",
         whole.strip().replace('"preferred": "first"', '"preferred": 1'),
         '{"schema_version": 1}',
     ):
         path.write_text(whole + broken + "\n" + whole)
-        with pytest.raises(FolderError, match=r"line 2 is no vote .*remove the line"):
+        with pytest.raises(FolderError, match=r"line 3 is no vote .*remove the line"):
             votes_of(folder)
     path.write_text(whole.replace('"schema_version": 1', '"schema_version": 2'))
     with pytest.raises(FolderError, match="update vidgen"):

@@ -12,6 +12,7 @@ from vidgen.cli import main
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.model_file import ModelFileError
+from vidgen.evaluation.arrays import arrays_digest
 from vidgen.registry import UnknownNameError
 
 SENTENCE = "the digit 3 is moving up and left"
@@ -41,6 +42,22 @@ def model_file_metadata(file):
         return opened.metadata()["vidgen"]
 
 
+def resealed(arrays, about):
+    """As one who makes a file up would."""
+    about.pop("digest")
+    about["digest"] = arrays_digest(arrays, header=json.dumps(about, sort_keys=True).encode())
+
+
+@pytest.mark.fault(15)
+def test_weights_that_are_not_finite_are_refused(file, tmp_path):
+    def change(arrays, about):
+        arrays["mean/mean"][0, 0, 0, 0] = np.nan
+        resealed(arrays, about)
+
+    with pytest.raises(ModelFileError, match="not finite"):
+        vidgen.load(rewritten(file, tmp_path / "other.safetensors", change))
+
+
 def test_a_model_file_draws_what_its_run_draws_but_for_rounding(undisturbed, file):
     run, model = vidgen.load(undisturbed / "toy" / "seed-0"), vidgen.load(file)
     assert model.name == "toy"
@@ -56,7 +73,7 @@ def test_the_card_says_what_it_is_and_what_its_rounded_weights_came_to(undisturb
     assert (card.generator, card.source, card.seed) == ("toy", "digits", 0)
     assert card.faults == "stands still"
     assert card.cost["steps"] == 6
-    assert card.command == "vidgen train toys toy --budget 6steps --seeds 0"
+    assert card.command == "vidgen train toys.py toy --budget 6steps --seeds 0"
     assert SENTENCE in card.sentences
     assert card.parameters == 8 * 32 * 32
     scored = read_json(ComparisonFolder.at(undisturbed).run("toy", 0).scores)["rows"]
@@ -80,8 +97,10 @@ def test_weights_are_halved(file):
     [
         (lambda a, m: a["mean/mean"].__setitem__((0, 0, 0, 0), 9), "is damaged"),
         (lambda a, m: m.update(schema_version=99), "update vidgen"),
+        (lambda a, m: m.update(faults="none"), "is damaged"),
         (lambda a, m: m.update(task={"frames": -1}), "does not fit this version"),
         (lambda a, m: m.update(colour="red"), "no field 'colour'"),
+        (lambda a, m: m.pop("digest"), "a card that vidgen did not write"),
     ],
 )
 @pytest.mark.fault(15)
@@ -92,11 +111,9 @@ def test_a_file_that_is_not_what_it_says_is_refused(file, tmp_path, change, mess
 
 @pytest.mark.fault(15)
 def test_every_key_that_does_not_fit_is_named_at_once(file, tmp_path):
-    from vidgen.evaluation.arrays import arrays_digest
-
     def change(arrays, about):
         arrays["mean/other"] = arrays.pop("mean/mean")
-        about["digest"] = arrays_digest(arrays)
+        resealed(arrays, about)
 
     path = rewritten(file, tmp_path / "other.safetensors", change)
     with pytest.raises(ModelFileError, match=r"(?s)missing mean/mean.*unexpected mean/other"):
@@ -153,5 +170,7 @@ def test_longer_clips_go_on_from_their_own_end_and_shorter_ones_are_a_beginning(
         model.sample(SENTENCE, frames=0)
     assert model.frames(3) == 24
     assert model.frames(0.01) == 1
+    with pytest.raises(ValueError, match="a seed is a whole number of 64 bits"):
+        model.sample(SENTENCE, seed=2**63)
     with pytest.raises(ValueError, match="lasts up to 60 s"):
         model.frames(float("nan"))

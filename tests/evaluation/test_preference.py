@@ -55,6 +55,31 @@ def test_two_rivals_by_hand():
     assert pytest.approx(expected, abs=1e-3) == 3 + 0.5
 
 
+def test_the_fit_is_stationary_where_somebody_never_lost():
+    names = "abcde"
+    votes = [vote(x, y) for i, x in enumerate(names) for y in names[i + 1 :] for _ in range(100)]
+    found = {one.name: one.value for one in bradley_terry(votes, resamples=5)}
+    s = np.array([found[name] for name in names])
+
+    def off(shift):
+        """How far wins are from what the model expects, the prior's among them."""
+        p = 1 / (1 + np.exp(s[None] - s[:, None]))
+        np.fill_diagonal(p, 0)
+        own = 1 / (1 + np.exp(-(s + shift)))
+        return np.array([400, 300, 200, 100, 0]) + 0.5 - 100 * p.sum(1) - own
+
+    # The strengths are told with mean 0; the prior is about an average of its own.
+    assert min(np.abs(off(shift)).max() for shift in np.linspace(-1, 1, 401)) < 0.01
+
+
+def test_few_and_unanimous_votes_say_little():
+    for count, visitors in ((1, 1), (2, 2), (20, 20)):
+        votes = [vote("x", "y", visitor=str(n % visitors)) for n in range(count)]
+        strong, _ = bradley_terry(votes, resamples=50)
+        assert strong.low < strong.value - 1.4
+        assert strong.high > strong.value + 1.4
+
+
 def test_who_never_lost_is_not_infinitely_strong_and_draws_say_nothing():
     strong, weak = bradley_terry([vote("x", "y")] * 50, resamples=50)
     assert np.isfinite([strong.value, strong.low, strong.high]).all()
@@ -65,13 +90,17 @@ def test_who_never_lost_is_not_infinitely_strong_and_draws_say_nothing():
 
 
 def test_votes_of_one_visitor_count_together():
-    votes = simulated(TRUE, 400, 3, visitors=400)
-    clustered = [vote(v.first, v.second, v.preferred, str(n // 100)) for n, v in enumerate(votes)]
-    repeated = [v for v in clustered for _ in range(4)]
-    once, again = (bradley_terry(list(v), resamples=400) for v in (clustered, repeated))
-    for one, other in zip(once, again, strict=True):
-        # Saying the same four times over does not make a visitor surer.
-        assert other.high - other.low > 0.85 * (one.high - one.low)
+    # Twelve visitors, each of one mind: seven for x.
+    once = [
+        vote("x", "y", "first" if n < 7 else "second", str(n)) for n in range(12) for _ in range(10)
+    ]
+    one, again = (bradley_terry(votes, resamples=400)[0] for votes in (once, once * 4))
+    # Saying the same four times over does not make a visitor surer.
+    assert again.high - again.low > 0.9 * (one.high - one.low)
+    # Nor are ten votes of one mind worth ten minds.
+    apart = [vote(v.first, v.second, v.preferred, str(n)) for n, v in enumerate(once)]
+    alone = bradley_terry(apart, resamples=400)[0]
+    assert alone.high - alone.low < 0.6 * (one.high - one.low)
 
 
 def test_what_is_no_vote_is_refused():

@@ -103,21 +103,25 @@ class Arena:
 
         Raises:
             ValueError: for a ticket that is not known, or was voted on before.
+            OSError: if the vote could not be kept; the ticket stays good.
         """
         with self._lock:
             found = self._open.pop(ticket, None)
         if found is None:
             raise ValueError("this pair was voted on, or is not known any more; look at another")
         first, second, prompt = found
-        cast(
-            self.folder,
-            Ballot(
-                first=first,
-                second=second,
-                preferred=preferred,
-                visitor=visitor,
-                protocol=self._protocol,
-                prompt=prompt,
-            ),
+        ballot = Ballot(
+            first=first,
+            second=second,
+            preferred=preferred,
+            visitor=visitor,
+            protocol=self._protocol,
+            prompt=prompt,
         )
+        try:
+            cast(self.folder, ballot)
+        except OSError:
+            with self._lock:
+                self._open[ticket] = found
+            raise
         return first, second

@@ -41,7 +41,7 @@ _COMMAS = re.compile(r"(\s*,)+")
 def into_english(idea: str) -> str:
     """An idea with its Chinese phrases in English; one in English stays what it is.
 
-    What is not known stays Chinese, so that it is like nothing that a model has learned.
+    What is not known stays Chinese.
     """
     if not _CHINESE.search(idea):
         return idea

@@ -103,6 +103,13 @@ _SOMEBODY = re.compile(r"(?:(?:make|let|have) )?(?:the|a|an|my|his|her|their|som
 """The beginning of a sentence about somebody in the picture, whom no camera moves, unless one of
 these two words is the camera's."""
 
+_REFUSES = re.compile(
+    r"n't\b|n\u2019t\b|\b(never|no|not|avoid|stop|without|cannot|dont|cant)\b|[\u4e0d\u522b\u52ff\u83ab]"
+)
+"""What forbids something; only standing still is asked for so."""
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
 _TYPING = 0.8
 """How alike a word of five letters or more and one of the same first letter are that was meant, by
 difflib's ratio."""
@@ -189,7 +196,9 @@ class Ideas:
             return Understood(idea=idea, sentence=known, by="sentence", likeness=1.0)
         reading = _Reading.of(said)
         rows = self._by_poles.get(reading.poles, [])
-        if self._is_of_somebody(said):
+        forbids = _REFUSES.search(reading.said) and reading.poles != ("still",)
+        # What is left in Chinese was not understood, whatever stands around it.
+        if forbids or _CHINESE.search(said) or self._is_of_somebody(said):
             rows = []
         likeness = self._likeness(reading, rows)
         for place in np.argsort(-likeness, kind="stable"):

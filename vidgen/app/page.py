@@ -95,8 +95,9 @@ def served(
     with tempfile.TemporaryDirectory(prefix="vidgen-page-") as folder:
         before = os.environ.get(_UPLOADS)
         os.environ[_UPLOADS] = folder  # read as the page is built
-        page = build(studio, arena, limit=limit)
+        page = None
         try:
+            page = build(studio, arena, limit=limit)
             _, address, _ = page.launch(
                 server_name=host,
                 server_port=port,
@@ -112,7 +113,8 @@ def served(
             )
             yield address
         finally:
-            page.close(verbose=False)
+            if page is not None:
+                page.close(verbose=False)
             os.environ.pop(_UPLOADS)
             if before is not None:
                 os.environ[_UPLOADS] = before
@@ -129,7 +131,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
                 elem_id="photo",
             )
             # The file is handed on unopened: `photo` opens it, and says what is wrong.
-            picture.preprocess = lambda sent: None if sent is None else sent.path
+            picture.preprocess = lambda sent: None if sent is None else Path(sent.path).read_bytes()
             examples = _examples()
             if examples:
                 gr.Examples([[path] for path in examples], [picture], label=i18n("examples"))
@@ -162,7 +164,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
     clips = gr.HTML(elem_id="clips")
 
     def animate(
-        picture: str | None,
+        picture: bytes | None,
         idea: str,
         seconds: float | int,
         families: list[str],
@@ -175,12 +177,15 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
         language = language_of(request.headers.get("accept-language"))
         if picture is None:
             raise _refusal(gr, say("no_photo", language))
-        number = int(seed or 0) if same else secrets.randbelow(1_000_000)
+        if not families:
+            raise _refusal(gr, say("no_family", language))
         try:
+            number = int(seed or 0) if same else secrets.randbelow(1_000_000)
             made = studio.draw(
                 picture,
                 idea or "",
-                seconds=min(float(seconds), MOST_SECONDS),
+                # Each length that is not one of the slider's would be a program of its own.
+                seconds=min(max(round(2 * float(seconds)) / 2, 0.5), MOST_SECONDS),
                 seed=number,
                 generators=families,
                 fit=fit,
@@ -190,7 +195,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
                 names = studio.chosen(families)
                 progress((len(so_far.clips), len(names)))
                 yield _cards(so_far, names, studio, language), number
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, OverflowError) as error:
             raise _refusal(gr, str(error)) from error
 
     animate.__annotations__["request"] = gr.Request  # by which Gradio passes it
@@ -252,8 +257,8 @@ def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
             language = language_of(request.headers.get("accept-language"))
             try:
                 one, other = arena.vote(ticket, preferred, visitor)
-            except ValueError as error:
-                raise _refusal(gr, str(error)) from error
+            except (ValueError, OSError) as error:
+                return (*another(request), _escaped(str(error)))
             thanks = say("voted", language, left=f"**{one}**", right=f"**{other}**")
             return (*another(request), thanks)
 
@@ -354,7 +359,7 @@ def _examples() -> list[str]:
 
 
 def _refusal(gr: Any, message: str) -> Exception:
-    return gr.Error(message, duration=None, print_exception=False)
+    return gr.Error(_escaped(message), duration=None, print_exception=False)
 
 
 def _gradio() -> Any:

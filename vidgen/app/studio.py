@@ -109,6 +109,8 @@ class Studio:
         for card, path in cards:
             if card.generator in self.cards:
                 raise ValueError(f"two models are of {card.generator!r}, one of them {path}")
+            if card.task.fps != cards[0][0].task.fps:
+                raise ValueError("the models draw different numbers of frames a second")
             if not card.task.context_frames:
                 raise ValueError(
                     f"{path} was trained without first frames, and moves no photograph"
@@ -215,15 +217,15 @@ class Studio:
     def _one(
         self, name: str, shown: Photo, sentence: str, seconds: float | int, seed: int
     ) -> Animated:
-        model = self.model(name)
-        frames = frames_of(model.task, seconds)
-        is_first = (name, frames) not in self._drawn
-        began = time.perf_counter()
         try:
+            model = self.model(name)
+            frames = frames_of(model.task, seconds)
+            is_first = (name, frames) not in self._drawn
+            began = time.perf_counter()
             clip = model.sample(sentence, image=shown.frame, seed=seed, frames=frames)[0]
-        except ValueError as error:
+        except (ValueError, LookupError, ImportError, OSError, RuntimeError, MemoryError) as error:
             return Animated(
-                generator=name, clip=None, seconds=0.0, is_first=is_first, error=str(error)
+                generator=name, clip=None, seconds=0.0, is_first=False, error=str(error)
             )
         self._drawn.add((name, frames))
         return Animated(

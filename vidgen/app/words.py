@@ -20,7 +20,6 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "examples": ("Examples", "示例"),
         "idea": ("Idea", "想法"),
         "idea_hint": ("What is the camera to do?", "镜头要做什么？"),  # noqa: RUF001
-        "suggestions": ("Suggestions", "建议"),
         "seconds": ("Seconds", "秒数"),
         "families": ("Families", "模型"),
         "fit": ("Fit", "裁剪"),
@@ -39,6 +38,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "参数 {parameters} 百万，训练预算 {budget}",  # noqa: RUF001
         ),
         "download": ("Download", "下载"),
+        "no_family": ("Choose a family first.", "请先选择一个模型。"),
         "no_photo": ("Choose a photograph first.", "请先选择一张照片。"),
         "arena_intro": (
             "Two answers to the same prompt, by two of the families. Which do you prefer?",

@@ -145,6 +145,8 @@ class Model:
         """
         kind = sampler_class(type(self.generator))
         settings = turned(self.name, kind, self._sampler, sampler)
+        if not -(2**63) <= seed < 2**63:
+            raise ValueError(f"a seed is a whole number of 64 bits, got {seed}")
         sentences = [text] if text is None or isinstance(text, str) else list(text)
         if not sentences:
             raise ValueError("no sentence was given; pass text=None for a clip without one")

@@ -2,7 +2,9 @@
 
 A run folder holds all that training left behind; a model file holds what it takes to draw clips:
 what each phase exported, in half precision, with the card as metadata of the safetensors format,
-which runs no code when it is read. Its scores are of the rounded weights, judged anew.
+which runs no code when it is read. Its scores are of the rounded weights, judged anew. Of the text
+encoder it holds the words, and the vectors that word2vec learned; the weights of others are to be
+found where they lay in training.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from rich.console import Console
 from vidgen import data, registry, text
 from vidgen.atomic import replacing
 from vidgen.comparison import catalogue, records
+from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import of_run, surroundings
 from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.question import setting_of, settle
@@ -29,7 +33,7 @@ from vidgen.comparison.sampler import sampler_class
 from vidgen.contract import Generator
 from vidgen.evaluation import answer
 from vidgen.evaluation.arrays import arrays_digest
-from vidgen.pretrained import Entry, MissingWeightsError, Weights, WrongWeightsError, port
+from vidgen.pretrained import Entry, Weights, WrongWeightsError, port
 from vidgen.pretrained import read as read_weights
 from vidgen.text import Embeddings, TextEncoder
 from vidgen.training import Cost, Precision, exports
@@ -46,6 +50,10 @@ _VECTORS = "text/vectors"
 
 _SENTENCES = 2048
 """Clips of training, at most, whose captions the card keeps."""
+
+_DECISIVE = ("source", "options", "train_options", "task", "context_rate", "layout_rate")
+_DECISIVE += ("augment", "text", "precision")
+"""Of an experiment, what decides a training beside the generator's config."""
 
 _KEPT = ("oracle_success", "oracle_success_majority", "psnr")
 """Metrics that a card bears."""
@@ -70,7 +78,8 @@ class ModelCard:
         seed: of training.
         budget: of training, such as ``"1e+14flops"``.
         cost: what training took: steps, clips, flops, seconds, and the devices.
-        command: trains it again.
+        command: trains it again; of an experiment that does not come with vidgen it names the file
+            that has to be brought.
         encoder: the name of the text encoder.
         vocabulary: of the source, sorted.
         sentences: captions of training, each once, sorted.
@@ -221,9 +230,14 @@ def read(path: str | Path) -> ModelFile:
     path = Path(path)
     metadata = _metadata(path)
     card = _parsed(metadata, path)
-    arrays = read_weights(path)
-    if arrays_digest(arrays) != metadata["digest"]:
-        raise ModelFileError(f"{path} is damaged: its weights are not those that were written")
+    try:
+        arrays = read_weights(path)
+    except Exception as error:  # of a kind of number that numpy does not have, each fails otherwise
+        raise ModelFileError(f"{path} holds weights that cannot be read: {error}") from error
+    if arrays_digest(arrays, header=_told(metadata)) != metadata["digest"]:
+        raise ModelFileError(f"{path} is damaged: it is not what was written")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ModelFileError(f"{path} holds weights that are not finite")
     vectors = arrays.pop(_VECTORS, None)
     generator = registry.entry(card.generator).build(card.task, card.config)
     try:
@@ -236,6 +250,8 @@ def read(path: str | Path) -> ModelFile:
         width=card.task.text_width,
         learned=lambda: Embeddings(card.words, np.asarray(vectors, np.float32)),
     )
+    if card.encoder == "word2vec" and (vectors is None or len(vectors) != len(card.words)):
+        raise ModelFileError(f"{path} lacks the vectors of its words")
     encoder = text.text_encoder(card.encoder, wanted)
     return ModelFile(card=card, generator=generator, params=params, encoder=encoder)
 
@@ -261,19 +277,21 @@ def described(card: ModelCard) -> str:
 def _write(path: Path, card: ModelCard, arrays: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save
 
-    about = records.encode(card) | {"schema_version": SCHEMA, "digest": arrays_digest(arrays)}
+    about = records.encode(card) | {"schema_version": SCHEMA}
+    about |= {"digest": arrays_digest(arrays, header=_told(about))}
     content = save(dict(arrays), metadata={_CARD: json.dumps(about, allow_nan=False)})
     with replacing(path) as partial:
         partial.write_bytes(content)
 
 
+def _told(about: Mapping[str, Any]) -> bytes:
+    """All of the card, for the digest, which so holds the words to the weights."""
+    return json.dumps({k: v for k, v in about.items() if k != "digest"}, sort_keys=True).encode()
+
+
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise MissingWeightsError(
-            "model files are read by safetensors, which is not installed: pip install safetensors"
-        ) from error
+    from safetensors import SafetensorError, safe_open
+
     if not path.is_file():
         raise ModelFileError(f"there is no model file at {path}")
     try:
@@ -281,10 +299,12 @@ def _metadata(path: Path) -> dict[str, Any]:
             about = json.loads((file.metadata() or {})[_CARD])
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is no readable safetensors file: {error}") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise ModelFileError(
             f"{path} holds weights and no card of vidgen; `vidgen export` writes a model file"
         ) from error
+    if not isinstance(about, dict) or not isinstance(about.get("digest"), str):
+        raise ModelFileError(f"{path} has a card that vidgen did not write")
     version = about.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA:
         raise ModelFileError(
@@ -352,28 +372,31 @@ def _cost(cost: Cost) -> dict[str, Any]:
     }
 
 
-def _command(asked: Any, name: str, seed: int, budget: str) -> str:
-    """What trains it again: the experiment's own command with what was changed of it."""
-    command = f"vidgen train {asked.name} {name} --budget {budget} --seeds {seed}"
-    if asked.name not in catalogue.names():
-        return command
+def _command(asked: Experiment, name: str, seed: int, budget: str) -> str:
+    """What trains it again: the experiment's own command with what was changed of it. Of one that
+    does not come with vidgen, its file has to be brought.
+    """
+    shipped = asked.name in catalogue.names()
+    command = ["vidgen", "train", asked.name if shipped else f"{asked.name}.py", name]
+    command += ["--budget", budget, "--seeds", str(seed)]
+    if not shipped:
+        return shlex.join(command)
     plain = settle(catalogue.find(asked.name).select(generators=[name]), {})
-    parts = ("task", "options", "context_rate", "layout_rate", "augment", "text", "precision")
-    pairs = [(part, getattr(plain, part), getattr(asked, part)) for part in parts]
+    pairs = [(part, getattr(plain, part), getattr(asked, part)) for part in _DECISIVE]
     pairs.append((name, plain.generators[name], asked.generators[name]))
     changes = [
         f"{path}={value}"
         for head, before, now in pairs
         for path, value in _changed(records.encode(before), records.encode(now), head)
     ]
-    return command + (f" --set {' '.join(changes)}" if changes else "")
+    return shlex.join([*command, *(["--set", *changes] if changes else [])])
 
 
 def _changed(before: Any, now: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(now, dict):
-        before = before if isinstance(before, dict) else {}
-        for key, value in now.items():
-            yield from _changed(before.get(key), value, f"{path}.{key}")
+    if isinstance(now, dict) or isinstance(before, dict):
+        before, now = before or {}, now or {}
+        for key in [*now, *(key for key in before if key not in now)]:
+            yield from _changed(before.get(key), now.get(key), f"{path}.{key}")
     elif before != now:
         is_list = isinstance(now, Sequence) and not isinstance(now, str)
         yield path, ",".join(map(str, now)) if is_list else str(now)

@@ -52,7 +52,9 @@ def write(
     """
     path = check(path)
     clips = np.asarray(clips)
-    scale = scale or max(1, round(SHOWN_SIDE / min(clips.shape[2:4])))
+    count, _, height, width, _ = clips.shape
+    room = WIDEST_WEBP // max(height, count * width)
+    scale = scale or max(1, min(round(SHOWN_SIDE / min(height, width)), room))
     shown = resampled(clips, scale) if smooth else enlarge(clips, scale)
     content = encoded(shown, path.suffix.lower(), fps=fps, note=note)
     with replacing(path) as partial:

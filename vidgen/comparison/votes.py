@@ -64,29 +64,32 @@ def cast(folder: ComparisonFolder, ballot: Ballot) -> None:
     if isinstance(folder.path, BucketPath):
         raise FolderError(f"{folder.path} is in a bucket, where votes cannot be added one by one")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    line = json.dumps({"schema_version": SCHEMA, "time": now} | dataclasses.asdict(ballot)) + "\n"
+    said = json.dumps({"schema_version": SCHEMA, "time": now} | dataclasses.asdict(ballot))
+    # A line of its own even after one that a crash cut short.
+    line = f"\n{said}\n".encode()
     file = os.open(_path(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(file, line.encode())
+        if os.write(file, line) < len(line):
+            raise OSError(f"{_path(folder)}: a vote could not be written whole; is the disk full?")
         os.fsync(file)
     finally:
         os.close(file)
 
 
 def votes_of(folder: ComparisonFolder) -> list[Vote]:
-    """Every vote that was added; none where nobody voted. A last line that a crash left half
-    written is passed over.
+    """Every vote that was added; none where nobody voted. A line that a crash left half written is
+    passed over.
 
     Raises:
         FolderError: for a line that is no vote, by its number.
     """
     if isinstance(folder.path, BucketPath) or not _path(folder).exists():
         return []
-    content = _path(folder).read_text()
-    whole = content[: content.rfind("\n") + 1]
+    lines = _path(folder).read_text().splitlines()
     return [
         _vote(line, f"{_path(folder)}, line {number}")
-        for number, line in enumerate(whole.splitlines(), 1)
+        for number, line in enumerate(lines, 1)
+        if line and (line.endswith("}") or not line.startswith("{"))
     ]
 
 
@@ -102,7 +105,7 @@ def _vote(line: str, where: str) -> Vote:
         return Vote(first=first, second=second, preferred=said["preferred"], visitor=visitor)
     except FolderError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FolderError(f"{where} is no vote ({error}); remove the line") from error
 
 

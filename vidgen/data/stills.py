@@ -21,6 +21,11 @@ from vidgen.data.storage import Files
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM", "ICO", "TGA")
+_FORMATS += ("JPEG2000",)
+"""Of pictures that are opened. Pillow knows others, some of which start programs."""
+
+
 class FrameFolder:
     """A recording that is a folder of pictures, in the order of the numbers in their names.
 
@@ -95,7 +100,9 @@ def picture(file: Any, name: str) -> Any:
         with warnings.catch_warnings():
             # Pillow warns of a decompression bomb where it should refuse.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
+            Image.init()
+            formats = [kind for kind in _FORMATS if kind in Image.OPEN]
+            with Image.open(file, formats=formats) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise CorruptFileError(
                         f"{name} is {image.width}x{image.height}; at most {MOST_PIXELS:,} pixels "
@@ -109,7 +116,7 @@ def picture(file: Any, name: str) -> Any:
         raise CorruptFileError(f"{name} is no picture that can be read") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise CorruptFileError(f"{name} is too large: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         raise CorruptFileError(f"{name} is damaged: {error}") from error
 
 

@@ -8,13 +8,21 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
+from scipy import special
 
 Preferred = Literal["first", "second", "neither"]
 
 PREFERRED: tuple[Preferred, ...] = get_args(Preferred)
 
-_STEPS = 200
-"""Of the fit; each doubles or halves a strength at most, and 50 settle twelve rivals to 1e-6."""
+_STEPS = 100
+"""Of Newton's method, at most; the fit is convex, and takes twenty or so."""
+
+_LARGEST_STEP = 1.0
+"""In log-strength: far from the end Newton's own would overshoot."""
+
+_ENOUGH = 1e-9
+
+_Z = 1.959964
 
 _PRIOR = 0.5
 """Won, and lost as often, by each rival against one of average strength."""
@@ -68,7 +76,9 @@ def bradley_terry(votes: Sequence[Vote], *, resamples: int = 2000, seed: int = 0
     The odds that i is preferred to j are exp(s_i - s_j). A draw is half a win of each. So that a
     rival that never lost is not infinitely strong, each has besides half a win and half a loss
     against an average one. Intervals are the 2.5% and 97.5% points of a bootstrap over visitors, or
-    over votes where there is but one visitor.
+    over votes where there is but one visitor, and no narrower than the curvature of the likelihood
+    allows: few or unanimous votes hardly vary when they are drawn again, and say little all the
+    same.
 
     Args:
         votes: at least one.
@@ -79,7 +89,8 @@ def bradley_terry(votes: Sequence[Vote], *, resamples: int = 2000, seed: int = 0
         ValueError: without votes.
 
     References: Bradley & Terry, "Rank analysis of incomplete block designs", Biometrika 39 (1952);
-        fitted as Hunter, "MM algorithms for generalized Bradley-Terry models" (2004).
+        with a prior as Caron & Doucet, "Efficient Bayesian inference for generalized Bradley-Terry
+        models" (2012).
     """
     if not votes:
         raise ValueError("no votes, and so nobody is preferred")
@@ -100,8 +111,12 @@ def bradley_terry(votes: Sequence[Vote], *, resamples: int = 2000, seed: int = 0
     everybody = won.sum(axis=0)
     flat = won.reshape(len(won), -1)
     again = (drawn @ flat).reshape(resamples, len(names), len(names))
-    values = _fit(everybody[None])[0]
-    low, high = np.quantile(_fit(again), [0.025, 0.975], axis=0)
+    fitted, curves = _fit(everybody[None])
+    values = fitted[0]
+    centre = np.eye(len(names)) - 1.0 / len(names)
+    spread = np.sqrt(np.diag(centre @ np.linalg.inv(curves[0]) @ centre))
+    low, high = np.quantile(_fit(again)[0], [0.025, 0.975], axis=0)
+    low, high = np.minimum(low, values - _Z * spread), np.maximum(high, values + _Z * spread)
     played = everybody.sum(axis=1) + everybody.sum(axis=0)
     found = [
         Strength(
@@ -117,12 +132,26 @@ def bradley_terry(votes: Sequence[Vote], *, resamples: int = 2000, seed: int = 0
     return sorted(found, key=lambda one: -one.value)
 
 
-def _fit(won: Float[np.ndarray, "R n n"]) -> Float[np.ndarray, "R n"]:
-    """Log-strengths of mean 0 from how often each rival (row) was preferred to each (column)."""
-    wins, games = won.sum(axis=2) + _PRIOR, won + won.swapaxes(1, 2)
-    strength = np.ones(wins.shape)
+def _fit(
+    won: Float[np.ndarray, "R n n"],
+) -> tuple[Float[np.ndarray, "R n"], Float[np.ndarray, "R n n"]]:
+    """Log-strengths of mean 0 from how often each rival (row) was preferred to each (column), and
+    the curvature of minus the log-posterior at them; by Newton's method.
+    """
+    wins, games = won.sum(axis=2), won + won.swapaxes(1, 2)
+    strength = np.zeros(wins.shape)
+    diagonal = np.eye(won.shape[1])
+    curve = np.zeros(won.shape)
     for _ in range(_STEPS):
-        pairs = games / (strength[:, :, None] + strength[:, None, :])
-        strength = wins / (pairs.sum(axis=2) + 2 * _PRIOR / (strength + 1.0))
-    found = np.log(strength)
-    return found - found.mean(axis=1, keepdims=True)
+        odds = special.expit(strength[:, :, None] - strength[:, None, :])
+        own = special.expit(strength)
+        slope = wins + _PRIOR - (games * odds).sum(axis=2) - 2 * _PRIOR * own
+        weight = games * odds * (1.0 - odds)
+        along = weight.sum(axis=2) + 2 * _PRIOR * own * (1.0 - own)
+        curve = diagonal * along[:, None] - weight
+        step = np.linalg.solve(curve, slope[..., None])[..., 0]
+        longest = np.abs(step).max(axis=1, keepdims=True)
+        strength += step / np.maximum(longest / _LARGEST_STEP, 1.0)
+        if longest.max() < _ENOUGH:
+            break
+    return strength - strength.mean(axis=1, keepdims=True), curve
