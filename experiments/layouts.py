@@ -16,17 +16,17 @@ Expected: what was measured with the defaults (seed 0, 1.2e13 FLOPs a family on 
 were shared, 256 prompts a line, two-stage detector of `experiments/detectors.py`)::
 
                    prompts      overlap without    overlap with      gain                success
-    held-out real  text         0.90               0.90 [0.89, 0.91]                     1.00 / 1.00
-    gan            text         0.16 [0.14, 0.18]  0.37 [0.33, 0.40]  0.21 [0.18, 0.25]  0.23 / 0.29
-    gan            text + frame 0.80 [0.79, 0.82]  0.81 [0.79, 0.82]  0.00 [-0.00, 0.01] 0.76 / 0.77
-    autoregressive text         0.12 [0.10, 0.14]  0.64 [0.61, 0.67]  0.52 [0.49, 0.56]  0.25 / 0.53
-    autoregressive text + frame 0.71 [0.69, 0.73]  0.72 [0.69, 0.74]  0.01 [-0.00, 0.02] 0.61 / 0.63
-    masked         text         0.05 [0.04, 0.07]  0.29 [0.26, 0.33]  0.24 [0.20, 0.27]  0.06 / 0.14
-    masked         text + frame 0.63 [0.60, 0.65]  0.64 [0.62, 0.67]  0.02 [0.00, 0.03]  0.45 / 0.49
-    diffusion      text        0.26 [0.24, 0.29]  0.78 [0.77, 0.80]  0.52 [0.49, 0.54]  0.70 / 0.78
-    diffusion      text + frame 0.76 [0.74, 0.78]  0.80 [0.78, 0.81]  0.04 [0.03, 0.05]  0.71 / 0.75
-    meanflow       text         0.13 [0.11, 0.15]  0.64 [0.61, 0.67]  0.52 [0.48, 0.55]  0.13 / 0.46
-    meanflow       text + frame 0.72 [0.70, 0.74]  0.76 [0.74, 0.78]  0.05 [0.03, 0.06]  0.60 / 0.68
+    held-out real  text         0.90 [0.90, 0.91]  0.90 [0.90, 0.91]                     1.00 / 1.00
+    gan            text         0.15 [0.13, 0.17]  0.35 [0.32, 0.39]  0.21 [0.17, 0.24]  0.23 / 0.29
+    gan            text + frame 0.80 [0.78, 0.82]  0.80 [0.78, 0.81] -0.00 [-0.00, 0.00] 0.76 / 0.77
+    autoregressive text         0.11 [0.09, 0.13]  0.63 [0.60, 0.65]  0.52 [0.48, 0.55]  0.25 / 0.53
+    autoregressive text + frame 0.71 [0.68, 0.73]  0.71 [0.69, 0.74]  0.01 [-0.00, 0.02] 0.61 / 0.63
+    masked         text         0.05 [0.04, 0.06]  0.27 [0.24, 0.30]  0.22 [0.19, 0.26]  0.06 / 0.14
+    masked         text + frame 0.63 [0.60, 0.66]  0.62 [0.60, 0.65] -0.01 [-0.02, 0.01] 0.45 / 0.49
+    diffusion      text         0.27 [0.25, 0.29]  0.78 [0.77, 0.80]  0.51 [0.49, 0.54]  0.70 / 0.78
+    diffusion      text + frame 0.76 [0.74, 0.78]  0.79 [0.77, 0.81]  0.03 [0.02, 0.04]  0.71 / 0.75
+    meanflow       text         0.11 [0.10, 0.13]  0.63 [0.60, 0.66]  0.52 [0.48, 0.55]  0.13 / 0.46
+    meanflow       text + frame 0.72 [0.70, 0.74]  0.77 [0.75, 0.78]  0.04 [0.03, 0.06]  0.60 / 0.68
 
 From a sentence alone every family goes where it is asked; a clip in which the detector knows no
 digit counts 0, so that families that draw poorly at this budget come to little. With a first frame
