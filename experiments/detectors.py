@@ -31,10 +31,11 @@ object (0.988 both). So either may judge; the two-stage one, whose masks are bet
 of one colour, from black over grey to white, neither sees a digit.
 
 Of two objects that cross, measured before frames of one colour were among those of training, which
-the detectors took for up to six digits (`--worlds shapes-two --detectors single-stage --config.steps
-300 --clips 256 --prompts 48 --resamples 50`): box AP50 0.988 [0.986, 0.991], box AP 0.847, mask AP
-0.935; the oracle is agreed with on 0.998 of the broken clips, but on 0.854 [0.728, 0.928] of the
-real ones alone: it forgives a frame in which an object is hidden, the detector does not.
+the detectors took for up to six digits (`--worlds shapes-two --detectors single-stage
+--config.steps 300 --clips 256 --prompts 48 --resamples 50`): box AP50 0.988 [0.986, 0.991], box AP
+0.847, mask AP 0.935; the oracle is agreed with on 0.998 of the broken clips, but on 0.854 [0.728,
+0.928] of the real ones alone: it forgives a frame in which an object is hidden, the detector does
+not.
 """
 
 from __future__ import annotations
