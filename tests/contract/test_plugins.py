@@ -52,6 +52,7 @@ def test_example_is_short():
     assert len(example().splitlines()) < 120
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("figures_drawn_once")
 def test_example_is_listed_trained_judged_and_reported(install, tmp_path):
     install("their-generators", "imle", "their_imle", example())

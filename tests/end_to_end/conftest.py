@@ -286,3 +286,17 @@ def undisturbed(prepared, experiment, tmp_path_factory):
         out = tmp_path_factory.mktemp("runs") / "undisturbed"
         assert main(["compare", experiment, "--out", str(out)]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def model_files(prepared, undisturbed, tmp_path_factory):
+    """The two families of that comparison as model files, by name."""
+    from vidgen.cli import main
+
+    folder = tmp_path_factory.mktemp("models")
+    files = {name: folder / f"{name}.safetensors" for name in ("toy", "toy-bright")}
+    with prepared():
+        for name, path in files.items():
+            run = str(undisturbed / name / "seed-0")
+            assert main(["export", run, "--out", str(path), "--faults", "stands still"]) == 0
+    return files

@@ -15,15 +15,8 @@ IDEA = "the digit 3 is moving up and left"
 
 
 @pytest.fixture(scope="module")
-def models(prepared, undisturbed, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    files = []
-    with prepared():
-        for name in ("toy", "toy-bright"):
-            path = folder / f"{name}.safetensors"
-            assert main(["export", str(undisturbed / name / "seed-0"), "--out", str(path)]) == 0
-            files.append(str(path))
-    return files
+def models(model_files):
+    return [str(path) for path in model_files.values()]
 
 
 @pytest.fixture

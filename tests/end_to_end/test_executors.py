@@ -141,6 +141,7 @@ def assert_same(one, other, runs=RUNS):
         assert any(row["value"] is not None for row in scores[0]["rows"])
 
 
+@pytest.mark.slow
 def test_processes_come_to_the_same_bits(question, here, plugin, tmp_path):
     plugin()
     said = Console(file=io.StringIO(), width=200)

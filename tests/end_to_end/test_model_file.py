@@ -8,7 +8,6 @@ from safetensors.numpy import load_file, save_file
 
 import vidgen
 from vidgen import zoo
-from vidgen.cli import main
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.model_file import ModelFileError
@@ -19,12 +18,8 @@ SENTENCE = "the digit 3 is moving up and left"
 
 
 @pytest.fixture(scope="module")
-def file(prepared, undisturbed, tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "toy.safetensors"
-    with prepared():
-        arguments = ["export", str(undisturbed / "toy" / "seed-0"), "--out", str(path)]
-        assert main([*arguments, "--faults", "stands still"]) == 0
-    return path
+def file(model_files):
+    return model_files["toy"]
 
 
 def rewritten(file, path, change):

@@ -9,7 +9,6 @@ from PIL import Image
 from vidgen.app import page
 from vidgen.app.arena import Arena
 from vidgen.app.studio import Studio
-from vidgen.cli import main
 from vidgen.comparison.folder import ComparisonFolder, FolderError
 from vidgen.comparison.votes import votes_of
 
@@ -27,15 +26,9 @@ def folder(prepared, undisturbed, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(prepared, undisturbed, folder, tmp_path_factory):
-    models = []
-    with prepared():
-        for name in ("toy", "toy-bright"):
-            path = tmp_path_factory.mktemp("models") / f"{name}.safetensors"
-            assert main(["export", str(undisturbed / name / "seed-0"), "--out", str(path)]) == 0
-            models.append(path)
-        with page.served(Studio(models), Arena(folder, seed=0)) as where:
-            yield where
+def address(model_files, folder):
+    with page.served(Studio(list(model_files.values())), Arena(folder, seed=0)) as where:
+        yield where
 
 
 @pytest.fixture(scope="module")

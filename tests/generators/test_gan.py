@@ -292,6 +292,7 @@ def draw(phase, state):
     return drawn
 
 
+@pytest.mark.slow
 def test_gradient_penalties_do_not_reach_the_generator(step, state, batch):
     early, early_report = step(state, batch, jax.random.key(1), jnp.float32(0.1))
     late, late_report = step(state, batch, jax.random.key(1), jnp.float32(1.0))

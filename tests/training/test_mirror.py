@@ -54,6 +54,7 @@ def _assert_same(bucket, trained, undisturbed):
     assert not (bucket / "lock").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(4)
 @pytest.mark.fault(20)
 def test_an_upload_that_fails_and_a_damaged_checkpoint_cost_steps_and_no_bits(

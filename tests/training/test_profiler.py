@@ -27,6 +27,7 @@ def _events(folder, phase):
     return found, json.loads(gzip.decompress(found.read_bytes()))["traceEvents"]
 
 
+@pytest.mark.slow
 def test_every_phase_leaves_a_trace_and_the_same_bits_as_without(tmp_path, undisturbed):
     console = Console(file=io.StringIO(), width=300)
     trained = train(toy.Toy(), **_setting(tmp_path, console=console))

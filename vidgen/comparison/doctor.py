@@ -25,6 +25,7 @@ from vidgen.training.cost import processor
 EXTRAS = {
     "report": "the page that every comparison ends in",
     "video": "files of video, in and out",
+    "app": "the page of vidgen serve",
     "metrics": "I3D, LPIPS and optical flow",
     "detection": "average precision of detectors",
     "text": "text encoders: MiniLM, BERT, T5, CLIP, GPT-2, word2vec",
