@@ -34,7 +34,7 @@ def test_an_architecture_gets_a_line_of_what_it_learned(judges, tmp_path, capsys
     rows = json.loads(settings.out.read_text())["rows"]
     assert [row["architecture"] for row in rows] == ["vit-gru"]
     for row in rows:
-        assert row["n"] == 64  # clips of both seeds
+        assert row["n"] == 32  # clips, of which both seeds are asked
         for name in ("identity", "motion", "both"):
             value, low, high = row[name]
             assert 0 <= low <= value <= high <= 1

@@ -167,7 +167,7 @@ def test_augmentation_says_the_truth_of_what_it_makes():
 @pytest.mark.parametrize("kind", ["single-stage", "two-stage"])
 def test_either_detector_learns_the_world_and_agrees_with_the_oracle(kind):
     train, held_out = source("digits"), source("digits", split="validation")
-    config = dataclasses.replace(DetectorConfig(kind=kind), width=32, steps=500)
+    config = dataclasses.replace(DetectorConfig(kind=kind), width=32, steps=600)
     network = train_detector(train, config=config)
     known = KnownFrames.of(held_out, 64, 0, names=network.card.classes)
     found = average_precision(network(known.video), known)
