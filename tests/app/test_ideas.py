@@ -44,6 +44,8 @@ def test_every_known_sentence_is_taken_as_it_is(camera):
         ("先向左平移，然后放大", "pan left then zoom in"),  # noqa: RUF001
         ("镜头慢慢推近", "slow zoom in"),
         ("保持静止", "hold still"),
+        ("请保持镜头不动", "hold still"),
+        ("镜头向左移", "medium pan left"),
         ("do not move the camera", "hold still"),
     ],
 )

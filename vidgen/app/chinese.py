@@ -23,6 +23,8 @@ _PHRASES: Mapping[str, str] = MappingProxyType(
             "quickly": "快速地 迅速地 快速 迅速 飞快 快",
             ", then": "然后 接着 之后 随后 再",
             "first": "首先 先",
+            "move": "移动 平移 移 看 抬 转 摇",
+            "hold": "保持",
             "": "镜头 相机 画面 请 把 将 地 的 一下",
         }.items()
         for phrase in phrases.split()
