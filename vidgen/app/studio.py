@@ -81,8 +81,7 @@ class Studio:
     """Models of one source, loaded when they are first asked.
 
     Args:
-        models: addresses as `vidgen.load` takes them; by default all of the zoo's that learned from
-            `source`.
+        models: model files, or ``zoo:NAME``; by default all of the zoo's that learned from `source`.
         source: of the zoo's models.
 
     Raises:
