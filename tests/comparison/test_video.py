@@ -50,3 +50,12 @@ def test_smooth_enlargement_resamples_where_the_usual_one_repeats(clips):
     flat = np.full((3, 8, 8, 1), 77, np.uint8)
     assert (video.resampled(flat, 3) == 77).all()
     assert video.resampled(flat, 1) is flat
+
+
+def test_only_webp_is_enlarged_less_than_others_where_it_has_no_room(tmp_path):
+    strip = np.zeros((1, 2, 1, 64, 3), np.uint8)  # to 256 pixels a side it would be 16,384 wide
+    sizes = {}
+    for ending in ("webp", "gif"):
+        with Image.open(video.write(tmp_path / f"clip.{ending}", strip, fps=8)) as image:
+            sizes[ending] = image.size
+    assert sizes == {"webp": (64 * 255, 255), "gif": (64 * 256, 256)}

@@ -53,8 +53,10 @@ def write(
     path = check(path)
     clips = np.asarray(clips)
     count, _, height, width, _ = clips.shape
-    room = WIDEST_WEBP // max(height, count * width)
-    scale = scale or max(1, min(round(SHOWN_SIDE / min(height, width)), room))
+    fitting = round(SHOWN_SIDE / min(height, width))
+    if path.suffix.lower() == ".webp":
+        fitting = min(fitting, WIDEST_WEBP // max(height, count * width))
+    scale = scale or max(1, fitting)
     shown = resampled(clips, scale) if smooth else enlarge(clips, scale)
     content = encoded(shown, path.suffix.lower(), fps=fps, note=note)
     with replacing(path) as partial:
