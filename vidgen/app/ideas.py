@@ -141,8 +141,6 @@ class Ideas:
 
     Args:
         sentences: those of training.
-        usual: some of them to propose where an idea is not understood; by default those that say
-            the least.
         encoder: gives each of N sentences a vector of length 1, see `strongest`; None compares the
             words alone.
 
@@ -154,18 +152,19 @@ class Ideas:
         self,
         sentences: Sequence[str],
         *,
-        usual: Sequence[str] = (),
         encoder: Callable[[Sequence[str]], Float[np.ndarray, "N E"]] | None = None,
     ) -> None:
         self.sentences = tuple(dict.fromkeys(sentences))
         if not self.sentences:
             raise ValueError("no sentence is known")
-        self.usual = tuple(usual) or tuple(sorted(self.sentences, key=len)[:5])
+        self.usual = tuple(sorted(self.sentences, key=len)[:5])
         self._encoder = encoder
         self._plain = {_plain(sentence): sentence for sentence in self.sentences}
+        self._readings = [_Reading.of(sentence) for sentence in self.sentences]
         self._by_poles: dict[tuple[str, ...], list[int]] = {}
-        for row, sentence in enumerate(self.sentences):
-            self._by_poles.setdefault(_Reading.of(sentence).poles, []).append(row)
+        for row, reading in enumerate(self._readings):
+            self._by_poles.setdefault(reading.poles, []).append(row)
+        self._vectors: dict[tuple[str, ...], Float[np.ndarray, "n E"]] = {}
 
     @property
     def by(self) -> str:
@@ -204,10 +203,14 @@ class Ideas:
         for place in np.argsort(-likeness, kind="stable"):
             if likeness[place] < NEAR[self.by] * (_OUTRIGHT if reading.is_moving else 1.0):
                 break
-            sentence = self.sentences[rows[place]]
-            if not self._tells or _Reading.of(sentence).rest & self._tells & reading.rest:
-                value = min(float(likeness[place]), 1.0)
-                return Understood(idea=idea, sentence=sentence, by=self.by, likeness=value)
+            row = rows[place]
+            if not self._tells or self._readings[row].rest & self._tells & reading.rest:
+                return Understood(
+                    idea=idea,
+                    sentence=self.sentences[row],
+                    by=self.by,
+                    likeness=min(float(likeness[place]), 1.0),
+                )
         proposed = ", ".join(repr(sentence) for sentence in self.usual)
         raise UnknownIdeaError(f"{_short(idea)} is no idea that these models know; try {proposed}")
 
@@ -221,23 +224,21 @@ class Ideas:
         if not rows:
             return np.zeros(0, np.float32)
         if self._encoder is not None:
-            return self._vectors[rows] @ self._encoder([reading.said])[0]
-        others = [_Reading.of(self.sentences[row]).content for row in rows]
+            if reading.poles not in self._vectors:  # no more are read than are compared
+                known = [self.sentences[row] for row in rows]
+                self._vectors[reading.poles] = self._encoder(known)
+            return self._vectors[reading.poles] @ self._encoder([reading.said])[0]
+        others = [self._readings[row].content for row in rows]
         mine = reading.content
         shared = [2 * len(mine & other) / max(len(mine) + len(other), 1) for other in others]
         return np.array(shared, np.float32)
-
-    @functools.cached_property
-    def _vectors(self) -> Float[np.ndarray, "N E"]:
-        assert self._encoder is not None
-        return self._encoder(self.sentences)
 
     @functools.cached_property
     def _tells(self) -> frozenset[str]:
         """Words that tell known sentences of the same move apart, such as digits and colours: an
         idea has to say one of them.
         """
-        said = [_Reading.of(sentence).rest for sentence in self.sentences]
+        said = [reading.rest for reading in self._readings]
         return frozenset().union(*said) - frozenset.intersection(*said)
 
 
