@@ -40,19 +40,8 @@ _UPLOADS = "GRADIO_TEMP_DIR"
 _STYLE = Path(__file__).parent / "page.css"
 
 
-def build(studio: Studio | None, arena: Arena | None, *, limit: float = LONGEST_WORK) -> Any:
-    """The page, as `gradio.Blocks`; `serve` shows it.
-
-    Args:
-        studio: who moves photographs; None leaves that tab out.
-        arena: what is voted on; None says how to have one.
-        limit: see `LONGEST_WORK`.
-
-    Raises:
-        ImportError: if Gradio is not installed.
-    """
-    gr = _gradio()
-    i18n = gr.I18n(**translations())
+def _built(gr: Any, i18n: Any, studio: Studio | None, arena: Arena | None, limit: float) -> Any:
+    """The page, as `gradio.Blocks`."""
     page = gr.Blocks(title="vidgen", analytics_enabled=False, delete_cache=(300, 900))
     with page:
         gr.Markdown(i18n("title"), elem_id="title")
@@ -67,7 +56,6 @@ def build(studio: Studio | None, arena: Arena | None, *, limit: float = LONGEST_
                 else:
                     _arena_tab(gr, i18n, page, arena)
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
-    page.vidgen_i18n = i18n  # launch takes it
     return page
 
 
@@ -83,8 +71,8 @@ def served(
     """The page's address while it is served; what visitors sent is gone afterwards.
 
     Args:
-        studio: as `build` takes it.
-        arena: likewise.
+        studio: who moves photographs; None leaves that tab out.
+        arena: what is voted on; None says how to have one.
         host: address to listen on; 0.0.0.0 shows it to the network.
         port: to listen on; None takes a free one from 7860 on.
         limit: see `LONGEST_WORK`.
@@ -92,12 +80,14 @@ def served(
     Raises:
         ImportError: if Gradio is not installed.
     """
+    gr = _gradio()
+    i18n = gr.I18n(**translations())
     with tempfile.TemporaryDirectory(prefix="vidgen-page-") as folder:
         before = os.environ.get(_UPLOADS)
         os.environ[_UPLOADS] = folder  # read as the page is built
         page = None
         try:
-            page = build(studio, arena, limit=limit)
+            page = _built(gr, i18n, studio, arena, limit)
             _, address, _ = page.launch(
                 server_name=host,
                 server_port=port,
@@ -109,7 +99,7 @@ def served(
                 allowed_paths=_examples(),
                 footer_links=[],
                 css_paths=_STYLE,
-                i18n=page.vidgen_i18n,
+                i18n=i18n,
             )
             yield address
         finally:
@@ -191,10 +181,12 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
                 fit=fit,
                 limit=limit,
             )
+            cards: dict[str, str] = {}  # each clip becomes a file once
             for so_far in made:
-                names = studio.chosen(families)
-                progress((len(so_far.clips), len(names)))
-                yield _cards(so_far, names, studio, language), number
+                for one in so_far.clips[len(cards) :]:
+                    cards[one.generator] = _card(one, so_far, studio, language)
+                progress((len(cards), len(families)))
+                yield _cards(so_far, families, cards, language), number
         except (ValueError, LookupError, OverflowError) as error:
             raise _refusal(gr, str(error)) from error
 
@@ -244,11 +236,16 @@ def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
     def another(request: Any) -> tuple[str, str, str, str]:
         shown = arena.show()
         language = language_of(request.headers.get("accept-language"))
-        words = f"**{say('prompt', language)}**: {_escaped(shown.caption)}"
+        words = f"**{say('prompt', language)}**: {html.escape(shown.caption)}"
         if shown.given:
             words += f" ({say('with_frame', language)})"
-        left, right = (video.enlarge(clip, _scale(clip)) for clip in (shown.left, shown.right))
-        return words, _player(left, shown.fps), _player(right, shown.fps), shown.ticket
+        left, right = (
+            _uri(
+                video.encoded(video.enlarge(clip, _scale(clip))[None], ".mp4", fps=shown.fps), "mp4"
+            )
+            for clip in (shown.left, shown.right)
+        )
+        return words, _player(left), _player(right), shown.ticket
 
     another.__annotations__["request"] = gr.Request
 
@@ -258,7 +255,7 @@ def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
             try:
                 one, other = arena.vote(ticket, preferred, visitor)
             except (ValueError, OSError) as error:
-                return (*another(request), _escaped(str(error)))
+                return (*another(request), html.escape(str(error)))
             thanks = say("voted", language, left=f"**{one}**", right=f"**{other}**")
             return (*another(request), thanks)
 
@@ -278,24 +275,18 @@ def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
         )
 
 
-def _cards(made: Animation, names: list[str], studio: Studio, language: str) -> str:
+def _cards(made: Animation, names: list[str], cards: dict[str, str], language: str) -> str:
     """All families' clips, and places for those that are still to come."""
     top, left, bottom, right = made.photo.box
-    done = {one.generator: one for one in made.clips}
-    working = next((name for name in names if name not in done), None)
+    working = next((name for name in names if name not in cards), None)
     figures = []
     for name in names:
-        one = done.get(name)
-        if one is None:
-            waits = say("working" if name == working else "waiting", language)
-            figures.append(
-                f'<figure><div class="wait">{_escaped(name)} {_escaped(waits)}</div></figure>'
-            )
-        else:
-            figures.append(_card(one, made, studio, language))
+        waits = say("working" if name == working else "waiting", language)
+        place = f'<figure><div class="wait">{html.escape(name)} {waits}</div></figure>'
+        figures.append(cards.get(name, place))
     said = ""
     if made.understood.by != "sentence":
-        meaning = _escaped(made.understood.sentence)
+        meaning = html.escape(made.understood.sentence)
         said = f'<p class="said">{say("understood", language)}: <b>{meaning}</b></p>'
     shape = f"{right - left} / {bottom - top}"
     return f'{said}<div class="clips" style="--shape: {shape}">{"".join(figures)}</div>'
@@ -303,37 +294,38 @@ def _cards(made: Animation, names: list[str], studio: Studio, language: str) -> 
 
 def _card(one: Animated, made: Animation, studio: Studio, language: str) -> str:
     card = studio.cards[one.generator]
-    name = f"<b>{_escaped(one.generator)}</b>"
+    name = f"<b>{html.escape(one.generator)}</b>"
     price = say(
         "price", language, parameters=f"{card.parameters / 1e6:.1f}", budget=str(card.budget)
     )
     if one.clip is None:
         return (
             f'<figure><div class="wait">-</div><figcaption>{name}'
-            f'<small class="wrong">{_escaped(one.error)}</small></figcaption></figure>'
+            f'<small class="wrong">{html.escape(one.error)}</small></figcaption></figure>'
         )
     took = say("drawn", language, seconds=f"{one.seconds:.2f}")
     if one.is_first:
         took += f" ({say('compiled', language)})"
     larger = video.resampled(one.clip, _scale(one.clip))
     note = made.note(one.generator)
-    links = " ".join(
-        f'<a download="{_escaped(one.generator)}-{made.seed}.{kind}" '
-        f'href="{_uri(video.encoded(larger[None], f".{kind}", fps=made.fps, note=note), kind)}">'
-        f"{kind}</a>"
+    files = {
+        kind: _uri(video.encoded(larger[None], f".{kind}", fps=made.fps, note=note), kind)
         for kind in ("mp4", "gif")
+    }
+    links = " ".join(
+        f'<a download="{html.escape(one.generator)}-{made.seed}.{kind}" href="{uri}">{kind}</a>'
+        for kind, uri in files.items()
     )
     return (
-        f"<figure>{_player(larger, made.fps)}<figcaption>{name}"
-        f"<small>{_escaped(took)}</small><small>{_escaped(price)}</small>"
+        f"<figure>{_player(files['mp4'])}<figcaption>{name}"
+        f"<small>{html.escape(took)}</small><small>{html.escape(price)}</small>"
         f"{say('download', language)}: {links}</figcaption></figure>"
     )
 
 
-def _player(clip: UInt8[np.ndarray, "T h w C"], fps: int) -> str:
+def _player(uri: str) -> str:
     """A clip that plays, inside the page: nothing is left on the server's disk."""
-    source = _uri(video.encoded(clip[None], ".mp4", fps=fps), "mp4")
-    return f'<video controls autoplay loop muted playsinline src="{source}"></video>'
+    return f'<video controls autoplay loop muted playsinline src="{uri}"></video>'
 
 
 def _scale(clip: UInt8[np.ndarray, "T H W C"]) -> int:
@@ -343,10 +335,6 @@ def _scale(clip: UInt8[np.ndarray, "T H W C"]) -> int:
 def _uri(content: bytes, kind: str) -> str:
     family = "video" if kind == "mp4" else "image"
     return f"data:{family}/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _escaped(said: str) -> str:
-    return html.escape(said)
 
 
 def _examples() -> list[str]:
@@ -359,7 +347,7 @@ def _examples() -> list[str]:
 
 
 def _refusal(gr: Any, message: str) -> Exception:
-    return gr.Error(_escaped(message), duration=None, print_exception=False)
+    return gr.Error(html.escape(message), duration=None, print_exception=False)
 
 
 def _gradio() -> Any:
