@@ -404,9 +404,7 @@ class Animate:
                 if made.understood.by != "sentence":
                     console.print(f"Understood as: {made.understood.sentence}", markup=False)
             for one in made.clips[-1:]:
-                compiling = ", compiling included" if one.is_first else ""
-                said = one.error or f"{one.seconds:.2f} s{compiling}"
-                console.print(f"{one.generator}: {said}", markup=False, soft_wrap=True)
+                console.print(f"{one.generator}: {one.took}", markup=False, soft_wrap=True)
         assert made is not None
         written = files.write(made, folder, self.formats)
         for path in (path for paths in written.values() for path in paths):

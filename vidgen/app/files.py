@@ -114,11 +114,10 @@ def sheet(animation: Animation) -> UInt8[np.ndarray, "H W 3"]:
 def _row(made: Animated) -> SheetRow:
     if made.clip is None:
         return SheetRow(title=made.generator, notes=(made.error,), frames=None)
-    compiling = ", compiling included" if made.is_first else ""
     larger = video.resampled(made.clip[chosen(len(made.clip))], _SCALE)
     return SheetRow(
         title=made.generator,
-        notes=(f"{len(made.clip)} frames in {made.seconds:.2f} s{compiling}",),
+        notes=(f"{len(made.clip)} frames in {made.took}",),
         frames=np.ascontiguousarray(np.broadcast_to(larger, (*larger.shape[:-1], 3))),
     )
 

@@ -46,6 +46,12 @@ class Animated:
     is_first: bool
     error: str = ""
 
+    @property
+    def took(self) -> str:
+        """Its time in words, or why there is no clip."""
+        compiling = ", compiling included" if self.is_first else ""
+        return self.error or f"{self.seconds:.2f} s{compiling}"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Animation:
@@ -81,7 +87,8 @@ class Studio:
     """Models of one source, loaded when they are first asked.
 
     Args:
-        models: model files, or ``zoo:NAME``; by default all of the zoo's that learned from `source`.
+        models: model files, or ``zoo:NAME``; by default all of the zoo's that learned from
+            `source`.
         source: of the zoo's models.
 
     Raises:
