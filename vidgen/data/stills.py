@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import re
@@ -19,7 +20,6 @@ from vidgen.data.recording import MOST_PIXELS, Facts, Shot
 from vidgen.data.storage import Files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM", "ICO", "TGA")
 _FORMATS += ("JPEG2000",)
@@ -100,9 +100,7 @@ def picture(file: Any, name: str) -> Any:
         with warnings.catch_warnings():
             # Pillow warns of a decompression bomb where it should refuse.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            Image.init()
-            formats = [kind for kind in _FORMATS if kind in Image.OPEN]
-            with Image.open(file, formats=formats) as image:
+            with Image.open(file, formats=_formats()) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise CorruptFileError(
                         f"{name} is {image.width}x{image.height}; at most {MOST_PIXELS:,} pixels "
@@ -118,6 +116,15 @@ def picture(file: Any, name: str) -> Any:
         raise CorruptFileError(f"{name} is too large: {error}") from error
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         raise CorruptFileError(f"{name} is damaged: {error}") from error
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """Those of `_FORMATS` that this Pillow was built with."""
+    from PIL import Image
+
+    Image.init()
+    return [kind for kind in _FORMATS if kind in Image.OPEN]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
