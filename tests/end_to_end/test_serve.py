@@ -147,6 +147,8 @@ def test_a_chinese_browser_reads_chinese(visit, photograph):
     tab.wait_for_selector("text=动起来")
     asked(tab, photograph, "唱首歌")
     tab.wait_for_selector("text=is no idea that these models know")
+    assert tab.inner_text("#go") == "开始"
+    assert "Photograph" not in tab.inner_text("body")
 
 
 def test_an_arena_counts_a_vote_once_and_needs_two(folder, tmp_path):
