@@ -98,7 +98,7 @@ class Studio:
     """
 
     def __init__(self, models: Sequence[str | Path] = (), *, source: str = SOURCE) -> None:
-        files = [Path(zoo.path(str(m)) if str(m).startswith(zoo.PREFIX) else m) for m in models]
+        files = [model_file.at(model) for model in models]
         found = files or [zoo.path(name) for name in zoo.names()]
         cards = [(model_file.read_card(path), path) for path in found]
         if not files:

@@ -263,10 +263,8 @@ def load(run: epath.PathLike) -> Model:
         vidgen.registry.UnknownNameError: if the zoo has no such model.
         vidgen.training.CheckpointError: if training has not finished, or a file is damaged.
     """
-    if str(run).startswith(zoo.PREFIX):
-        run = zoo.path(str(run))
-    if str(run).endswith(model_file.SUFFIX):
-        file = model_file.read(str(run))
+    if str(run).startswith(zoo.PREFIX) or str(run).endswith(zoo.SUFFIX):
+        file = model_file.read(model_file.at(str(run)))
         card = file.card
         check_device(card.precision)
         return Model(

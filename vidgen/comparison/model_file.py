@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from vidgen import data, registry, text
+from vidgen import data, registry, text, zoo
 from vidgen.atomic import replacing
 from vidgen.comparison import catalogue, records
 from vidgen.comparison.experiment import Experiment
@@ -39,7 +39,6 @@ from vidgen.text import Embeddings, TextEncoder
 from vidgen.training import Cost, Precision, exports
 from vidgen.types import Params, Task
 
-SUFFIX = ".safetensors"
 SCHEMA = 1
 
 _CARD = "vidgen"
@@ -201,11 +200,20 @@ def check(path: str | Path) -> Path:
         ValueError: for another ending, or a folder that does not exist.
     """
     path = Path(path)
-    if path.suffix != SUFFIX:
-        raise ValueError(f"{path.name!r}: a model file ends in {SUFFIX}")
+    if path.suffix != zoo.SUFFIX:
+        raise ValueError(f"{path.name!r}: a model file ends in {zoo.SUFFIX}")
     if not path.parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist")
     return path
+
+
+def at(address: str | Path) -> Path:
+    """The path of a model file, or of ``zoo:NAME``.
+
+    Raises:
+        vidgen.registry.UnknownNameError: if the zoo has no such model.
+    """
+    return zoo.path(str(address)) if str(address).startswith(zoo.PREFIX) else Path(address)
 
 
 def read_card(path: str | Path) -> ModelCard:

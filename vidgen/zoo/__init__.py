@@ -15,12 +15,13 @@ PREFIX = "zoo:"
 """Before a name, where a run folder or a file might stand."""
 
 _FOLDER = Path(__file__).parent
-_SUFFIX = ".safetensors"
+SUFFIX = ".safetensors"
+"""Of model files."""
 
 
 def names() -> list[str]:
     """The names of all models, sorted."""
-    return sorted(path.name.removesuffix(_SUFFIX) for path in _FOLDER.glob(f"*{_SUFFIX}"))
+    return sorted(path.name.removesuffix(SUFFIX) for path in _FOLDER.glob(f"*{SUFFIX}"))
 
 
 def path(name: str) -> Path:
@@ -35,4 +36,4 @@ def path(name: str) -> Path:
     name = name.removeprefix(PREFIX)
     if name not in names():
         raise suggest(name, names(), "model of the zoo")
-    return _FOLDER / f"{name}{_SUFFIX}"
+    return _FOLDER / f"{name}{SUFFIX}"
