@@ -189,13 +189,9 @@ def _leaves(tree: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
 
 
 def _safetensors(path: Path) -> Weights:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise MissingWeightsError(
-            "not computed: safetensors files need pip install 'vidgen[metrics]' or 'vidgen[text]'"
-        ) from error
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
         arrays = load_file(path)
     except SafetensorError as error:
