@@ -123,7 +123,7 @@ def read(path: Path, *, sha256: str | None = None) -> Weights:
             which one it was.
 
     Raises:
-        MissingWeightsError: if the file, or the package that reads its format, is absent.
+        MissingWeightsError: if the file is absent.
         WrongWeightsError: if the digest is another, the format is not known, the file is damaged,
             or it holds something that is no array of numbers.
     """
