@@ -1,0 +1,52 @@
+"""Coloured shapes that move as a sentence says, by generators small enough to ship.
+
+Clips of 8 x 32 x 32 colour pixels under captions such as "a red circle is moving up and left"; half
+of the prompts give the first frame beside the sentence, half the sentence alone. Makes of the
+shapes are told apart by part (`vidgen/data/shapes.py`).
+
+The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
+the trained ones come with vidgen as ``zoo:NAME-shapes``.
+
+Expected: not measured yet.
+"""
+
+from vidgen.comparison import Budget, Experiment
+from vidgen.generators.autoregressive import AutoregressiveConfig, CausalPriorConfig
+from vidgen.generators.diffusion.config import DiffusionConfig
+from vidgen.generators.gan.config import GanConfig
+from vidgen.generators.masked import MaskedConfig, MaskedPriorConfig
+from vidgen.generators.meanflow.config import MeanFlowConfig
+from vidgen.motion import MotionConfig
+from vidgen.tokenizers import TokenizerConfig
+from vidgen.types import Task
+
+experiment = Experiment(
+    name="shapes32",
+    task=Task(frames=8, height=32, width=32, channels=3, context_frames=1, text_length=16),
+    source="shapes",
+    generators={
+        "gan": GanConfig(
+            content_width=34, feature_width=22, motion_width=136, discriminator_width=34
+        ),
+        "autoregressive": AutoregressiveConfig(
+            tokenizer=TokenizerConfig(widths=(32, 80)),
+            prior=CausalPriorConfig(width=96, code_width=20, digit_width=40),
+            motion=MotionConfig(width=120, features=20),
+        ),
+        "masked": MaskedConfig(
+            tokenizer=TokenizerConfig(widths=(32, 80)),
+            prior=MaskedPriorConfig(width=96, code_width=20, digit_width=40),
+            motion=MotionConfig(width=116, features=20),
+        ),
+        "diffusion": DiffusionConfig(
+            width=40, middle_width=80, motion=MotionConfig(width=116, features=20)
+        ),
+        "meanflow": MeanFlowConfig(
+            width=40, middle_width=72, motion=MotionConfig(width=112, features=20)
+        ),
+        "copy-first-frame": None,
+    },
+    budget=Budget(2.5e13, "flops"),
+    prompts=256,
+    metrics=("oracle", "pixel", "temporal"),
+)
