@@ -151,6 +151,19 @@ def test_a_chinese_browser_reads_chinese(visit, photograph):
     assert "Photograph" not in tab.inner_text("body")
 
 
+@pytest.mark.slow
+def test_pages_stand_beside_each_other_and_a_port_that_is_taken_is_named(folder):
+    arena = Arena(folder, seed=0)
+    with page.served(None, arena) as one, page.served(None, arena) as other:
+        assert one != other
+        port = int(one.rstrip("/").rpartition(":")[2])
+        with (
+            pytest.raises(OSError, match=f"port {port} of .* listens"),
+            page.served(None, arena, port=port),
+        ):
+            pass
+
+
 def test_an_arena_counts_a_vote_once_and_needs_two(folder, tmp_path):
     arena = Arena(folder, seed=1)
     shown = arena.show()

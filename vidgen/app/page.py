@@ -8,8 +8,9 @@ import html
 import inspect
 import os
 import secrets
+import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ MOST_SECONDS = 6.0
 
 _WIDTH = 256
 """Pixels a side of a clip as it is shown."""
+
+_PORTS = range(7860, 7960)
+"""To listen on, of which the first that is free is taken."""
 
 _UPLOADS = "GRADIO_TEMP_DIR"
 """Names the folder in which Gradio keeps what visitors send."""
@@ -79,6 +83,7 @@ def served(
 
     Raises:
         ImportError: if Gradio is not installed.
+        OSError: if the port is taken, or all of them are.
     """
     gr = _gradio()
     i18n = gr.I18n(**translations())
@@ -88,6 +93,24 @@ def served(
         page = None
         try:
             page = _built(gr, i18n, studio, arena, limit)
+            yield _launched(page, host, _PORTS if port is None else (port,), i18n)
+        finally:
+            if page is not None:
+                page.close(verbose=False)
+            os.environ.pop(_UPLOADS)
+            if before is not None:
+                os.environ[_UPLOADS] = before
+
+
+def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
+    """The address of the page, on the first of these ports that nobody listens on."""
+    why = "somebody listens there already"
+    for port in ports:
+        # Gradio's own search leaves the socket of every port that is taken open.
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        try:
             _, address, _ = page.launch(
                 server_name=host,
                 server_port=port,
@@ -101,13 +124,11 @@ def served(
                 css_paths=_STYLE,
                 i18n=i18n,
             )
-            yield address
-        finally:
-            if page is not None:
-                page.close(verbose=False)
-            os.environ.pop(_UPLOADS)
-            if before is not None:
-                os.environ[_UPLOADS] = before
+        except OSError as error:  # somebody took it meanwhile, or the host is no address of ours
+            why = str(error)
+        else:
+            return str(address)
+    raise OSError(f"no page on port {ports[0]} of {host}, {why}: see --port and --host")
 
 
 def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
