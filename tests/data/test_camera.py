@@ -6,7 +6,16 @@ import pytest
 from PIL import Image
 
 from vidgen.data import CorruptFileError, Source, camera_photographs, source
-from vidgen.data.camera_motion import AXES, HOLD, MOVES, RATES, SPEEDS, camera_path, scripts
+from vidgen.data.camera_motion import (
+    AXES,
+    HOLD,
+    MOVES,
+    RATES,
+    SPEEDS,
+    camera_path,
+    onward,
+    scripts,
+)
 from vidgen.data.camera_photographs import Photograph, photographs
 from vidgen.data.camera_render import picture, render
 from vidgen.data.camera_texture import Texture
@@ -109,6 +118,18 @@ def test_no_sentence_asks_for_two_things():
     assert owner["roll clockwise"] == "medium roll clockwise"
     assert owner["hold still"] == HOLD
     assert owner["zoom in, then pan right"] == "zoom in then pan right"
+
+
+def test_a_clip_goes_on_with_the_last_of_what_was_asked():
+    found = scripts(two_part=True)
+    owner = {caption: script for script in found.values() for caption in script.captions()}
+    for caption, script in owner.items():
+        after = owner[onward(caption)]
+        assert after.moves == script.moves[-1:]
+        assert after.speed == script.speed
+    assert onward("first zoom in, then pan to the right") == "pan right"
+    assert onward("slowly zoom in") == "slowly zoom in"
+    assert onward("the digit 3 is moving up") == "the digit 3 is moving up"
 
 
 def test_every_word_of_a_sentence_is_needed(world):

@@ -123,3 +123,22 @@ def test_a_family_that_fails_costs_the_others_nothing(models, photograph, monkey
     assert made.clips[0].clip is None
     assert "NaN" in made.clips[0].error
     assert made.clips[1].clip is not None
+
+
+def test_what_comes_after_a_clip_is_not_asked_all_over_again(models, photograph, monkeypatch):
+    """A sentence of two parts is said once; beyond it, the clip goes on with the second."""
+    rest = "the digit 3 is moving down"
+    monkeypatch.setattr("vidgen.app.studio.onward", {IDEA: rest}.get)
+    studio = Studio(models[:1])
+    model = studio.model("toy")
+    asked, sample = [], model.sample
+
+    def listening(sentence, **how):
+        asked.append((sentence, how["image"], how.get("frames")))
+        return sample(sentence, **how)
+
+    monkeypatch.setattr(model, "sample", listening)
+    clip = studio.animate(photograph, IDEA, seconds=1.5).clips[0].clip
+    assert len(clip) == 12
+    assert [(sentence, frames) for sentence, _, frames in asked] == [(IDEA, None), (rest, 5)]
+    np.testing.assert_array_equal(asked[1][1], sample(IDEA, image=asked[0][1], seed=0)[0][-1])

@@ -21,6 +21,7 @@ from vidgen.app.photo import Photo, photo
 from vidgen.comparison import Model, load, model_file
 from vidgen.comparison.model import frames_of
 from vidgen.comparison.model_file import ModelCard
+from vidgen.data.camera_motion import onward
 from vidgen.registry import suggest
 
 SOURCE = "camera"
@@ -228,7 +229,7 @@ class Studio:
             frames = frames_of(model.task, seconds)
             is_first = (name, frames) not in self._drawn
             began = time.perf_counter()
-            clip = model.sample(sentence, image=shown.frame, seed=seed, frames=frames)[0]
+            clip = _drawn(model, shown.frame, sentence, frames, seed)
         except (ValueError, LookupError, ImportError, OSError, RuntimeError, MemoryError) as error:
             return Animated(
                 generator=name, clip=None, seconds=0.0, is_first=False, error=str(error)
@@ -240,3 +241,16 @@ class Studio:
             seconds=time.perf_counter() - began,
             is_first=is_first,
         )
+
+
+def _drawn(
+    model: Model, frame: UInt8[np.ndarray, "H W C"], sentence: str, frames: int, seed: int
+) -> UInt8[np.ndarray, "T H W C"]:
+    """A clip that begins with the frame. A rollout would say the sentence again: one that asks for
+    one thing after another is said once, and the rest of the clip goes on with the last of them."""
+    rest, own = onward(sentence), model.task.frames
+    if rest == sentence or frames <= own:
+        return model.sample(sentence, image=frame, seed=seed, frames=frames)[0]
+    clip = model.sample(sentence, image=frame, seed=seed)[0]
+    more = model.sample(rest, image=clip[-1], seed=seed, frames=frames - own + 1)[0]
+    return np.concatenate([clip, more[1:]])

@@ -8,6 +8,7 @@ downwards, with (0, 0) at the upper left corner, so that the first pixel's centr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -172,6 +173,23 @@ def scripts(*, two_part: bool) -> dict[str, Script]:
             if MOVES[first].axis != MOVES[second].axis
         ]
     return {script.name: script for script in found}
+
+
+def onward(caption: str) -> str:
+    """What to say when a clip goes on after all that its caption asks for: of two moves the second,
+    else the caption itself.
+    """
+    return _onward().get(caption, caption)
+
+
+@functools.cache
+def _onward() -> Mapping[str, str]:
+    return {
+        caption: Script(script.moves[1:]).captions()[0]
+        for script in scripts(two_part=True).values()
+        if len(script.moves) > 1
+        for caption in script.captions()
+    }
 
 
 def camera_path(
