@@ -1,5 +1,6 @@
 """The page in headless Chromium: upload, write, generate, play, download, vote; wide and narrow."""
 
+import os
 import shutil
 
 import numpy as np
@@ -162,6 +163,30 @@ def test_pages_stand_beside_each_other_and_a_port_that_is_taken_is_named(folder)
             page.served(None, arena, port=port),
         ):
             pass
+
+
+@pytest.mark.slow
+def test_many_at_once_are_answered_and_hostile_ones_refused(address, load_benchmark, photograph):
+    load = load_benchmark("page")
+    kinds = len(load.HOSTILE)
+    settings = load.Settings(requests=kinds + 24, hostile=kinds, at_once=8, seconds=1.0)
+    told = (os.getpid(), ["toy", "toy-bright"], ["the digit 3 is moving up"])
+    answers, memory = load.load(address, *told, photograph.read_bytes(), settings)
+    found = load.summary(answers, memory)
+    assert found["wrong"] == []
+    assert (found["good"], found["hostile"]) == ({"served": 24}, {"refused": kinds})
+    assert len(memory) == kinds + 24
+    for kind, said in (
+        ("empty file", "empty"),
+        ("truncated picture", "damaged"),
+        ("no picture", "no picture"),
+        ("40,000 pixels a side", "pixels"),
+        ("no idea", "idea"),
+        ("an idea of 100 kB", "characters"),
+        ("markup", "&lt;script&gt;"),
+        ("no such family", "etc"),
+    ):
+        assert said in found["refusals"][kind], kind
 
 
 def test_an_arena_counts_a_vote_once_and_needs_two(folder, tmp_path):

@@ -100,6 +100,8 @@ def test_rate_of_independent_frames_is_narrower_and_never_sure():
     none = rate(np.zeros(50))
     assert none.value == none.low == 0
     assert none.high == pytest.approx(wilson(0, 50)[1])
+    alike = rate(np.full(20, 2 / 3))  # whose mean is rounded, so that their variance is not 0
+    assert (alike.low, alike.high) == pytest.approx(wilson(20 * 2 / 3, 20))
 
 
 def test_average_leaves_out_what_has_no_value_and_says_so():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import html
@@ -11,6 +12,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +93,18 @@ def served(
         before = os.environ.get(_UPLOADS)
         os.environ[_UPLOADS] = folder  # read as the page is built
         page = None
-        try:
+
+        async def opened() -> str:
+            nonlocal page
             page = _built(gr, i18n, studio, arena, limit)
-            yield _launched(page, host, _PORTS if port is None else (port,), i18n)
+            return _launched(page, host, _PORTS if port is None else (port,), i18n)
+
+        try:
+            # Where no event loop runs, Gradio makes many and closes none. In a thread of its own,
+            # since one may run here already.
+            with ThreadPoolExecutor(1) as thread:
+                address = thread.submit(asyncio.run, opened()).result()
+            yield address
         finally:
             if page is not None:
                 page.close(verbose=False)

@@ -144,7 +144,8 @@ def rate(shares: np.ndarray, *, better: Better = "higher", note: str = "") -> Sc
     """
     shares = np.asarray(shares, np.float64)
     mean, n = float(np.clip(shares.mean(), 0.0, 1.0)), shares.size
-    variance = shares.var(ddof=1) / n if n > 1 else 0.0
+    # Of shares that are all the same, rounding makes a variance that is not 0.
+    variance = shares.var(ddof=1) / n if np.ptp(shares) > 0 else 0.0
     effective = max(mean * (1 - mean) / variance, n) if variance > 0 else n
     low, high = wilson(min(mean * effective, effective), effective)
     return Score(
