@@ -216,7 +216,9 @@ def _line(verdicts: Sequence[CameraVerdicts], misread: Mapping[str, str]) -> dic
 
 def _interval(shares: np.ndarray) -> list[float]:
     score = rate(shares)
-    assert score.value is not None and score.low is not None and score.high is not None
+    assert score.value is not None
+    assert score.low is not None
+    assert score.high is not None
     return [round(score.value, 4), round(score.low, 4), round(score.high, 4)]
 
 

@@ -361,11 +361,11 @@ class Sample:
 class Animate:
     """Have every family move a photograph as an idea says, side by side.
 
-    Example: vidgen animate photo.jpg "slowly zoom in" --seconds 3 --out clips
+    Example: vidgen animate example:flower "slowly zoom in" --seconds 3 --out clips
     """
 
     photo: Positional[str]
-    """A picture file; of phones, turned upright."""
+    """A picture file, of phones turned upright; or example:flower, say, one that no model saw."""
     idea: Positional[str]
     """What is to happen, in your own words, in English or Chinese."""
     out: str = "clips"

@@ -6,6 +6,7 @@ from PIL import Image
 
 from vidgen.app.photo import photo
 from vidgen.comparison.picture import PictureError
+from vidgen.data import camera_photographs
 from vidgen.registry import UnknownNameError
 from vidgen.types import Task
 
@@ -26,6 +27,27 @@ def test_a_crop_is_the_middle():
     assert 85 <= shown.frame[:, 0, 1].mean() <= 95
     assert 160 <= shown.frame[:, -1, 1].mean() <= 170
     assert str(shown) == "the middle of the photograph, 48x16 pixels brought to 16x16"
+
+
+def test_an_example_is_a_photograph_of_an_installed_package_that_no_model_saw():
+    shown = photo("example:flower", TASK)
+    assert shown.size == (427, 640)
+    parts = camera_photographs.photographs(camera_photographs.SHIPPED)
+    unseen = camera_photographs.unseen()
+    assert {p.name for part in ("validation", "test") for p in parts[part]} == set(unseen)
+    assert not set(unseen) & {photograph.name for photograph in parts["train"]}
+    with pytest.raises(UnknownNameError, match=r"example photograph.*flower"):
+        photo("example:flowr", TASK)
+
+
+def test_examples_that_are_not_installed_are_no_examples(monkeypatch):
+    found = camera_photographs.importlib.util.find_spec
+    monkeypatch.setattr(
+        camera_photographs.importlib.util,
+        "find_spec",
+        lambda name: None if name == "skimage" else found(name),
+    )
+    assert list(camera_photographs.unseen()) == ["flower"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 16), (16, 8), (100, 7), (3, 1), (1, 1)])

@@ -1,23 +1,14 @@
 """Votes on disk, and their ranking in the report."""
 
+import dataclasses
 import json
+import re
 
 import pytest
 
 from vidgen.comparison import report
 from vidgen.comparison.folder import FolderError
-from vidgen.comparison.votes import Ballot, cast, ranked, votes_of
-
-
-def ballot(first, second, preferred="first", visitor="a"):
-    return Ballot(
-        first=first,
-        second=second,
-        preferred=preferred,
-        visitor=visitor,
-        protocol="test-8",
-        prompt=3,
-    )
+from vidgen.comparison.votes import Ballot, answers_of, cast, poll, ranked, seen
 
 
 @pytest.fixture
@@ -25,15 +16,33 @@ def folder(make_comparison, tmp_path):
     return make_comparison(tmp_path / "run")
 
 
-def test_votes_are_added_and_read_in_order(folder):
-    assert votes_of(folder) == []
-    assert ranked(folder) == []
+@pytest.fixture
+def ballot(folder):
+    answers = answers_of(folder)
+
+    def make(first, second, preferred="first", visitor="a"):
+        return Ballot(
+            first=first,
+            second=second,
+            preferred=preferred,
+            visitor=visitor,
+            protocol="test-8",
+            prompt=3,
+            clips=(seen(answers[first], 3), seen(answers[second], 3)),
+        )
+
+    return make
+
+
+def test_votes_are_added_and_read_in_order(folder, ballot):
+    assert poll(folder).votes == ()
+    assert ranked(poll(folder)) == []
     cast(folder, ballot("gan", "diffusion"))
     before = (folder.path / "votes.jsonl").read_text()
     cast(folder, ballot("diffusion", "gan", "neither", "b"))
     content = (folder.path / "votes.jsonl").read_text()
     assert content.startswith(before)
-    assert [(v.first, v.preferred, v.visitor) for v in votes_of(folder)] == [
+    assert [(v.first, v.preferred, v.visitor) for v in poll(folder).votes] == [
         ("gan", "first", "a"),
         ("diffusion", "neither", "b"),
     ]
@@ -42,39 +51,59 @@ def test_votes_are_added_and_read_in_order(folder):
     assert line["time"].endswith("+00:00")
 
 
-def test_a_line_that_a_crash_cut_short_is_passed_over_and_others_are_named(folder):
+def test_a_line_that_a_crash_cut_short_is_passed_over_and_others_are_named(folder, ballot):
     cast(folder, ballot("gan", "diffusion"))
     path = folder.path / "votes.jsonl"
     whole = path.read_text()
     path.write_text(whole + whole[:40])
-    assert len(votes_of(folder)) == 1
+    assert len(poll(folder).votes) == 1
     cast(folder, ballot("gan", "diffusion", "second"))
-    assert [vote.preferred for vote in votes_of(folder)] == ["first", "second"]
+    assert [vote.preferred for vote in poll(folder).votes] == ["first", "second"]
     for broken in (
         "{}",
         "[]",
         whole.strip().replace('"preferred": "first"', '"preferred": 1'),
+        whole.strip().replace('"prompt": 3', '"prompt": "third"'),
+        whole.strip().replace('"diffusion"', '"gan"'),
+        re.sub(r'"clips": .*]', '"clips": ["one"]', whole.strip()),
         '{"schema_version": 1}',
     ):
         path.write_text(whole + broken + "\n" + whole)
         with pytest.raises(FolderError, match=r"line 3 is no vote .*remove the line"):
-            votes_of(folder)
+            poll(folder)
     path.write_text(whole.replace('"schema_version": 1', '"schema_version": 2'))
     with pytest.raises(FolderError, match="update vidgen"):
-        votes_of(folder)
+        poll(folder)
 
 
-def test_the_report_ranks_them_beside_the_metrics(folder):
+def test_the_report_ranks_them_beside_the_metrics(folder, ballot):
     report(folder.path)
     assert "Preferred by people" not in folder.report.read_text()
     for visitor in "abcdefgh":
         cast(folder, ballot("gan", "diffusion", "second", visitor))
         cast(folder, ballot("autoregressive", "gan", "first", visitor))
         cast(folder, ballot("diffusion", "autoregressive", "first", visitor))
-    assert [one.name for one in ranked(folder)] == ["diffusion", "autoregressive", "gan"]
+    assert [one.name for one in ranked(poll(folder))] == ["diffusion", "autoregressive", "gan"]
     report(folder.path)
     page = folder.report.read_text()
     assert "Preferred by people" in page
     assert "How far metrics rank the generators as people do" in page
     written = (folder.tables / "preference.csv").read_text()
     assert written.index("diffusion") < written.index("autoregressive") < written.index("gan")
+
+
+def test_votes_on_clips_that_were_drawn_anew_do_not_count(folder, ballot):
+    for visitor in "abc":
+        cast(folder, ballot("gan", "diffusion", "second", visitor))
+        cast(folder, ballot("autoregressive", "diffusion", "second", visitor))
+    before = ranked(poll(folder))
+    path = folder.run("gan", 0).samples("test-8")
+    other = answers_of(folder)["gan"]
+    dataclasses.replace(other, video=255 - other.video).save(path)
+    assert poll(folder).outdated == 3
+    assert {vote.first for vote in poll(folder).votes} == {"autoregressive"}
+    report(folder.path)
+    assert "3 more votes are on clips that were drawn anew" in folder.report.read_text()
+    other.save(path)  # the same clips again
+    assert poll(folder).outdated == 0
+    assert ranked(poll(folder)) == before

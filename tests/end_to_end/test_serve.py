@@ -11,7 +11,7 @@ from vidgen.app import page
 from vidgen.app.arena import Arena
 from vidgen.app.studio import Studio
 from vidgen.comparison.folder import ComparisonFolder, FolderError
-from vidgen.comparison.votes import votes_of
+from vidgen.comparison.votes import poll
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -128,14 +128,14 @@ def test_what_is_not_understood_is_said_and_draws_nothing(visit, photograph, tmp
 @pytest.mark.slow
 def test_a_vote_is_kept_and_names_are_told_afterwards(visit, folder):
     tab = visit()
-    before = len(votes_of(folder))
+    before = len(poll(folder).votes)
     tab.get_by_role("tab").nth(1).click()
     tab.wait_for_selector("#left video")
     hidden = tab.inner_text("body")
     assert "toy" not in hidden
     tab.click("#prefer-left")
     tab.wait_for_selector("#said >> text=Thank you")
-    votes = votes_of(folder)
+    votes = poll(folder).votes
     assert len(votes) == before + 1
     assert {votes[-1].first, votes[-1].second} == {"toy", "toy-bright"}
     assert votes[-1].preferred == "first"

@@ -10,9 +10,8 @@ import threading
 import numpy as np
 from jaxtyping import UInt8
 
-from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json
-from vidgen.comparison.votes import Ballot, cast
-from vidgen.evaluation import ClipSet
+from vidgen.comparison.folder import ComparisonFolder, FolderError
+from vidgen.comparison.votes import Ballot, answers_of, cast, protocol_of, seen
 from vidgen.evaluation.preference import Preferred
 
 _OPEN = 10_000
@@ -52,15 +51,8 @@ class Arena:
     """
 
     def __init__(self, folder: ComparisonFolder, *, seed: int | None = None) -> None:
-        record = read_json(folder.experiment)
-        asked = record["experiment"]
         self.folder = folder
-        self._protocol = f"{asked['test_split']}-{asked['prompts']}"
-        self._answers: dict[str, ClipSet] = {}
-        for name in record["order"]:
-            path = folder.run(name, asked["seeds"][0]).samples(self._protocol)
-            if record["cards"][name]["family"] != "baseline" and path.exists():
-                self._answers[name] = ClipSet.load(path)
+        self._protocol, self._answers = protocol_of(folder), answers_of(folder)
         if len(self._answers) < 2:
             raise FolderError(
                 f"{folder.path} has answers of {len(self._answers)} generators: an arena needs two"
@@ -117,6 +109,7 @@ class Arena:
             visitor=visitor,
             protocol=self._protocol,
             prompt=prompt,
+            clips=(seen(self._answers[first], prompt), seen(self._answers[second], prompt)),
         )
         try:
             cast(self.folder, ballot)

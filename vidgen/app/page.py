@@ -370,12 +370,8 @@ def _uri(content: bytes, kind: str) -> str:
 
 
 def _examples() -> list[str]:
-    """Photographs that no model has seen, where the package that ships them is installed."""
-    try:
-        parts = camera_photographs.photographs(camera_photographs.SHIPPED)
-    except (ImportError, FileNotFoundError):
-        return []
-    return [str(photograph.path) for photograph in parts["test"]]
+    """Photographs that no model has seen, of those packages that are installed."""
+    return [str(path) for path in camera_photographs.unseen().values()]
 
 
 def _refusal(gr: Any, message: str) -> Exception:

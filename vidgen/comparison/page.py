@@ -272,9 +272,10 @@ def _tables(
     alarms: Watched,
 ) -> dict[str, Table]:
     """The page's tables by the places where they stand, but for those of all metrics."""
-    strengths = votes.ranked(folder)
+    poll = votes.poll(folder)
+    strengths = votes.ranked(poll)
     further = {
-        "preference": votes.preference_table(strengths) if strengths else None,
+        "preference": votes.preference_table(strengths, poll.outdated) if strengths else None,
         "preference_agreement": agreement_table(
             votes.agreements(strengths, results) if strengths else (),
             name="preference-agreement",

@@ -5,9 +5,11 @@
 ::
 
     {"schema_version": 1, "time": "2026-11-27T09:30:00+00:00", "visitor": "9f0c...", "protocol":
-     "test-256", "prompt": 17, "first": "gan", "second": "diffusion", "preferred": "first"}
+     "test-256", "prompt": 17, "first": "gan", "second": "diffusion", "preferred": "first",
+     "clips": ["5e1d...", "a0b7..."]}
 
-Lines are only ever added, each by one write, so that several processes may add to one file.
+Lines are only ever added, each by one write, so that several processes may add to one file. A vote
+names the pixels that were seen: it counts as long as they are the answers of this folder.
 """
 
 from __future__ import annotations
@@ -19,16 +21,19 @@ import os
 from pathlib import Path
 
 from vidgen.bucket import BucketPath
-from vidgen.comparison.folder import ComparisonFolder, FolderError
+from vidgen.comparison.folder import ComparisonFolder, FolderError, read_json
 from vidgen.comparison.headings import MAIN
 from vidgen.comparison.results import Results
 from vidgen.comparison.table import Cell, Head, Table
-from vidgen.evaluation import METRICS
+from vidgen.evaluation import METRICS, ClipSet
 from vidgen.evaluation.agreement import Agreement, rank_agreement
+from vidgen.evaluation.arrays import pixel_digest
 from vidgen.evaluation.preference import PREFERRED, Preferred, Strength, Vote, bradley_terry
 
 FILE = "votes.jsonl"
 SCHEMA = 1
+
+_WORDS = ("first", "second", "preferred", "visitor", "protocol")
 
 PREFERENCE = "preference"
 """What people say, among the metrics that it is held against."""
@@ -45,6 +50,7 @@ class Ballot:
         visitor: a name that says nothing of the person, one a visit.
         protocol: name of the list of prompts.
         prompt: number of the prompt in that list.
+        clips: digests of the two clips, see `seen`.
     """
 
     first: str
@@ -53,6 +59,45 @@ class Ballot:
     visitor: str
     protocol: str
     prompt: int
+    clips: tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Poll:
+    """The votes of a folder.
+
+    Attributes:
+        votes: on clips that are there.
+        outdated: how many more there are, on clips that are not there any more.
+    """
+
+    votes: tuple[Vote, ...] = ()
+    outdated: int = 0
+
+
+def answers_of(folder: ComparisonFolder) -> dict[str, ClipSet]:
+    """What people vote on: the answers of each generator but baselines, of its first training, to
+    the prompts of the test split.
+    """
+    record = read_json(folder.experiment)
+    asked = record["experiment"]
+    found = {}
+    for name in record["order"]:
+        path = folder.run(name, asked["seeds"][0]).samples(protocol_of(folder))
+        if record["cards"][name]["family"] != "baseline" and path.exists():
+            found[name] = ClipSet.load(path)
+    return found
+
+
+def protocol_of(folder: ComparisonFolder) -> str:
+    """The name of the list of prompts that people vote on."""
+    asked = read_json(folder.experiment)["experiment"]
+    return f"{asked['test_split']}-{asked['prompts']}"
+
+
+def seen(answers: ClipSet, prompt: int) -> str:
+    """A digest of the pixels of one answer."""
+    return pixel_digest(answers.video[prompt : prompt + 1])
 
 
 def cast(folder: ComparisonFolder, ballot: Ballot) -> None:
@@ -76,7 +121,7 @@ def cast(folder: ComparisonFolder, ballot: Ballot) -> None:
         os.close(file)
 
 
-def votes_of(folder: ComparisonFolder) -> list[Vote]:
+def poll(folder: ComparisonFolder) -> Poll:
     """Every vote that was added; none where nobody voted. A line that a crash left half written is
     passed over.
 
@@ -84,33 +129,62 @@ def votes_of(folder: ComparisonFolder) -> list[Vote]:
         FolderError: for a line that is no vote, by its number.
     """
     if isinstance(folder.path, BucketPath) or not _path(folder).exists():
-        return []
+        return Poll()
     lines = _path(folder).read_text().splitlines()
-    return [
-        _vote(line, f"{_path(folder)}, line {number}")
+    ballots = [
+        _ballot(line, f"{_path(folder)}, line {number}")
         for number, line in enumerate(lines, 1)
         if line and (line.endswith("}") or not line.startswith("{"))
     ]
+    answers = answers_of(folder) if ballots else {}
+    here = {
+        (name, seen(clips, prompt))
+        for name, clips in answers.items()
+        for prompt in {ballot.prompt for ballot in ballots}
+        if 0 <= prompt < len(clips)
+    }
+    counted = [
+        Vote(
+            first=ballot.first,
+            second=ballot.second,
+            preferred=ballot.preferred,
+            visitor=ballot.visitor,
+        )
+        for ballot in ballots
+        if {(ballot.first, ballot.clips[0]), (ballot.second, ballot.clips[1])} <= here
+    ]
+    return Poll(votes=tuple(counted), outdated=len(ballots) - len(counted))
 
 
-def _vote(line: str, where: str) -> Vote:
+def _ballot(line: str, where: str) -> Ballot:
     try:
         said = json.loads(line)
         if said["schema_version"] > SCHEMA:
             raise FolderError(f"{where} has schema {said['schema_version']}: update vidgen")
-        names = [said[key] for key in ("first", "second", "visitor")]
-        if said["preferred"] not in PREFERRED or not all(isinstance(n, str) for n in names):
+        first, second = said["clips"]
+        fields = {name: said[name] for name in _WORDS}
+        words = [*fields.values(), first, second]
+        if said["preferred"] not in PREFERRED or not all(isinstance(word, str) for word in words):
             raise ValueError("it prefers nobody that it names")
-        first, second, visitor = names
-        return Vote(first=first, second=second, preferred=said["preferred"], visitor=visitor)
+        if fields["first"] == fields["second"]:
+            raise ValueError("it names nobody's rival")
+        return Ballot(**fields, prompt=int(said["prompt"]), clips=(first, second))
     except FolderError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FolderError(f"{where} is no vote ({error}); remove the line") from error
 
 
-def preference_table(strengths: list[Strength]) -> Table:
-    """Whom people prefer, the strongest first."""
+def preference_table(strengths: list[Strength], outdated: int = 0) -> Table:
+    """Whom people prefer, the strongest first.
+
+    Args:
+        strengths: as `ranked` gives them.
+        outdated: votes that do not count, see `Poll`.
+    """
+    caption = "Whom people prefer, of two clips under the same prompt"
+    if outdated:
+        caption += f"; {outdated} more votes are on clips that were drawn anew since"
     columns = (
         Head(
             key="strength",
@@ -141,7 +215,7 @@ def preference_table(strengths: list[Strength]) -> Table:
     )
     return Table(
         name=PREFERENCE,
-        caption="Whom people prefer, of two clips under the same prompt",
+        caption=caption,
         corner="Generator",
         columns=columns,
         groups=(("", lines),),
@@ -162,10 +236,9 @@ def agreements(strengths: list[Strength], results: Results) -> list[Agreement]:
     return sorted(found, key=lambda pair: -pair.kendall)
 
 
-def ranked(folder: ComparisonFolder) -> list[Strength]:
+def ranked(found: Poll) -> list[Strength]:
     """Whom people prefer; nobody where nobody voted."""
-    votes = votes_of(folder)
-    return bradley_terry(votes) if votes else []
+    return bradley_terry(found.votes) if found.votes else []
 
 
 def _path(folder: ComparisonFolder) -> Path:

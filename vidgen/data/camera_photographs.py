@@ -30,6 +30,7 @@ is used.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -144,6 +145,18 @@ def photographs(origin: str) -> dict[Part, tuple[Photograph, ...]]:
             "three parts need at least three"
         ) from error
     return {part: tuple(ordered[share]) for part, share in shares.items()}
+
+
+def unseen() -> dict[str, Path]:
+    """The shipped photographs of validation and test, of those packages that are installed, by
+    name: none of training.
+    """
+    found = {}
+    for name, (part, relative) in _SHIPPED.items():
+        if part != "train":
+            with contextlib.suppress(ImportError, FileNotFoundError):
+                found[name] = _installed(relative)
+    return found
 
 
 def _photograph(name: str, path: Path) -> Photograph:

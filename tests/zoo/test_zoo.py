@@ -1,0 +1,62 @@
+"""The trained models that come with vidgen: what they are, and that they draw."""
+
+import shlex
+
+import numpy as np
+import pytest
+
+import vidgen
+from vidgen import zoo
+from vidgen.cli import main
+from vidgen.comparison import catalogue, model_file
+from vidgen.data import source
+
+FAMILIES = ("gan", "autoregressive", "masked", "diffusion", "meanflow")
+SOURCES = ("camera",)
+
+LARGEST = 40_000_000
+"""Bytes, all together."""
+
+
+def test_every_family_is_there_for_every_source_and_all_fit_together():
+    assert set(zoo.names()) == {f"{family}-{name}" for family in FAMILIES for name in SOURCES}
+    assert sum(zoo.path(name).stat().st_size for name in zoo.names()) <= LARGEST
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_card_says_what_it_is_and_how_it_is_trained_again(name):
+    card = model_file.read_card(zoo.path(name))
+    assert name == f"{card.generator}-{card.source}"
+    assert card.faults
+    assert card.cost["steps"] > 0
+    kind = "text+image" if card.source == "camera" else "text"
+    row = card.score("oracle_success", kind)
+    assert row["n"] >= 128
+    assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+    program, verb, asked, generator, *_ = shlex.split(card.command)
+    assert (program, verb, generator) == ("vidgen", "train", card.generator)
+    assert catalogue.find(asked).source == card.source
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_weights_are_those_of_the_network_that_the_card_describes(name):
+    file = model_file.read(zoo.path(name))
+    assert file.encoder([file.card.sentences[0]])[0].shape[0] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_model_moves_a_photograph_that_it_has_not_seen(name):
+    model = vidgen.load(f"zoo:{name}")
+    clip = source(model.file.source, split="test", **model.file.options)[0]
+    drawn = model.sample(clip.caption, image=clip.video[0], seed=1)[0]
+    assert drawn.shape == clip.video.shape
+    np.testing.assert_allclose(drawn[0].astype(int), clip.video[0], atol=48)
+    assert np.abs(drawn[-1].astype(int) - drawn[0]).mean() > 1
+
+
+def test_the_list_names_them_all(capsys):
+    assert main(["list", "zoo"]) == 0
+    said = capsys.readouterr().out
+    for name in zoo.names():
+        assert name in said
