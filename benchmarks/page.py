@@ -7,8 +7,9 @@ and Chromium are installed) asks each family alone for a clip, and it is measure
 from his click until the clip plays; the first click of a family compiles and stands for itself.
 Then many visitors ask at once, by the same requests that a browser makes, hostile ones among them
 (`HOSTILE`): truncated pictures, pictures that swell, endless ideas, files that are not theirs. A
-request is lost if it has no answer, stuck if it has none in time, and served or refused wrongly if
-it is not as it should be. Meanwhile the resident memory of the page's process is read.
+request is lost if it has no answer, stuck if it has none in time, crashed if the page has no words
+for it, and served or refused wrongly if it is not as it should be. Meanwhile the resident memory of
+the page's process is read.
 
 benchmarks/README.md says what it printed.
 """
@@ -21,6 +22,7 @@ import dataclasses
 import importlib.util
 import io
 import json
+import math
 import random
 import secrets
 import shutil
@@ -43,6 +45,7 @@ from PIL import Image
 from vidgen.app.studio import Studio
 from vidgen.app.words import SUGGESTIONS
 from vidgen.atomic import replacing
+from vidgen.data import camera_photographs
 
 SCHEMA_VERSION = 1
 
@@ -55,7 +58,7 @@ PATIENCE = 300.0
 _WARM = 0.2
 """Of the requests, after which memory counts as settled."""
 
-Outcome = Literal["served", "refused", "lost", "stuck"]
+Outcome = Literal["served", "refused", "crashed", "lost", "stuck"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,18 +91,16 @@ class Request:
     """What a visitor sends.
 
     Attributes:
-        photograph: the bytes of a file; None names a file of the server's instead of sending one.
+        photograph: the bytes of a file, which is sent, or what is said instead of where it lies.
         idea: what is written.
         families: who is asked.
         seconds: of the clip.
-        is_hostile: whether it is to be refused.
     """
 
-    photograph: bytes | None
-    idea: str
-    families: tuple[str, ...]
+    photograph: bytes | dict[str, Any]
+    idea: Any
+    families: tuple[Any, ...]
     seconds: Any = 3.0
-    is_hostile: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -207,18 +208,19 @@ def _answer(client: httpx.Client, number: int, kind: str, request: Request) -> A
 
 def _asked(client: httpx.Client, number: int, request: Request) -> tuple[Outcome, str]:
     """One request as a browser makes it: upload, join the queue, listen."""
-    if request.photograph is None:
-        path = "/etc/passwd"
-    else:
-        sent = client.post("gradio_api/upload", files={"files": ("p.png", request.photograph)})
+    picture = request.photograph
+    if isinstance(picture, bytes):
+        sent = client.post("gradio_api/upload", files={"files": ("p.png", picture)})
         if sent.is_client_error:
             return "refused", sent.text
-        path = sent.raise_for_status().json()[0]
-    picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        picture = {"path": sent.raise_for_status().json()[0], "meta": _META}
     told = [picture, request.idea, request.seconds, list(request.families), "crop", 0, False]
     session = secrets.token_hex(8)
-    joined = client.post(
-        "gradio_api/queue/join", json={"data": told, "fn_index": number, "session_hash": session}
+    wanted = {"data": told, "fn_index": number, "session_hash": session}
+    joined = client.post(  # json= would refuse to send what is no number
+        "gradio_api/queue/join",
+        content=json.dumps(wanted),
+        headers={"content-type": "application/json"},
     )
     if joined.is_client_error:
         return "refused", joined.text
@@ -234,18 +236,21 @@ def _asked(client: httpx.Client, number: int, request: Request) -> tuple[Outcome
             if message["msg"] == "process_completed":
                 output = json.dumps(message["output"])
                 if not message["success"]:
-                    return "refused", str(message["output"].get("error"))
+                    said = message["output"].get("error")
+                    return ("refused", str(said)) if said else ("crashed", "")
                 whole = output.count("<video") == len(request.families)
                 return ("served", "") if whole else ("lost", "clips are missing")
             if message["msg"] == "unexpected_error":
-                return "refused", str(message.get("message"))
+                return "crashed", str(message.get("message"))
     return "lost", "the connection ended"
 
 
 def _number(client: httpx.Client) -> int:
-    """By which the page knows what its button does: the first that takes so much."""
+    """By which the page knows what its button does."""
     config = client.get("config").raise_for_status().json()
-    return next(one["id"] for one in config["dependencies"] if len(one["inputs"]) == 7)
+    ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+    clicked = [ids["go"], "click"]
+    return next(one["id"] for one in config["dependencies"] if clicked in one["targets"])
 
 
 def _swollen() -> bytes:
@@ -258,14 +263,23 @@ def _swollen() -> bytes:
     return bytes(found)
 
 
+_META = {"_type": "gradio.FileData"}
+"""By which Gradio knows a file, and looks where it lies."""
+
+SILENT = ("a file of the server's", "a folder of the server's")
+"""What Gradio itself refuses, without a word."""
+
 Hostile = Callable[[bytes, str, str], Request]
 """Of a good photograph, a good idea and a family."""
 
 
-def _bad(photograph: bytes | None, idea: str, family: str, seconds: Any = 3.0) -> Request:
-    return Request(
-        photograph=photograph, idea=idea, families=(family,), seconds=seconds, is_hostile=True
-    )
+def _bad(photograph: Any, idea: Any, family: Any, seconds: Any = 3.0) -> Request:
+    return Request(photograph=photograph, idea=idea, families=(family,), seconds=seconds)
+
+
+def _theirs() -> str:
+    """A picture that is on the machine of the page, and not the visitor's."""
+    return str(camera_photographs.shipped("china"))
 
 
 HOSTILE: Mapping[str, Hostile] = {
@@ -274,12 +288,22 @@ HOSTILE: Mapping[str, Hostile] = {
     "no picture": lambda _, idea, family: _bad(b"#!/bin/sh\nexit\n" * 99, idea, family),
     "40,000 pixels a side": lambda _, idea, family: _bad(_swollen(), idea, family),
     "30 MB": lambda _, idea, family: _bad(bytes(30 << 20), idea, family),
-    "a file of the server's": lambda _, idea, family: _bad(None, idea, family),
+    "a file of the server's": lambda _, idea, family: _bad(
+        {"path": _theirs(), "meta": _META}, idea, family
+    ),
+    "a folder of the server's": lambda _, idea, family: _bad(
+        {"path": "/tmp", "meta": _META}, idea, family
+    ),
+    "a file by another door": lambda _, idea, family: _bad({"path": _theirs()}, idea, family),
+    "an endless file": lambda _, idea, family: _bad({"path": "/dev/zero"}, idea, family),
+    "no file": lambda _, idea, family: _bad({"url": "http://127.0.0.1:1/p.png"}, idea, family),
     "no idea": lambda photo, _, family: _bad(photo, " ", family),
     "an idea of 100 kB": lambda photo, idea, family: _bad(photo, idea * 8_000, family),
     "markup": lambda photo, _, family: _bad(photo, "<script>alert(1)</script>", family),
     "no such family": lambda photo, idea, _: _bad(photo, idea, "../../etc"),
-    "endless": lambda photo, idea, family: _bad(photo, idea, family, seconds="1e999"),
+    "a list of ideas": lambda photo, idea, family: _bad(photo, [idea] * 9, family),
+    "an endless clip": lambda photo, idea, family: _bad(photo, idea, family, seconds=math.inf),
+    "no length": lambda photo, idea, family: _bad(photo, idea, family, seconds="1e999"),
 }
 """Requests that are to be refused, by name."""
 
@@ -290,15 +314,11 @@ def summary(answers: Sequence[Answer], memory: Sequence[float]) -> dict[str, Any
     good = [a for a in answers if a.kind not in HOSTILE]
     settled = memory[int(_WARM * len(memory)) :]
     slope = np.polyfit(np.arange(len(settled)), settled, 1)[0] if len(settled) > 1 else 0.0
-    waits = [a.seconds for a in good]
+    waits = [a.seconds for a in good] or [0.0]
     return {
         "good": dict(collections.Counter(a.outcome for a in good)),
         "hostile": dict(collections.Counter(a.outcome for a in hostile)),
-        "wrong": [
-            dataclasses.asdict(a)
-            for a in answers
-            if a.outcome != ("refused" if a.kind in HOSTILE else "served")
-        ],
+        "wrong": [dataclasses.asdict(a) for a in answers if a.outcome not in _right(a.kind)],
         "refusals": {a.kind: a.said[:200] for a in hostile},
         "wait, s": [round(float(np.quantile(waits, q)), 2) for q in (0.5, 0.95, 1.0)],
         "memory, MiB": {
@@ -308,6 +328,12 @@ def summary(answers: Sequence[Answer], memory: Sequence[float]) -> dict[str, Any
             "growth a hundred requests": round(100 * float(slope), 2),
         },
     }
+
+
+def _right(kind: str) -> tuple[Outcome, ...]:
+    if kind not in HOSTILE:
+        return ("served",)
+    return ("refused", "crashed") if kind in SILENT else ("refused",)
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -358,6 +384,8 @@ def _serving(models: Sequence[str]) -> Iterator[tuple[str, int]]:
             assert process.stdout is not None
             for line in process.stdout:
                 if line.startswith("Page: "):
+                    # What it says from now on must not fill the pipe.
+                    threading.Thread(target=process.stdout.read, daemon=True).start()
                     yield line.split()[1], process.pid
                     break
             else:
@@ -392,7 +420,7 @@ def _clicked(address: str, families: Sequence[str], settings: Settings) -> dict[
             tab.fill("#idea textarea", SUGGESTIONS[0][0])
             for other in families:
                 if other != family:
-                    tab.uncheck(f"label:has-text('{other}') input[type=checkbox]")
+                    tab.get_by_label(other, exact=True).uncheck()
             found[family] = [_click(tab) for _ in range(settings.clicks + 1)]
             tab.close()
         browser.close()
@@ -404,7 +432,7 @@ def _click(tab: Any) -> float:
     began = time.perf_counter()
     tab.click("#go")
     tab.wait_for_function(
-        "[...document.querySelectorAll('#clips video')].some(v => v.readyState >= 2)"
+        "[...document.querySelectorAll('#clips video')].some(v => v.currentTime > 0)"
     )
     return time.perf_counter() - began
 

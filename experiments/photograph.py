@@ -5,12 +5,14 @@
 Each idea goes the way of a visitor: it is read by `vidgen.app.ideas`, the photograph is cut to the
 frame, and each family draws a clip of 2 s, the length of training, and of 3 s. The oracle of the
 source `camera` then asks whether the clip shows what the idea means to a person, so that an idea
-that was not understood, or as another one, fails in every family. The photographs are those of the
-test part (`vidgen/data/camera_photographs.py`). Beside the families stands the photograph itself,
-standing still: it does what "hold still" asks. Success, motion alone and scene with sharpness alone
-with 95% intervals over ideas (Wilson's, clustered, since the photographs share the ideas), which
-say nothing of other photographs. Written are a JSON, with the share of each idea and of each
-photograph, and for each photograph and family a sheet with a row an idea.
+that was not understood, or as another one, fails in every family. Some ideas are sentences of
+training, some free wording; how many of what strangers write is understood, `benchmarks/ideas.py`
+says. The photographs are those of the test part (`vidgen/data/camera_photographs.py`). Beside the
+families stands the photograph itself, standing still: it does what "hold still" asks. Success,
+motion alone, and scene with sharpness alone with 95% intervals over ideas (Wilson's, clustered,
+since the photographs share the ideas), which say nothing of other photographs. Written are a JSON,
+with the share of each idea and of each photograph, and for each photograph and family a sheet with
+a row an idea.
 
 Expected: not measured yet.
 """
@@ -29,6 +31,7 @@ import tyro
 from jaxtyping import UInt8
 
 from vidgen.app.ideas import UnknownIdeaError
+from vidgen.app.photo import photo
 from vidgen.app.studio import Animation, Studio
 from vidgen.atomic import replacing
 from vidgen.comparison import video
@@ -92,17 +95,30 @@ class Settings:
 def main(settings: Settings) -> int:
     """Ask, draw, judge, print and write."""
     studio = Studio(settings.models)
-    held_out = camera_photographs.photographs(camera_photographs.SHIPPED)["test"]
-    paths = settings.photographs or tuple(photograph.path for photograph in held_out)
+    if len({card.task.video_shape[1:] for card in studio.cards.values()}) > 1:
+        raise ValueError("the families draw frames of different sizes: ask them one by one")
+    paths = settings.photographs
+    if not paths:
+        held_out = camera_photographs.photographs(camera_photographs.SHIPPED)["test"]
+        paths = tuple(photograph.path for photograph in held_out)
+    if len({path.stem for path in paths}) < len(paths):
+        raise ValueError("two photographs have the same name: their sheets would, too")
     settings.folder.mkdir(parents=True, exist_ok=True)
     rows, misread = [], _misread(studio)
+    task = next(iter(studio.cards.values())).task
+    shown = {path: photo(path, task, settings.fit) for path in paths}
     for seconds in settings.seconds:
         made = {
             path: [_animation(studio, path, idea, seconds, settings) for idea in IDEAS]
             for path in paths
         }
         for name in (*studio.generators, STILL):
-            found = {path: _examined(made[path], name) for path in paths}
+            found = {
+                path: _examined(
+                    made[path], name, shown[path].restored(shown[path].frame), task.fps, seconds
+                )
+                for path in paths
+            }
             for path, (clips, verdicts) in found.items():
                 _sheet(settings.folder, path, name, seconds, clips, verdicts)
             rows.append(
@@ -111,17 +127,26 @@ def main(settings: Settings) -> int:
                 | {"seconds a clip": _pace(made, name)}
             )
             print(f"{name}, {seconds:g} s: judged", file=sys.stderr)
+            _write(settings, [path.name for path in paths], misread, rows)
+    print(table(rows, misread))
+    return 0
+
+
+def _write(
+    settings: Settings,
+    photographs: list[str],
+    misread: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    told = dataclasses.asdict(settings) | {"photographs": photographs}
     report = {
         "schema_version": SCHEMA_VERSION,
-        "settings": dataclasses.asdict(settings) | {"photographs": [path.name for path in paths]},
+        "settings": told | {"folder": settings.folder.name},
         "misread": misread,
         "rows": rows,
     }
-    report["settings"]["folder"] = str(settings.folder)
     with replacing(settings.folder / "photograph.json") as partial:
         partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    print(table(rows, misread))
-    return 0
 
 
 def _misread(studio: Studio) -> dict[str, str]:
@@ -151,12 +176,17 @@ def _animation(
         return None
 
 
-def _examined(made: Sequence[Animation | None], name: str) -> tuple[ClipSet, CameraVerdicts]:
+def _examined(
+    made: Sequence[Animation | None],
+    name: str,
+    photograph: UInt8[np.ndarray, "H W C"],
+    fps: int,
+    seconds: float | int,
+) -> tuple[ClipSet, CameraVerdicts]:
     """What a family answered to all ideas before one photograph, and what the oracle saw."""
-    shown = [_clip(animation, name) for animation in made]
-    shape = next(clip.shape for clip in shown if clip is not None)
-    first = next(animation for animation in made if animation is not None)
-    photograph, fps = first.photo.restored(first.photo.frame), first.fps
+    still = np.repeat(photograph[None], round(seconds * fps), axis=0)
+    shown = [still if name == STILL else _clip(animation, name) for animation in made]
+    shape = still.shape
     frames, height, width = shape[:3]
     found = scripts(two_part=True)
     paths = [
@@ -191,9 +221,6 @@ def _examined(made: Sequence[Animation | None], name: str) -> tuple[ClipSet, Cam
 def _clip(animation: Animation | None, name: str) -> UInt8[np.ndarray, "T H W C"] | None:
     if animation is None:
         return None
-    if name == STILL:
-        frames = max(len(one.clip) for one in animation.clips if one.clip is not None)
-        return np.repeat(animation.photo.restored(animation.photo.frame)[None], frames, axis=0)
     return next(one.clip for one in animation.clips if one.generator == name)
 
 
@@ -208,14 +235,15 @@ def _line(verdicts: Sequence[CameraVerdicts], misread: Mapping[str, str]) -> dic
         "motion": np.stack([v.motion_right for v in verdicts]).mean(axis=0),
         "picture": np.stack([v.same_scene & v.sharp for v in verdicts]).mean(axis=0),
     }
-    return {name: _interval(shares) for name, shares in parts.items()} | {
+    counts = {name: len(verdicts) * len(shares) for name, shares in parts.items()}
+    return {name: _interval(shares, counts[name]) for name, shares in parts.items()} | {
         "ideas": {idea: float(share) for idea, share in zip(IDEAS, parts["success"], strict=True)},
         "photographs": success.mean(axis=1).tolist(),
     }
 
 
-def _interval(shares: np.ndarray) -> list[float]:
-    score = rate(shares)
+def _interval(shares: np.ndarray, clips: int) -> list[float]:
+    score = rate(shares, observations=clips)
     assert score.value is not None
     assert score.low is not None
     assert score.high is not None

@@ -33,21 +33,24 @@ def test_an_example_is_a_photograph_of_an_installed_package_that_no_model_saw():
     shown = photo("example:flower", TASK)
     assert shown.size == (427, 640)
     parts = camera_photographs.photographs(camera_photographs.SHIPPED)
-    unseen = camera_photographs.unseen()
-    assert {p.name for part in ("validation", "test") for p in parts[part]} == set(unseen)
-    assert not set(unseen) & {photograph.name for photograph in parts["train"]}
+    unseen = {p.name: p.path for part in ("validation", "test") for p in parts[part]}
+    assert {name: camera_photographs.shipped(name) for name in camera_photographs.UNSEEN} == unseen
     with pytest.raises(UnknownNameError, match=r"example photograph.*flower"):
         photo("example:flowr", TASK)
+    with pytest.raises(UnknownNameError, match="example photograph"):
+        photo("example:china", TASK)  # of training
 
 
-def test_examples_that_are_not_installed_are_no_examples(monkeypatch):
+def test_an_example_that_is_not_installed_says_what_to_install(monkeypatch):
     found = camera_photographs.importlib.util.find_spec
     monkeypatch.setattr(
         camera_photographs.importlib.util,
         "find_spec",
         lambda name: None if name == "skimage" else found(name),
     )
-    assert list(camera_photographs.unseen()) == ["flower"]
+    assert photo("example:flower", TASK).size == (427, 640)
+    with pytest.raises(ImportError, match=r"vidgen\[camera\]"):
+        photo("example:coffee", TASK)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 16), (16, 8), (100, 7), (3, 1), (1, 1)])

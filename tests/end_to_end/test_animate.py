@@ -140,5 +140,5 @@ def test_what_comes_after_a_clip_is_not_asked_all_over_again(models, photograph,
     monkeypatch.setattr(model, "sample", listening)
     clip = studio.animate(photograph, IDEA, seconds=1.5).clips[0].clip
     assert len(clip) == 12
-    assert [(sentence, frames) for sentence, _, frames in asked] == [(IDEA, None), (rest, 5)]
+    assert [(sentence, frames) for sentence, _, frames in asked] == [(IDEA, 8), (rest, 5)]
     np.testing.assert_array_equal(asked[1][1], sample(IDEA, image=asked[0][1], seed=0)[0][-1])

@@ -102,6 +102,10 @@ def test_rate_of_independent_frames_is_narrower_and_never_sure():
     assert none.high == pytest.approx(wilson(0, 50)[1])
     alike = rate(np.full(20, 2 / 3))  # whose mean is rounded, so that their variance is not 0
     assert (alike.low, alike.high) == pytest.approx(wilson(20 * 2 / 3, 20))
+    nearly = np.array([2 / 3] * 19 + [1 / 3])
+    capped = rate(nearly, observations=60)
+    assert (capped.low, capped.high) == pytest.approx(wilson(39, 60))
+    assert rate(nearly).low > capped.low
 
 
 def test_average_leaves_out_what_has_no_value_and_says_so():

@@ -2,6 +2,7 @@
 
 import shlex
 
+import jax
 import numpy as np
 import pytest
 
@@ -41,7 +42,12 @@ def test_a_card_says_what_it_is_and_how_it_is_trained_again(name):
 @pytest.mark.parametrize("name", zoo.names())
 def test_weights_are_those_of_the_network_that_the_card_describes(name):
     file = model_file.read(zoo.path(name))
-    assert file.encoder([file.card.sentences[0]])[0].shape[0] == 1
+    leaves = jax.tree.leaves(file.params)
+    assert sum(leaf.size for leaf in leaves) == file.card.parameters
+    assert len(leaves) > 20
+    features, mask = file.encoder([file.card.sentences[0]])
+    assert features.shape == (1, file.card.task.text_length, file.card.task.text_width)
+    assert mask.any()
 
 
 @pytest.mark.slow

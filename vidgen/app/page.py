@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import html
 import inspect
+import math
 import os
 import secrets
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +30,9 @@ from vidgen.app.words import SUGGESTIONS, language_of, say, suggestion, translat
 from vidgen.comparison import video
 from vidgen.data import camera_photographs
 
-LARGEST_FILE = "25mb"
+LARGEST_FILE = 25 * 2**20
+"""Bytes of a photograph."""
+
 LONGEST_QUEUE = 32
 LONGEST_WORK = 120.0
 """Seconds of one request, after which no further family begins."""
@@ -43,19 +49,25 @@ _PORTS = range(7860, 7960)
 _UPLOADS = "GRADIO_TEMP_DIR"
 """Names the folder in which Gradio keeps what visitors send."""
 
+_CLEANING, _KEPT_FOR = 300.0, 3600.0
+"""Seconds between two looks at that folder, and after which a file is removed: the last of a full
+queue has been waited for by then."""
+
 _STYLE = Path(__file__).parent / "page.css"
 
 
-def _built(gr: Any, i18n: Any, studio: Studio | None, arena: Arena | None, limit: float) -> Any:
+def _built(
+    gr: Any, i18n: Any, studio: Studio | None, arena: Arena | None, limit: float, uploads: Path
+) -> Any:
     """The page, as `gradio.Blocks`."""
-    page = gr.Blocks(title="vidgen", analytics_enabled=False, delete_cache=(300, 900))
+    page = gr.Blocks(title="vidgen", analytics_enabled=False)
     with page:
         gr.Markdown(i18n("title"), elem_id="title")
         with gr.Tabs():
             if studio is not None:
                 with gr.Tab(i18n("animate"), id="animate"):
                     gr.Markdown(i18n("intro"))
-                    _animate_tab(gr, i18n, studio, limit)
+                    _animate_tab(gr, i18n, studio, limit, uploads)
             with gr.Tab(i18n("arena"), id="arena"):
                 if arena is None:
                     gr.Markdown(i18n("no_arena"))
@@ -74,7 +86,8 @@ def served(
     port: int | None = None,
     limit: float = LONGEST_WORK,
 ) -> Iterator[str]:
-    """The page's address while it is served; what visitors sent is gone afterwards.
+    """The page's address while it is served; what visitors sent is gone afterwards. One page at a
+    time in a process, or one within another: Gradio reads from the environment where files go.
 
     Args:
         studio: who moves photographs; None leaves that tab out.
@@ -85,18 +98,21 @@ def served(
 
     Raises:
         ImportError: if Gradio is not installed.
-        OSError: if the port is taken, or all of them are.
+        OSError: if the port is taken, or all of them are, or the host is no address of this
+            machine.
+        ValueError: for a number that is no port.
     """
     gr = _gradio()
     i18n = gr.I18n(**translations())
     with tempfile.TemporaryDirectory(prefix="vidgen-page-") as folder:
         before = os.environ.get(_UPLOADS)
-        os.environ[_UPLOADS] = folder  # read as the page is built
-        page = None
+        os.environ[_UPLOADS] = folder
+        uploads = Path(folder).resolve()
+        page, over = None, threading.Event()
 
         async def opened() -> str:
             nonlocal page
-            page = _built(gr, i18n, studio, arena, limit)
+            page = _built(gr, i18n, studio, arena, limit, uploads)
             return _launched(page, host, _PORTS if port is None else (port,), i18n)
 
         try:
@@ -104,24 +120,35 @@ def served(
             # since one may run here already.
             with ThreadPoolExecutor(1) as thread:
                 address = thread.submit(asyncio.run, opened()).result()
+            kept = frozenset(uploads.rglob("*"))  # copies of the examples
+            threading.Thread(target=_clean, args=(uploads, kept, over), daemon=True).start()
             yield address
         finally:
+            over.set()
             if page is not None:
                 page.close(verbose=False)
-            os.environ.pop(_UPLOADS)
+            os.environ.pop(_UPLOADS, None)
             if before is not None:
                 os.environ[_UPLOADS] = before
 
 
+def _clean(uploads: Path, kept: frozenset[Path], over: threading.Event) -> None:
+    """Remove what visitors sent some time after, until all is over."""
+    # Gradio's own cleaning dies of the first thing that it cannot remove.
+    while not over.wait(_CLEANING):
+        for path in sorted(uploads.rglob("*"), reverse=True):
+            with contextlib.suppress(OSError):
+                if path in kept or time.time() - path.stat().st_mtime < _KEPT_FOR:
+                    continue
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
 def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
     """The address of the page, on the first of these ports that nobody listens on."""
-    why = "somebody listens there already"
     for port in ports:
-        # Gradio's own search leaves the socket of every port that is taken open.
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
-        try:
+        if not _is_free(host, port):
+            continue
+        with contextlib.suppress(OSError):  # somebody took it meanwhile
             _, address, _ = page.launch(
                 server_name=host,
                 server_port=port,
@@ -135,14 +162,30 @@ def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
                 css_paths=_STYLE,
                 i18n=i18n,
             )
-        except OSError as error:  # somebody took it meanwhile, or the host is no address of ours
-            why = str(error)
-        else:
             return str(address)
-    raise OSError(f"no page on port {ports[0]} of {host}, {why}: see --port and --host")
+    taken = " to ".join(map(str, dict.fromkeys((ports[0], ports[-1]))))
+    raise OSError(f"somebody listens on port {taken} already: --port chooses another one")
 
 
-def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
+def _is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there. Gradio's own search leaves the sockets of taken ports open, and
+    tries all of them where the host is the matter.
+    """
+    if not 0 < port < 2**16:
+        raise ValueError(f"a port is a number from 1 to 65535, got {port}")
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise OSError(f"no page on port {port} of {host}: {error.strerror or error}") from error
+    return True
+
+
+def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             picture = gr.Image(
@@ -153,7 +196,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
                 elem_id="photo",
             )
             # The file is handed on unopened: `photo` opens it, and says what is wrong.
-            picture.preprocess = lambda sent: None if sent is None else Path(sent.path).read_bytes()
+            picture.preprocess = lambda sent: None if sent is None else sent.path
             examples = _examples()
             if examples:
                 gr.Examples([[path] for path in examples], [picture], label=i18n("examples"))
@@ -184,15 +227,18 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
                 same = gr.Checkbox(False, label=i18n("again"), elem_id="same")
             go = gr.Button(i18n("go"), variant="primary", elem_id="go")
     clips = gr.HTML(elem_id="clips")
+    # Whatever is sent in place of what can be chosen is refused below, in words.
+    for component in (idea, seconds, families, fit, seed, same):
+        component.preprocess = lambda sent: sent
 
     def animate(
-        picture: bytes | None,
-        idea: str,
-        seconds: float | int,
-        families: list[str],
-        fit: str,
-        seed: float | int | None,
-        same: bool,
+        picture: Any,
+        idea: Any,
+        seconds: Any,
+        families: Any,
+        fit: Any,
+        seed: Any,
+        same: Any,
         request: Any,
         progress: Any = gr.Progress(),  # noqa: B008 - how Gradio finds it
     ) -> Iterator[tuple[str, int]]:
@@ -202,12 +248,13 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
         if not families:
             raise _refusal(gr, say("no_family", language))
         try:
+            _check_told(idea, seconds, families, fit, seed)
             number = int(seed or 0) if same else secrets.randbelow(1_000_000)
             made = studio.draw(
-                picture,
+                _sent(picture, uploads),
                 idea or "",
                 # Each length that is not one of the slider's would be a program of its own.
-                seconds=min(max(round(2 * float(seconds)) / 2, 0.5), MOST_SECONDS),
+                seconds=min(max(round(2 * seconds) / 2, 0.5), MOST_SECONDS),
                 seed=number,
                 generators=families,
                 fit=fit,
@@ -227,6 +274,38 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float) -> None:
     for event in (go.click, idea.submit):
         # Unwrapped, since a checker's wrapper would hide that it is a generator.
         event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)
+
+
+def _check_told(idea: Any, seconds: Any, families: Any, fit: Any, seed: Any) -> None:
+    """Whether a browser sent what a browser sends.
+
+    Raises:
+        ValueError: if not, with what is amiss.
+    """
+    if not (idea is None or isinstance(idea, str)) or not isinstance(fit, str):
+        raise ValueError("an idea is a sentence, and a fit is a word")
+    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
+        raise ValueError("families are asked by their names")
+    for number in (seconds, seed or 0):
+        if not isinstance(number, float | int) or not math.isfinite(number):
+            raise ValueError("a length and a seed are numbers")
+
+
+def _sent(path: Any, uploads: Path) -> bytes:
+    """The content of a file that a visitor sent, or chose among the examples.
+
+    Raises:
+        ValueError: for any other file, which a browser may name as well.
+    """
+    real = Path(str(path)).resolve()
+    is_ours = real.is_relative_to(uploads) or real in {Path(e).resolve() for e in _examples()}
+    if not is_ours or not real.is_file():
+        raise ValueError("this photograph is not here, or not any more: choose it again")
+    with real.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"a photograph has at most {LARGEST_FILE:,} bytes")
+    return content
 
 
 def _understood(studio: Studio) -> list[int]:
@@ -371,7 +450,11 @@ def _uri(content: bytes, kind: str) -> str:
 
 def _examples() -> list[str]:
     """Photographs that no model has seen, of those packages that are installed."""
-    return [str(path) for path in camera_photographs.unseen().values()]
+    found = []
+    for name in camera_photographs.UNSEEN:
+        with contextlib.suppress(ImportError, FileNotFoundError):
+            found.append(str(camera_photographs.shipped(name)))
+    return found
 
 
 def _refusal(gr: Any, message: str) -> Exception:

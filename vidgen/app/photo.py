@@ -66,7 +66,8 @@ def photo(picture: Any, task: Task, fit: str = "crop") -> Photo:
     Raises:
         vidgen.comparison.picture.PictureError: for a file that is absent, empty, truncated, no
             picture or too large, and for an array of another shape, dtype or range.
-        vidgen.registry.UnknownNameError: for another fit, or an example that is not here.
+        vidgen.registry.UnknownNameError: for another fit, or an example that does not exist.
+        ImportError: if the package that ships the example is not installed.
     """
     if fit not in FITS:
         raise suggest(fit, FITS, "fit")
@@ -93,7 +94,6 @@ def photo(picture: Any, task: Task, fit: str = "crop") -> Photo:
 
 
 def _example(name: str) -> Path:
-    here = camera_photographs.unseen()
-    if name not in here:
-        raise suggest(name, here, "example photograph")
-    return here[name]
+    if name not in camera_photographs.UNSEEN:
+        raise suggest(name, camera_photographs.UNSEEN, "example photograph")
+    return camera_photographs.shipped(name)

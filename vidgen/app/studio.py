@@ -226,15 +226,16 @@ class Studio:
     ) -> Animated:
         try:
             model = self.model(name)
-            frames = frames_of(model.task, seconds)
-            is_first = (name, frames) not in self._drawn
+            parts = _parts(sentence, frames_of(model.task, seconds), model.task.frames)
+            programs = {(name, max(frames, model.task.frames)) for _, frames in parts}
             began = time.perf_counter()
-            clip = _drawn(model, shown.frame, sentence, frames, seed)
+            clip = _drawn(model, shown.frame, parts, seed)
         except (ValueError, LookupError, ImportError, OSError, RuntimeError, MemoryError) as error:
             return Animated(
                 generator=name, clip=None, seconds=0.0, is_first=False, error=str(error)
             )
-        self._drawn.add((name, frames))
+        is_first = not programs <= self._drawn
+        self._drawn |= programs
         return Animated(
             generator=name,
             clip=shown.restored(clip),
@@ -243,14 +244,27 @@ class Studio:
         )
 
 
-def _drawn(
-    model: Model, frame: UInt8[np.ndarray, "H W C"], sentence: str, frames: int, seed: int
-) -> UInt8[np.ndarray, "T H W C"]:
-    """A clip that begins with the frame. A rollout would say the sentence again: one that asks for
-    one thing after another is said once, and the rest of the clip goes on with the last of them."""
-    rest, own = onward(sentence), model.task.frames
+def _parts(sentence: str, frames: int, own: int) -> list[tuple[str, int]]:
+    """What is said, and for how many frames, one after the other, each part from the last frame of
+    the one before. A rollout would say its sentence again: one that asks for one thing after
+    another is said once, and the clip goes on with the last of them.
+
+    Args:
+        sentence: that is asked.
+        frames: of the whole clip.
+        own: of the model's clips.
+    """
+    rest = onward(sentence)
     if rest == sentence or frames <= own:
-        return model.sample(sentence, image=frame, seed=seed, frames=frames)[0]
-    clip = model.sample(sentence, image=frame, seed=seed)[0]
-    more = model.sample(rest, image=clip[-1], seed=seed, frames=frames - own + 1)[0]
-    return np.concatenate([clip, more[1:]])
+        return [(sentence, frames)]
+    return [(sentence, own), (rest, frames - own + 1)]
+
+
+def _drawn(
+    model: Model, frame: UInt8[np.ndarray, "H W C"], parts: Sequence[tuple[str, int]], seed: int
+) -> UInt8[np.ndarray, "T H W C"]:
+    clips = [frame[None]]
+    for sentence, frames in parts:
+        clips.append(model.sample(sentence, image=clips[-1][-1], seed=seed, frames=frames)[0])
+        seed = ~seed  # noise of its own for what goes on
+    return np.concatenate([clips[1], *(clip[1:] for clip in clips[2:])])

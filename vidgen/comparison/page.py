@@ -275,7 +275,9 @@ def _tables(
     poll = votes.poll(folder)
     strengths = votes.ranked(poll)
     further = {
-        "preference": votes.preference_table(strengths, poll.outdated) if strengths else None,
+        "preference": votes.preference_table(strengths, poll.outdated)
+        if strengths or poll.outdated
+        else None,
         "preference_agreement": agreement_table(
             votes.agreements(strengths, results) if strengths else (),
             name="preference-agreement",

@@ -166,9 +166,11 @@ def _ballot(line: str, where: str) -> Ballot:
         words = [*fields.values(), first, second]
         if said["preferred"] not in PREFERRED or not all(isinstance(word, str) for word in words):
             raise ValueError("it prefers nobody that it names")
+        if type(said["prompt"]) is not int:
+            raise ValueError("it names no prompt by its number")
         if fields["first"] == fields["second"]:
             raise ValueError("it names nobody's rival")
-        return Ballot(**fields, prompt=int(said["prompt"]), clips=(first, second))
+        return Ballot(**fields, prompt=said["prompt"], clips=(first, second))
     except FolderError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -184,7 +186,7 @@ def preference_table(strengths: list[Strength], outdated: int = 0) -> Table:
     """
     caption = "Whom people prefer, of two clips under the same prompt"
     if outdated:
-        caption += f"; {outdated} more votes are on clips that were drawn anew since"
+        caption += f"; beside these, votes on clips that are not here any more: {outdated}"
     columns = (
         Head(
             key="strength",

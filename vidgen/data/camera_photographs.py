@@ -30,7 +30,6 @@ is used.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -44,6 +43,7 @@ from PIL import Image
 from vidgen.data.framing import recoloured
 from vidgen.data.splits import PARTS, Part, divide
 from vidgen.data.stills import picture
+from vidgen.registry import suggest
 
 SHIPPED = "shipped"
 """The name of the photographs in the table above."""
@@ -147,16 +147,21 @@ def photographs(origin: str) -> dict[Part, tuple[Photograph, ...]]:
     return {part: tuple(ordered[share]) for part, share in shares.items()}
 
 
-def unseen() -> dict[str, Path]:
-    """The shipped photographs of validation and test, of those packages that are installed, by
-    name: none of training.
+UNSEEN = tuple(name for name, (part, _) in _SHIPPED.items() if part != "train")
+"""Of the shipped photographs, those that no training showed."""
+
+
+def shipped(name: str) -> Path:
+    """The file of a shipped photograph.
+
+    Raises:
+        vidgen.registry.UnknownNameError: if there is none of the name, with near misses.
+        ImportError: if the package that ships it is not installed.
+        FileNotFoundError: if its version ships other pictures.
     """
-    found = {}
-    for name, (part, relative) in _SHIPPED.items():
-        if part != "train":
-            with contextlib.suppress(ImportError, FileNotFoundError):
-                found[name] = _installed(relative)
-    return found
+    if name not in _SHIPPED:
+        raise suggest(name, _SHIPPED, "shipped photograph")
+    return _installed(_SHIPPED[name][1])
 
 
 def _photograph(name: str, path: Path) -> Photograph:

@@ -128,7 +128,13 @@ def repeated(successes: np.ndarray, *, better: Better = "higher", note: str = ""
     )
 
 
-def rate(shares: np.ndarray, *, better: Better = "higher", note: str = "") -> Score:
+def rate(
+    shares: np.ndarray,
+    *,
+    observations: int | None = None,
+    better: Better = "higher",
+    note: str = "",
+) -> Score:
     """The mean of shares in [0, 1], one a clip (such as its share of frames with two objects).
 
     Frames of one clip are not independent, so the interval is Wilson's at the effective sample
@@ -136,6 +142,8 @@ def rate(shares: np.ndarray, *, better: Better = "higher", note: str = "") -> Sc
 
     Args:
         shares: float [N] in [0, 1], a clip each, N >= 1.
+        observations: of which all shares are made, beyond which no sample counts; None for as many
+            as their spread implies.
         better: which way is good.
         note: goes before the name of the interval.
 
@@ -147,6 +155,8 @@ def rate(shares: np.ndarray, *, better: Better = "higher", note: str = "") -> Sc
     # Of shares that are all the same, rounding makes a variance that is not 0.
     variance = shares.var(ddof=1) / n if np.ptp(shares) > 0 else 0.0
     effective = max(mean * (1 - mean) / variance, n) if variance > 0 else n
+    if observations is not None:
+        effective = min(effective, observations)
     low, high = wilson(min(mean * effective, effective), effective)
     return Score(
         value=mean,
