@@ -29,6 +29,7 @@ from modes import COLUMNS as MODES
 from modes import Court, line, value
 from throughput import machine
 
+from vidgen.allocator import keep_freed_memory
 from vidgen.contract import stream
 from vidgen.data import batches, source
 from vidgen.evaluation import (
@@ -40,7 +41,7 @@ from vidgen.generators.gan.augment import AugmentKind
 from vidgen.motion import MotionPath
 from vidgen.nn import LOSSES, LossKind
 from vidgen.text import WordVectors
-from vidgen.training import TrainingConfig, keep_freed_memory
+from vidgen.training import TrainingConfig
 from vidgen.training.step import RESERVED, guarded_step, initialise
 from vidgen.types import Params, Task
 

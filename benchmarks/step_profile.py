@@ -109,8 +109,9 @@ def profile(name: str, settings: Settings) -> list[dict[str, Any]]:
     import numpy as np
 
     from vidgen import registry
+    from vidgen.allocator import keep_freed_memory
     from vidgen.contract import stream
-    from vidgen.training import computing, flops, keep_freed_memory
+    from vidgen.training import computing, flops
     from vidgen.training.peak import matmul_peak
     from vidgen.training.step import guarded_step, initialise
     from vidgen.training.timing import time_calls

@@ -144,7 +144,8 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     import jax
 
     from vidgen import registry
-    from vidgen.training import computing, keep_freed_memory
+    from vidgen.allocator import keep_freed_memory
+    from vidgen.training import computing
     from vidgen.training.peak import matmul_peak, peak_dtype
 
     started = time.perf_counter()

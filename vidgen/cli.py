@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
 
+from vidgen.allocator import keep_freed_memory
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -649,6 +651,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     console = Console()
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1, cutoff=0.5)

@@ -9,6 +9,7 @@ from typing import Any
 from etils import epath
 from rich.console import Console
 
+from vidgen.allocator import keep_freed_memory
 from vidgen.comparison.answers import judge_answers_again
 from vidgen.comparison.executors import Executor, Here
 from vidgen.comparison.executors.assignment import assignments
@@ -22,7 +23,7 @@ from vidgen.comparison.rollouts import judge_rollout_again
 from vidgen.comparison.rows import FURTHER, as_json
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.verdict import Verdict, verdict
-from vidgen.training import Budget, keep_freed_memory
+from vidgen.training import Budget
 
 
 @dataclasses.dataclass(frozen=True)

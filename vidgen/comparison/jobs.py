@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from vidgen.allocator import release_freed_memory
 from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
@@ -40,7 +41,6 @@ from vidgen.training import (
     computing,
     devices_here,
     processes,
-    release_freed_memory,
     restore,
     train,
 )

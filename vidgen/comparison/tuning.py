@@ -32,6 +32,7 @@ from etils import epath
 from rich.console import Console
 
 from vidgen import bucket
+from vidgen.allocator import keep_freed_memory
 from vidgen.comparison import overrides, presets, proposals, records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import (
@@ -48,7 +49,7 @@ from vidgen.comparison.rows import Row
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.trials import Trial, best_of, price
 from vidgen.comparison.wording import seconds, short
-from vidgen.training import Budget, DivergedError, keep_freed_memory, lock
+from vidgen.training import Budget, DivergedError, lock
 
 SEED = 1000
 """Of every trial's training and of the proposals, far from the seeds that comparisons take: no

@@ -4,7 +4,6 @@ The public face of this package; everything else in it is private.
 """
 
 from vidgen.training import processes
-from vidgen.training.allocator import keep_freed_memory, release_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.config import TrainingConfig
 from vidgen.training.cost import Cost, PhaseCost, devices_here
@@ -50,10 +49,8 @@ __all__ = [
     "devices_here",
     "estimate",
     "exports",
-    "keep_freed_memory",
     "processes",
     "read_metrics",
-    "release_freed_memory",
     "restore",
     "train",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from vidgen.training.allocator import release_freed_memory
+from vidgen.allocator import release_freed_memory
 from vidgen.training.step import Blueprint
 
 _SPARED = 0.05

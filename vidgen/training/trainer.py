@@ -14,12 +14,12 @@ from typing import Any
 from rich.console import Console
 
 from vidgen import bucket
+from vidgen.allocator import keep_freed_memory
 from vidgen.bucket import BucketPath
 from vidgen.contract import Generator, Phase
 from vidgen.training import candidates as kept_candidates
 from vidgen.training import fingerprint as fingerprints
 from vidgen.training import lock, processes
-from vidgen.training.allocator import keep_freed_memory
 from vidgen.training.budget import Budget
 from vidgen.training.checkpoint import load_candidate, load_export, steps_in
 from vidgen.training.config import TrainingConfig
