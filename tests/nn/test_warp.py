@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from vidgen.nn import refine_flow, warp
 
@@ -26,9 +27,10 @@ def test_warp_interpolates_between_pixels():
     np.testing.assert_allclose(warp(image, flow)[0, 0, 0, 0], expected)
 
 
-def test_warp_gradients_are_those_of_finite_differences():
+@pytest.mark.parametrize("channels", [1, 3])
+def test_warp_gradients_are_those_of_finite_differences(channels):
     keys = jax.random.split(jax.random.key(0), 4)
-    image, weight = (jax.random.normal(key, (1, 4, 4, 1)) for key in keys[:2])
+    image, weight = (jax.random.normal(key, (1, 4, 4, channels)) for key in keys[:2])
     # Between pixels, where bilinear interpolation has a derivative.
     flow = jax.random.uniform(keys[2], (1, 4, 4, 2), minval=0.2, maxval=0.8) - 1.0
 
@@ -43,6 +45,26 @@ def test_warp_gradients_are_those_of_finite_differences():
         numeric = (total(*up) - total(*down)) / (2 * step)
         analytic = jnp.sum(jax.grad(total, place)(image, flow) * direction)
         np.testing.assert_allclose(analytic, numeric, atol=2e-3)
+        tangents = [jnp.zeros_like(image), jnp.zeros_like(flow)]
+        tangents[place] = direction
+        forward = jax.jvp(total, (image, flow), tuple(tangents))[1]
+        np.testing.assert_allclose(forward, analytic, rtol=1e-5)
+
+
+def test_beyond_the_border_a_flow_changes_nothing():
+    image = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
+    flow = jnp.broadcast_to(jnp.array([0.3, -9.0]), (1, 4, 4, 2))
+    grad = jax.grad(lambda flow: jnp.sum(warp(image, flow)))(flow)
+    assert not grad[..., 1].any()
+    assert grad[:, :3, :, 0].all()
+    assert not grad[:, 3, :, 0].any()  # 0.3 pixels below the last row
+
+
+def test_a_flow_that_is_no_number_gives_none():
+    flow = jnp.zeros((1, 3, 3, 2)).at[0, 1, 1, 0].set(jnp.nan)
+    out = warp(jnp.ones((1, 3, 3, 1)), flow)
+    assert np.isnan(out[0, 1, 1, 0])
+    assert np.isfinite(out).sum() == 8
 
 
 def test_a_finer_flow_keeps_its_vectors():
