@@ -409,7 +409,8 @@ def _clicked(address: str, families: Sequence[str], settings: Settings) -> dict[
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for family in families:
-            tab = browser.new_page()
+            # Chromium plays what is on the screen.
+            tab = browser.new_page(viewport={"width": 1280, "height": 2400})
             tab.set_default_timeout(PATIENCE * 1e3)
             tab.goto(address, wait_until="domcontentloaded")
             tab.set_input_files(

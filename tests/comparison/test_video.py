@@ -59,3 +59,23 @@ def test_only_webp_is_enlarged_less_than_others_where_it_has_no_room(tmp_path):
         with Image.open(video.write(tmp_path / f"clip.{ending}", strip, fps=8)) as image:
             sizes[ending] = image.size
     assert sizes == {"webp": (64 * 255, 255), "gif": (64 * 256, 256)}
+
+
+@pytest.mark.parametrize(("colours", "error"), [(200, 0.0), (2**24, 9.0)])
+def test_a_gif_keeps_few_colours_and_comes_near_to_many(tmp_path, colours, error):
+    rng = np.random.default_rng(0)
+    if colours <= 256:
+        clip = rng.integers(0, 256, (colours, 3), dtype=np.uint8)[
+            rng.integers(0, colours, (1, 2, 48, 48))
+        ]
+    else:  # as in photographs, neighbours are alike
+        ramp = np.linspace(0, 255, 48)
+        frame = np.stack([*np.meshgrid(ramp, ramp), np.full((48, 48), 90.0)], axis=-1)
+        clip = np.stack([frame, frame[::-1]])[None].astype(np.uint8)
+    path = video.write(tmp_path / "clip.gif", clip, fps=8, scale=1)
+    with Image.open(path) as image:
+        assert image.n_frames == 2
+        for place, frame in enumerate(clip[0].astype(float)):
+            image.seek(place)
+            off = np.asarray(image.convert("RGB")) - frame
+            assert np.sqrt((off**2).mean()) <= error

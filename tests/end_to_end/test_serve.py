@@ -1,5 +1,6 @@
 """The page in headless Chromium: upload, write, generate, play, download, vote; wide and narrow."""
 
+import gc
 import os
 import shutil
 
@@ -198,6 +199,26 @@ def test_many_at_once_are_answered_and_hostile_ones_refused(address, load_benchm
     ):
         assert said in found["refusals"][kind], kind
     assert set(found["refusals"]) == set(load.HOSTILE)
+
+
+def kept_pages():
+    """How often an answer of the page is in memory."""
+    gc.collect()
+    held = (one for one in gc.get_objects() if isinstance(one, dict))
+    return sum("<video" in str(one.get("value", ""))[:5_000] for one in held)
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_visitors_has_a_bound(model_files, load_benchmark, photograph, monkeypatch):
+    monkeypatch.setattr(page, "MOST_VISITORS", 3)
+    load = load_benchmark("page")
+    settings = load.Settings(requests=12, hostile=0, at_once=2, seconds=1.0)
+    before = kept_pages()  # those of the other page
+    with page.served(Studio(list(model_files.values())), None) as where:
+        told = (os.getpid(), ["toy"], ["the digit 3 is moving up"], photograph.read_bytes())
+        answers, _ = load.load(where, *told, settings)
+        assert {answer.outcome for answer in answers} == {"served"}
+        assert 1 <= kept_pages() - before <= 3
 
 
 def test_an_arena_counts_a_vote_once_and_needs_two(folder, tmp_path):

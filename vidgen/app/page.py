@@ -34,6 +34,9 @@ LARGEST_FILE = 25 * 2**20
 """Bytes of a photograph."""
 
 LONGEST_QUEUE = 32
+MOST_VISITORS = 64
+"""Whose last clips are kept, and whose pair of the arena, also of those who left."""
+
 LONGEST_WORK = 120.0
 """Seconds of one request, after which no further family begins."""
 
@@ -159,6 +162,7 @@ def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
                 max_file_size=LARGEST_FILE,
                 allowed_paths=_examples(),
                 footer_links=[],
+                state_session_capacity=MOST_VISITORS,
                 css_paths=_STYLE,
                 i18n=i18n,
             )
@@ -351,9 +355,7 @@ def _arena_tab(gr: Any, i18n: Any, page: Any, arena: Arena) -> None:
         if shown.given:
             words += f" ({say('with_frame', language)})"
         left, right = (
-            _uri(
-                video.encoded(video.enlarge(clip, _scale(clip))[None], ".mp4", fps=shown.fps), "mp4"
-            )
+            _uri(video.encoded(video.enlarge(clip, _scale(clip))[None], ".mp4", fps=shown.fps))
             for clip in (shown.left, shown.right)
         )
         return words, _player(left), _player(right), shown.ticket
@@ -419,18 +421,13 @@ def _card(one: Animated, made: Animation, studio: Studio, language: str) -> str:
         took += f" ({say('compiled', language)})"
     larger = video.resampled(one.clip, _scale(one.clip))
     note = made.note(one.generator)
-    files = {
-        kind: _uri(video.encoded(larger[None], f".{kind}", fps=made.fps, note=note), kind)
-        for kind in ("mp4", "gif")
-    }
-    links = " ".join(
-        f'<a download="{html.escape(one.generator)}-{made.seed}.{kind}" href="{uri}">{kind}</a>'
-        for kind, uri in files.items()
-    )
+    uri = _uri(video.encoded(larger[None], ".mp4", fps=made.fps, note=note))
+    file = f"{html.escape(one.generator)}-{made.seed}.mp4"
     return (
-        f"<figure>{_player(files['mp4'])}<figcaption>{name}"
+        f"<figure>{_player(uri)}<figcaption>{name}"
         f"<small>{html.escape(took)}</small><small>{html.escape(price)}</small>"
-        f"{say('download', language)}: {links}</figcaption></figure>"
+        f'{say("download", language)}: <a download="{file}" href="{uri}">mp4</a>'
+        "</figcaption></figure>"
     )
 
 
@@ -443,9 +440,8 @@ def _scale(clip: UInt8[np.ndarray, "T H W C"]) -> int:
     return max(1, round(_WIDTH / max(clip.shape[1:3])))
 
 
-def _uri(content: bytes, kind: str) -> str:
-    family = "video" if kind == "mp4" else "image"
-    return f"data:{family}/{kind};base64,{base64.b64encode(content).decode()}"
+def _uri(mp4: bytes) -> str:
+    return f"data:video/mp4;base64,{base64.b64encode(mp4).decode()}"
 
 
 def _examples() -> list[str]:
