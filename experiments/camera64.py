@@ -9,9 +9,9 @@ The generators are sized to 1.25 million parameters each (`vidgen.comparison.siz
 the trained ones come with vidgen as ``zoo:NAME-camera``. Openings are never drawn here, so that
 their denoiser gets as good as nothing of the budget.
 
-Expected: measured so far is the gan, seed 0, two CPU cores: oracle success 0.43 [0.37, 0.49], motion
-alone 0.45 [0.39, 0.51], 256 prompts. By kind of script: one move, slow or medium, 0.93 of 57, fast
-ones 0.20 of 25, two moves one after the other 0.29 of 171, which are most of the scripts.
+Expected: measured so far is the gan, seed 0, two CPU cores: oracle success 0.43 [0.37, 0.49],
+motion alone 0.45 [0.39, 0.51], 256 prompts. By kind of script: one move, slow or medium, 0.93 of
+57, fast ones 0.20 of 25, two moves one after the other 0.29 of 171, which are most of the scripts.
 """
 
 from vidgen.comparison import Budget, Experiment

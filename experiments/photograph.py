@@ -14,7 +14,7 @@ since the photographs share the ideas), which say nothing of other photographs. 
 with the share of each idea and of each photograph, and for each photograph and family a sheet with
 a row an idea.
 
-Expected: measured so far is ``zoo:gan-camera`` with the defaults, 60 clips a line, no idea misread::
+Expected: measured so far is ``zoo:gan-camera`` with the defaults, 60 clips a line, none misread::
 
     generator       length  success            motion             picture
     gan             2       0.65 [0.47, 0.80]  0.72 [0.53, 0.85]  0.88 [0.78, 0.94]
