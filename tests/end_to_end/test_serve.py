@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -27,9 +28,17 @@ def folder(prepared, undisturbed, tmp_path_factory):
     return ComparisonFolder.at(copy)
 
 
+def some_port():
+    """A port for this page alone: two that look for one at once find the same."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @pytest.fixture(scope="module")
 def address(model_files, folder):
-    with page.served(Studio(list(model_files.values())), Arena(folder, seed=0)) as where:
+    studio, arena = Studio(list(model_files.values())), Arena(folder, seed=0)
+    with page.served(studio, arena, port=some_port()) as where:
         yield where
 
 
@@ -214,7 +223,7 @@ def test_what_is_kept_of_visitors_has_a_bound(model_files, load_benchmark, photo
     load = load_benchmark("page")
     settings = load.Settings(requests=12, hostile=0, at_once=2, seconds=1.0)
     before = kept_pages()  # those of the other page
-    with page.served(Studio(list(model_files.values())), None) as where:
+    with page.served(Studio(list(model_files.values())), None, port=some_port()) as where:
         told = (os.getpid(), ["toy"], ["the digit 3 is moving up"], photograph.read_bytes())
         answers, _ = load.load(where, *told, settings)
         assert {answer.outcome for answer in answers} == {"served"}
