@@ -79,11 +79,10 @@ def answers_of(folder: ComparisonFolder) -> dict[str, ClipSet]:
     """What people vote on: the answers of each generator but baselines, of its first training, to
     the prompts of the test split.
     """
-    record = read_json(folder.experiment)
-    asked = record["experiment"]
+    record, protocol = read_json(folder.experiment), protocol_of(folder)
     found = {}
     for name in record["order"]:
-        path = folder.run(name, asked["seeds"][0]).samples(protocol_of(folder))
+        path = folder.run(name, record["experiment"]["seeds"][0]).samples(protocol)
         if record["cards"][name]["family"] != "baseline" and path.exists():
             found[name] = ClipSet.load(path)
     return found
