@@ -40,6 +40,7 @@ from typing import Any, Literal
 import httpx
 import numpy as np
 import tyro
+from kills import VIDGEN
 from PIL import Image
 
 from vidgen.app.studio import Studio
@@ -48,9 +49,6 @@ from vidgen.atomic import replacing
 from vidgen.data import camera_photographs
 
 SCHEMA_VERSION = 1
-
-# What the installed script does.
-VIDGEN = (sys.executable, "-c", "import sys; from vidgen.cli import main; sys.exit(main())")
 
 PATIENCE = 300.0
 """Seconds after which a request is stuck."""
