@@ -52,9 +52,9 @@ _PORTS = range(7860, 7960)
 _UPLOADS = "GRADIO_TEMP_DIR"
 """Names the folder in which Gradio keeps what visitors send."""
 
-_CLEANING, _KEPT_FOR = 300.0, 3600.0
+_CLEANING, _KEPT_FOR = 300.0, 2 * LONGEST_QUEUE * LONGEST_WORK
 """Seconds between two looks at that folder, and after which a file is removed: the last of a full
-queue has been waited for by then."""
+queue has had its turn by then."""
 
 _STYLE = Path(__file__).parent / "page.css"
 
