@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from fractions import Fraction
+from http.server import HTTPServer
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -56,6 +57,9 @@ _compile_once()
 # No test depends on the weights that whoever runs it has brought, nor on what was computed before.
 os.environ["VIDGEN_WEIGHTS"] = os.devnull
 os.environ["VIDGEN_CACHE"] = os.devnull
+# gcsfs reads it once, when it is imported. Otherwise it asks Google, before each request, what kind
+# of bucket the one of a test is: seconds of waiting for credentials that no test has.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 import jaxtyping  # noqa: E402
 
@@ -225,10 +229,12 @@ def _s3(monkeypatch):
 def _gs(monkeypatch):
     from gcp_storage_emulator.server import create_server
 
+    # It answers one request at a time, and would let five wait: more come at once, and a caller who
+    # is turned away tries again seconds later or gives up.
+    monkeypatch.setattr(HTTPServer, "request_queue_size", 128)
     started = create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
     started.start()
     host, port = started._api._httpd.socket.getsockname()
-    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks for credentials
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{host}:{port}")
     return started.stop
 
