@@ -37,6 +37,37 @@ def test_schedules_are_those_of_their_papers():
     )
 
 
+def test_variance_that_is_added_step_by_step_is_that_of_the_level():
+    """The chain of Ho et al. (2020), equation 2, walked by 20,000 pixels."""
+    steps, clip, lots = 50, 0.7, np.random.default_rng(0)
+    x = np.full(20_000, clip)
+    # A thousand steps' variances in fifty.
+    for beta in np.linspace(20 * 1e-4, 20 * 0.02, steps)[: steps // 2]:
+        x = np.sqrt(1.0 - beta) * x + np.sqrt(beta) * lots.standard_normal(x.shape)
+    a, b = (float(level) for level in Gaussian("linear", steps).level(jnp.float32(0.5)))
+    assert 0.1 < a < 0.9
+    np.testing.assert_allclose(x.mean(), a * clip, atol=4 * b / np.sqrt(x.size))
+    np.testing.assert_allclose(x.std(), b, rtol=4 / np.sqrt(2 * x.size))
+
+
+@pytest.mark.parametrize(
+    "process", [Flow(0.0, 1.0), Gaussian("cosine", 10_000), Gaussian("linear", 10_000)]
+)
+def test_the_target_is_the_slope_of_the_path(process):
+    """By central differences: in t on the straight path, and on the other, whose clip and noise
+    turn into each other, in the angle."""
+    clip, noise, t, h = jnp.array([0.4, -0.9]), jnp.array([-1.3, 0.2]), 0.4, 0.01
+
+    def at(t):
+        a, b = (np.float64(level) for level in process.level(jnp.float32(t)))
+        return a * np.asarray(clip) + b * np.asarray(noise), t, np.arctan2(b, a)
+
+    (later, *ends), (earlier, *starts) = at(t + h), at(t - h)
+    time, angle = np.subtract(ends, starts)
+    slope = (later - earlier) / (time if isinstance(process, Flow) else angle)
+    np.testing.assert_allclose(process.target(clip, noise, jnp.float32(t)), slope, atol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("height", "width", "shift"), [(32, 32, None), (256, 64, None), (1, 1, 3.0)]
 )

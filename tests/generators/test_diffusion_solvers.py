@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -75,6 +76,117 @@ def test_half_the_step_divides_the_error_by_two_to_the_order(process, orders):
     # Over the whole path, where the first and the last step go infinitely far in lambda.
     whole = error(1.0 - jnp.arange(41) / 40)
     assert whole["dpmpp_2m"] < 0.3 * whole[next(iter(orders))]
+
+
+def of_one_clip(process, clip):
+    """The velocity of a network that knows the clip."""
+
+    def velocity(x, t):
+        a, b = process.level(t[:, None, None, None, None])
+        return process.target(clip, (x - a * clip) / b, t[:, None, None, None, None])
+
+    return velocity
+
+
+def test_an_ancestral_step_draws_from_the_posterior():
+    """Against Ho et al. (2020), equation 7, whose betas are the linear schedule's."""
+    process, clip, x = Gaussian("linear", 1000), jnp.full((1, *SHAPE), 0.6), -0.4
+    betas = np.linspace(1e-4, 0.02, 1000)
+    kept = np.cumprod(1.0 - betas)
+    k = 400  # of 1000, so that betas[k - 1] is its step's
+    earlier, now, beta = kept[k - 2], kept[k - 1], betas[k - 1]
+    mean = np.sqrt(earlier) * beta / (1 - now) * 0.6
+    mean += np.sqrt(1 - beta) * (1 - earlier) / (1 - now) * x
+    deviation = np.sqrt((1 - earlier) / (1 - now) * beta)
+
+    @jax.jit
+    def step(fresh):
+        levels = jnp.array([k, k - 1]) / 1000
+        start, velocity = jnp.full((1, *SHAPE), x), of_one_clip(process, clip)
+        return walk(velocity, process, start, levels, "ddpm", lambda n: jnp.full_like(start, fresh))
+
+    np.testing.assert_allclose(step(0.0), mean, atol=1e-5)
+    np.testing.assert_allclose(step(1.0) - step(0.0), deviation, rtol=2e-3)
+
+
+def test_ddim_with_eta_1_is_ddpm():
+    """With the same noise the same clips, hence in distribution too; with half of it the deviation
+    that Song et al. (2021), equation 16, gives one step."""
+    process, count = Gaussian("cosine", 1000), 3
+    keys = jax.random.split(jax.random.key(3), 9)
+
+    @functools.partial(jax.jit, static_argnums=(0, 3))
+    def end(method, eta, levels, bound=jnp.inf):
+        noise = lambda n: jax.random.normal(keys[n], (count, *SHAPE))  # noqa: E731
+        velocity = known_velocity(process)
+        return walk(velocity, process, noise(0), levels, method, noise, bound, eta)
+
+    levels = 1.0 - jnp.arange(9) / 8
+    ancestral = end("ddpm", None, levels)
+    np.testing.assert_allclose(end("ddim", 1.0, levels), ancestral, atol=1e-4)
+    still = end("ddim", None, levels)
+    np.testing.assert_allclose(end("ddim", 0.0, levels), still, atol=1e-6)
+    assert float(jnp.abs(still - ancestral).mean()) > 0.01
+
+    one = jnp.array([0.6, 0.5])
+    (a, b), (a_then, b_then) = ((np.float64(part) for part in process.level(t)) for t in one)
+    added = 0.5 * b_then / b * np.sqrt(1 - (a / a_then) ** 2)
+    noise, fresh = (jax.random.normal(key, (count, *SHAPE)) for key in keys[:2])
+    _, eps = process.split(noise, known_velocity(process)(noise, jnp.full(count, 0.6)), one[0])
+    less = (np.sqrt(b_then**2 - added**2) - b_then) * eps
+    moved = end("ddim", 0.5, one) - end("ddim", None, one)
+    np.testing.assert_allclose(moved, less + added * fresh, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("process", "method"),
+    [
+        (Flow(0.0, 1.0), "euler"),
+        (Flow(0.0, 1.0), "dpmpp_2m"),
+        (Gaussian("cosine", 1000), "ddim"),
+    ],
+)
+def test_given_frames_are_shown_at_the_level_of_the_others(process, method):
+    shown = []
+
+    def astray(condition):
+        def velocity(x, t):
+            jax.debug.callback(lambda x, t: shown.append((x[:, :1], t)), x, t, ordered=True)
+            return jnp.full_like(x, 7.0)
+
+        return velocity
+
+    context = jax.random.uniform(jax.random.key(1), (2, 1, 4, 4, 1), minval=-1.0)
+    text, given = jnp.ones((2, 2, 3)), jnp.array([[True], [False]])
+    told = Condition.of(text, jnp.ones((2, 2), bool), context, given)
+    sampler = DiffusionSampler(method=method, steps=4, curve=1.0, guidance=None)
+    keys = jax.random.split(jax.random.key(0), 2)
+    shape = (2, 4, 4, 1)
+    video = jax.jit(lambda keys: draw(astray, process, shape, told, keys, sampler))(keys)
+    jax.effects_barrier()
+    (noise, first), *later = shown
+    assert len(later) == 3
+    for x, t in later:
+        a, b = process.level(t[0])
+        a_first, b_first = process.level(first[0])
+        began = (noise[0] - a_first * context[0]) / b_first
+        np.testing.assert_allclose(x[0], a * context[0] + b * began, atol=1e-4)
+        assert np.abs(x[1] - (a * context[1] + b * noise[1])).mean() > 0.1
+    np.testing.assert_array_equal(video[0, :1], context[0])
+
+
+def test_an_eta_is_ddims_alone():
+    with pytest.raises(ValueError, match="eta is ddim's"):
+        draw(
+            said,
+            Flow(0.0, 1.0),
+            SHAPE,
+            sentences(2),
+            jax.random.split(jax.random.key(0), 2),
+            DiffusionSampler(eta=0.5),
+        )
+    with pytest.raises(ValueError, match=r"eta must lie in \[0, 1\]"):
+        DiffusionSampler(eta=1.5)
 
 
 def sentences(count):
@@ -176,7 +288,7 @@ def test_what_was_recorded_before_these_options_still_says_the_same():
         recorded = records.encode(kind())
         new = {"loss", "min_snr", "shift", "frame_levels"}
         new |= {"space", "tokenizer", "tokenizer_share"}
-        new |= {"history", "history_noise", "rollout_text", "lag"}
+        new |= {"history", "history_noise", "rollout_text", "lag", "eta"}
         new |= {
             f"{name}_{end}" for name in ("guidance", "opening_guidance") for end in ("low", "high")
         }

@@ -189,7 +189,8 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path) -> None:
+def _questions(gr: Any, i18n: Any, studio: Studio) -> tuple[list[Any], Any]:
+    """What a visitor tells, in the order in which `_animate_tab` reads it, and the button to go."""
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             picture = gr.Image(
@@ -230,10 +231,16 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
                 seed = gr.Number(0, label=i18n("seed"), precision=0, elem_id="seed")
                 same = gr.Checkbox(False, label=i18n("again"), elem_id="same")
             go = gr.Button(i18n("go"), variant="primary", elem_id="go")
-    clips = gr.HTML(elem_id="clips")
-    # Whatever is sent in place of what can be chosen is refused below, in words.
+    # Whatever is sent in place of what can be chosen is refused by `_check_told`, in words.
     for component in (idea, seconds, families, fit, seed, same):
         component.preprocess = lambda sent: sent
+    return [picture, idea, seconds, families, fit, seed, same], go
+
+
+def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path) -> None:
+    told, go = _questions(gr, i18n, studio)
+    _, idea, _, _, _, seed, _ = told
+    clips = gr.HTML(elem_id="clips")
 
     def animate(
         picture: Any,
@@ -274,7 +281,6 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
             raise _refusal(gr, str(error)) from error
 
     animate.__annotations__["request"] = gr.Request  # by which Gradio passes it
-    told = [picture, idea, seconds, families, fit, seed, same]
     for event in (go.click, idea.submit):
         # Unwrapped, since a checker's wrapper would hide that it is a generator.
         event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)

@@ -179,6 +179,9 @@ class DiffusionSampler:
         guidance_high: the highest of them, None for 1.
         opening_guidance_low: as `guidance_low`, for openings.
         opening_guidance_high: as `guidance_high`, for openings.
+        eta: of ``ddim``, the deviation of the noise that each step adds, in that of ``ddpm``: with
+            1 both are the same walk, but for what the bounds of pixels cut off. None for 0. Traced;
+            that it is None is static.
         curve: the noise level falls as 1 - u**curve with u uniform; above 1 it lingers at high
             noise. Traced.
         history: of a rollout by ``independent`` levels of frames, how many of the last frames a
@@ -195,7 +198,7 @@ class DiffusionSampler:
 
     Raises:
         ValueError: if there is no step, guidance would end below its beginning, the history has no
-            frame, its noise is no level, or the lag is negative.
+            frame, its noise is no level, eta is beyond DDPM's, or the lag is negative.
 
     References: guidance: Ho & Salimans (2022); its interval: Kynkäänniemi et al. (2024); what walks
     the path: `vidgen.generators.diffusion.solvers.walk`.
@@ -211,6 +214,7 @@ class DiffusionSampler:
     guidance_high: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     opening_guidance_low: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     opening_guidance_high: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
+    eta: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
     curve: Any = 2.0
     history: int | None = dataclasses.field(default=None, metadata={"static": True, **ADDED_LATER})
     history_noise: Any = dataclasses.field(default=None, metadata=ADDED_LATER)
@@ -224,6 +228,9 @@ class DiffusionSampler:
             raise ValueError(f"history must be at least 1, got {self.history}")
         if self.lag < 0:
             raise ValueError(f"lag must not be negative, got {self.lag}")
+        match self.eta:
+            case int() | float() as eta if not 0.0 <= eta <= 1.0:
+                raise ValueError(f"eta must lie in [0, 1], got {eta}")
         match self.history_noise:
             case int() | float() as level if not 0.0 <= level <= 1.0:
                 raise ValueError(f"history_noise must lie in [0, 1], got {level}")

@@ -64,6 +64,27 @@ def guided(
     return limited
 
 
+def held(velocity: Velocity, process: Process, condition: Condition) -> Velocity:
+    """The velocity of clips of which frames are given: these keep to the path between what they are
+    and the noise they began with, where training has shown them. It asks the network for nothing
+    there, so that what it says would lead them astray.
+
+    Args:
+        velocity: of the whole clips.
+        process: the path.
+        condition: holds the given frames, in the space of the clips.
+    """
+    K = condition.context_mask.shape[1]
+    given = condition.context_mask[..., None, None, None]
+
+    def holding(x: Video, t: Float[Array, "B"]) -> Video:
+        free = velocity(x, t)
+        own = process.velocity(x[:, :K], condition.context, wide(t))
+        return jnp.concatenate([jnp.where(given, own, free[:, :K]), free[:, K:]], axis=1)
+
+    return holding if K else velocity
+
+
 def draw(
     told: Callable[[Condition], Velocity],
     process: Process,
@@ -92,13 +113,18 @@ def draw(
         bound: the largest value in that space; infinite where it has none.
 
     Raises:
-        ValueError: if the method cannot walk this path.
+        ValueError: if the method cannot walk this path, or has no eta and is given one.
     """
     method = sampler.method or process.methods[0]
     if method not in process.methods:
         raise ValueError(f"this path is walked by {process.methods}, not by {method!r}")
+    if sampler.eta is not None and method != "ddim":
+        raise ValueError(f"eta is ddim's, and this walk is by {method!r}: leave it out")
     weight = None if sampler.guidance is None else jnp.asarray(sampler.guidance, jnp.float32)
+    given = condition if given is None else given
     velocity = guided(told, condition, weight, sampler.guidance_interval)
+    if known is None:
+        velocity = held(velocity, process, given)
     u = jnp.arange(sampler.steps + 1) / sampler.steps
     levels = process.shifted(1.0 - u**sampler.curve)
 
@@ -111,8 +137,8 @@ def draw(
     start = noise(jnp.zeros((), jnp.int32))
     if known is not None:
         start, levels = begin(known, process, start, levels, sampler.lag)
-    x = walk(velocity, process, start, levels, method, noise, bound)
+    x = walk(velocity, process, start, levels, method, noise, bound, sampler.eta)
     x = jnp.clip(x, -bound, bound)
     if known is not None:
         x = jnp.concatenate([known.frames, x[:, known.frames.shape[1] :]], axis=1)
-    return opened(condition if given is None else given, x).context
+    return opened(given, x).context

@@ -23,6 +23,7 @@ def walk(
     method: str,
     noise: Callable[[Array], Video],
     bound: float = 1.0,
+    eta: Float[Array, ""] | float | int | None = None,
 ) -> Video:
     """Where the path through `start` ends.
 
@@ -33,12 +34,13 @@ def walk(
         levels: times that fall to 0, one more than steps; [S + 1, T] where each frame has some of
             its own, which a step that does not lower its level leaves as it is.
         method: one of the process's.
-        noise: of a step by its number from 1 on, what DDPM adds.
+        noise: of a step by its number from 1 on, what DDPM adds, and DDIM by its eta.
         bound: the largest value of a known clip; infinite where it has none.
+        eta: DDIM's, see `DiffusionSampler`; None for 0.
 
     References: Heun: Karras et al., "Elucidating the design space" (2022), algorithm 1; DDIM: Song
-    et al. (2021), equation 12; DDPM: Ho et al. (2020), equation 7; DPM-Solver++(2M): Lu et al.,
-    "DPM-Solver++: fast solver for guided sampling of diffusion probabilistic models" (2022),
+    et al. (2021), equations 12 and 16; DDPM: Ho et al. (2020), equation 7; DPM-Solver++(2M): Lu et
+    al., "DPM-Solver++: fast solver for guided sampling of diffusion probabilistic models" (2022),
     algorithm 2, from the clips that the network predicts, kept in range as a known one is.
     """
     each = levels.ndim == 2
@@ -63,7 +65,12 @@ def walk(
             case "ddim":
                 clip, eps = process.split(x, v, now)
                 a, b = process.level(then)
-                y = a * jnp.clip(clip, -bound, bound) + b * eps
+                y = a * jnp.clip(clip, -bound, bound)
+                if eta is None:
+                    y = y + b * eps
+                else:
+                    added = jnp.square(eta) * _posterior_variance(process, now, then)
+                    y = y + jnp.sqrt(b**2 - added) * eps + jnp.sqrt(added) * noise(step + 1)
             case "dpmpp_2m":
                 assert before is not None
                 clip = jnp.clip(process.split(x, v, now)[0], -bound, bound)
@@ -116,7 +123,17 @@ def _ancestral(
     clip, _ = process.split(x, v, now)
     clip = jnp.clip(clip, -bound, bound)
     (a, b), (a_then, b_then) = process.level(now), process.level(then)
-    ratio = a / a_then
-    step_variance = jnp.maximum(b**2 - ratio**2 * b_then**2, 0.0)
-    mean = (ratio * b_then**2 * x + a_then * step_variance * clip) / b**2
-    return mean + jnp.sqrt(step_variance) * b_then / b * fresh
+    mean = (a / a_then * b_then**2 * x + a_then * _step_variance(process, now, then) * clip) / b**2
+    return mean + jnp.sqrt(_posterior_variance(process, now, then)) * fresh
+
+
+def _step_variance(process: Process, now: Array, then: Array) -> Array:
+    """Of q(x_now | x_then), the step from the lower level to the higher one."""
+    (a, b), (a_then, b_then) = process.level(now), process.level(then)
+    return jnp.maximum(b**2 - (a / a_then * b_then) ** 2, 0.0)
+
+
+def _posterior_variance(process: Process, now: Array, then: Array) -> Array:
+    """Of q(x_then | x_now, clip)."""
+    (_, b), (_, b_then) = process.level(now), process.level(then)
+    return _step_variance(process, now, then) * (b_then / b) ** 2
