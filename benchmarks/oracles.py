@@ -19,6 +19,7 @@ of a moving camera has `camera_oracle.py`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import tempfile
 import time
@@ -34,7 +35,7 @@ from vidgen.contract import Card, Key
 from vidgen.data import Source, batches, source
 from vidgen.evaluation import Confusion, oracle_for, protocol, reconstruct
 from vidgen.evaluation.statistics import proportion
-from vidgen.text import WordVectors
+from vidgen.text import TextEncoder, WordVectors
 from vidgen.tokenizers import TokenizerConfig, TokenizerPhase
 from vidgen.training import Budget, TrainingConfig, train
 from vidgen.types import Condition, Params, Task, Video
@@ -107,11 +108,12 @@ def main(settings: Settings) -> int:
         oracle = oracle_for(learned)
         config = TokenizerConfig.tiny() if settings.tiny else TokenizerConfig()
         steps = 2 if settings.tiny else settings.steps
-        through = tokenizer(learned, config, steps=steps, seed=settings.seed)
+        through, words, task = tokenizer(learned, config, steps=steps, seed=settings.seed)
+        at_once = min(_AT_ONCE, clips)
         asked = {
             "real": (real, real),
             **oracle.broken(real, seed=settings.seed),
-            TOKENIZER: (reconstruct(real, through, batch_size=min(_AT_ONCE, clips)), real),
+            TOKENIZER: (reconstruct(real, words, task, through, batch_size=at_once), real),
         }
         verdicts = {kind: oracle.examine(*pair) for kind, pair in asked.items()}
         scores = {kind: proportion(found.success) for kind, found in verdicts.items()}
@@ -171,15 +173,18 @@ class TokenizerAlone:
         """Nothing is drawn here."""
         raise NotImplementedError
 
-    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
+    def reconstruct(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> Video:
         """float [B T H W C] in [-1, 1] through the tokenizer and back."""
+        del condition
         tokenizer, weights = self._phase.tokenizer, params[self._phase.name]
         return jnp.clip(tokenizer.decode(weights, tokenizer.encode(weights, video)), -1.0, 1.0)
 
 
 def tokenizer(
     learned: Source, config: TokenizerConfig, *, steps: int, seed: int
-) -> Callable[[Any], Any]:
+) -> tuple[Callable[[Any, Condition], Any], TextEncoder, Task]:
     """The suite's tokenizer, trained on a world.
 
     Args:
@@ -189,7 +194,8 @@ def tokenizer(
         seed: of the weights and of the order of the clips.
 
     Returns:
-        a jitted function of float32 [B T H W C] in [-1, 1] to the same.
+        a jitted function of float32 [B T H W C] in [-1, 1] and what is told of them to the same;
+        and what reads captions, and the shapes, for which it was trained.
     """
     words = WordVectors(learned.vocabulary, length=learned.max_words, width=8)
     task = Task(
@@ -214,7 +220,7 @@ def tokenizer(
             config=TrainingConfig(tensorboard=False),
         )
     through = jax.jit(alone.reconstruct)
-    return lambda video: through(trained.params, video)
+    return functools.partial(through, trained.params), words, task
 
 
 if __name__ == "__main__":

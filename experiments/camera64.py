@@ -37,11 +37,13 @@ experiment = Experiment(
             tokenizer=TokenizerConfig(widths=(24, 64)),
             prior=CausalPriorConfig(width=88, code_width=16, digit_width=32),
             motion=MotionConfig(width=100, features=16),
+            residual=True,
         ),
         "masked": MaskedConfig(
             tokenizer=TokenizerConfig(widths=(24, 64)),
             prior=MaskedPriorConfig(width=88, code_width=16, digit_width=32),
             motion=MotionConfig(width=100, features=16),
+            residual=True,
         ),
         "diffusion": DiffusionConfig(
             width=32,

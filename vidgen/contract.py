@@ -187,8 +187,12 @@ class Generator(Protocol):
 class Reconstructs(Protocol):
     """A generator that works on codes or latents, whose tokenizer is its ceiling."""
 
-    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
-        """float [B T H W C] in [-1, 1] through the tokenizer and back."""
+    def reconstruct(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> Video:
+        """float [B T H W C] in [-1, 1] through the tokenizer and back. The condition is for those
+        whose codes are of what it leaves open.
+        """
         ...
 
 

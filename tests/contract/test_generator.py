@@ -223,12 +223,12 @@ def test_step_is_deterministic_and_reports_scalars(run):
             assert np.isfinite(value)
 
 
-def test_reconstruction_is_a_video(run, task):
+def test_reconstruction_is_a_video(run, task, condition):
     if not hasattr(run.generator, "reconstruct"):
         assert run.generator.card.family not in ("autoregressive", "masked")
         return
-    video = jnp.zeros((2, *task.video_shape))
-    again = jax.jit(run.generator.reconstruct)(run.params, video)
+    video = jnp.zeros((condition.batch_size, *task.video_shape))
+    again = jax.jit(run.generator.reconstruct)(run.params, video, condition)
     assert again.shape == video.shape
     assert np.isfinite(again).all()
 

@@ -130,7 +130,7 @@ class BrightToy(Toy):
     def phases(self):
         return [FadingPhase(self.config, self.task)]
 
-    def reconstruct(self, params, video):
+    def reconstruct(self, params, video, condition):
         return 0.5 * video
 
 

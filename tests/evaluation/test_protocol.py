@@ -146,12 +146,25 @@ def test_parts_that_do_not_fit_are_refused(prompts, encoder, held_out):
         answer(few, encoder, TASK, noise, batch_size=0)
 
 
-def test_reconstruction_is_the_real_clips_sent_through(prompts):
-    few = prompts[:5]
-    back = reconstruct(few, jax.jit(lambda video: video[:, ::-1]), batch_size=2)
+def test_reconstruction_is_the_real_clips_sent_through(prompts, encoder):
+    few, told = prompts[:5], []
+
+    @jax.jit
+    def backwards(video, condition):
+        return video[:, ::-1]
+
+    def through(video, condition):
+        told.append(np.asarray(condition.text))
+        return backwards(video, condition)
+
+    back = reconstruct(few, encoder, TASK, through, batch_size=2)
     np.testing.assert_array_equal(back.video, few.video[:, ::-1])
-    broken = reconstruct(few, lambda video: video * jnp.nan, batch_size=5)
+    text, mask = encoder(few.captions)
+    np.testing.assert_array_equal(np.concatenate(told)[:5], np.where(mask[..., None], text, 0))
+    broken = reconstruct(few, encoder, TASK, lambda video, _: video * jnp.nan, batch_size=5)
     assert broken.failed.all()
+    with pytest.raises(ValueError, match="batch_size"):
+        reconstruct(few, encoder, TASK, through, batch_size=0)
 
 
 def test_plans_reach_the_sampler_row_by_row(prompts, encoder):

@@ -100,11 +100,12 @@ def test_latents_are_standardised_and_rebuild_clips_that_training_did_not_see(
 ):
     phase, exported, losses = tokenizer
     assert np.mean(losses[-20:]) < 0.3 * losses[0]
-    video = batch_of(joint, 64, seed=1000).video
+    batch = batch_of(joint, 64, seed=1000)
+    video = batch.video
     latents, rebuilt = jax.jit(
         lambda video: (
             phase.tokenizer.encode(exported, video),
-            diffusion.reconstruct({phase.name: exported}, video),
+            diffusion.reconstruct({phase.name: exported}, video, batch.condition),
         )
     )(video)
     # Of 64 clips, by averaged weights, where the last hundred steps told two each, by newer ones.

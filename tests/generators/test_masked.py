@@ -57,7 +57,7 @@ class World:
         self.codes = encode(self.params["tokenizer"], self.video).reshape(B, -1)
         self.length, self.opening = self.codes.shape[1], self.expectation.opening
         self.mask = self.condition.context_mask & (jnp.arange(self.length) < self.opening)[None]
-        self.expected = jax.jit(self.expectation)(self.params, self.video[:, :1], self.condition)
+        self.expected = jax.jit(self.expect)(self.video[:, :1])
         self.tell = jax.jit(self._tell)
         self.features = jax.jit(self._features)
         self.draw = jax.jit(self._draw)
@@ -70,15 +70,20 @@ class World:
     def _tell(self, codes):
         return self.tokenizer.stands_for(self.params["tokenizer"], codes)
 
+    def expect(self, first):
+        """What clips are expected to be that begin like this."""
+        moved = self.expectation.moved(self.params, first, self.condition)
+        return self.expectation.told(self.params, moved)
+
     def _features(self, told, hidden, suggested, condition):
-        return self.prior(told, hidden, self.prior.encode(condition), self._tell(suggested))
+        return self.prior(told, hidden, self.prior.encode(condition), suggested)
 
     def _fill(self, codes, hidden, sampler):
         return fill(
             self.prior,
             self._tell,
             self.prior.encode(self.condition),
-            self._tell(self.expected),
+            self.expected,
             codes,
             hidden,
             self.keys,
@@ -90,7 +95,7 @@ class World:
         return sample_codes(
             self.prior,
             self._tell,
-            lambda _, opening: jnp.tile(suggested, (len(opening) // B, 1)),
+            lambda _, opening: jnp.tile(suggested, (len(opening) // B, 1, 1)),
             condition,
             self.keys,
             sampler,
@@ -207,7 +212,7 @@ def test_what_is_given_and_what_is_suggested_reach_the_later_codes_alone(world):
     sampler, given = Sampler(steps=2, temperature=0.5), (world.codes, world.mask)
     other = (world.codes + 1) % world.tokenizer.size
     before = world.draw(world.condition, sampler, given, world.expected)
-    suggested = world.draw(world.condition, sampler, given, other)
+    suggested = world.draw(world.condition, sampler, given, world.tell(other))
     np.testing.assert_array_equal(before[:, : world.opening], suggested[:, : world.opening])
     assert (np.asarray(before) != np.asarray(suggested)).any()
     begun = world.draw(world.condition, sampler, (other, world.mask), world.expected)
@@ -239,7 +244,7 @@ def test_samples_are_the_codes_that_were_filled_in(world):
         opening = codes[:, : world.opening].reshape(B, 1, *tokenizer.grid[1:])
         shown = world.condition.context_mask[..., None, None, None]
         first = jnp.where(shown, world.video[:, :1], tokenizer.decode(weights, opening)[:, :1])
-        return world.expectation(world.params, first, world.condition)
+        return world.expect(first)
 
     given = (world.codes, world.mask)
     opening = world.draw(world.condition, sampler, given, world.expected)
@@ -275,7 +280,7 @@ def test_the_loss_asks_for_hidden_codes_alone(world):
     @functools.partial(jax.jit, static_argnums=3)
     def examined(codes, hidden, condition, suggest):
         prompt = world.prior.encode(condition)
-        suggested = world.tell(world.expected[: len(codes)]) if suggest else None
+        suggested = world.expected[: len(codes)] if suggest else None
         digits = digits_of(codes, world.levels)
         x = world.prior(world.tell(codes), hidden, prompt, suggested)
         logits = jax.nn.log_softmax(world.prior.head(x, digits))

@@ -223,7 +223,9 @@ def sample_answers(
         weights = candidates[chosen(run, setting, name).step]()
         reconstruct(
             prompts,
-            lambda video: through(weights, video),
+            setting.encoder,
+            experiment.task,
+            lambda video, condition: through(weights, video, condition),
             batch_size=min(experiment.answer_batch, len(prompts)),
         ).save(path)
 

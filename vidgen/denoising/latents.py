@@ -104,8 +104,11 @@ class Latents:
         """The inverse of `encode`, as far as there is one; in [-1, 1]."""
         return self._tokenizer.decode(params[self.phase.name], latents)
 
-    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
+    def reconstruct(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> Video:
         """Through the tokenizer and back: the ceiling of whatever walks in its latents."""
+        del condition
         return self.decode(params, self.encode(params, video))
 
     def decided(self, condition: Condition, latents: Float[Array, "B t h w D"]) -> Condition:

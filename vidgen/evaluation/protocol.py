@@ -6,7 +6,7 @@ selection saw, and it is itself a set of real clips: what a perfect generator mi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from vidgen.contract import stream
 from vidgen.data import Source
 from vidgen.evaluation.clipset import ClipSet
 from vidgen.text import TextEncoder, layout_of
-from vidgen.types import Clip, Condition, Plan, Task, to_float, to_pixels
+from vidgen.types import Clip, Condition, Layout, Plan, Task, to_float, to_pixels
 
 Sample = Callable[[Condition, Any], Any]
 """A jitted sampler: (B prompts, keys [B]) -> float [B T H W C] in about [-1, 1]."""
@@ -180,53 +180,75 @@ def draw(
     Raises:
         ValueError: if prompts, encoder, task and samples do not fit each other.
     """
-    _fits(prompts, encoder, task)
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if plans is not None and (len(plans) != len(prompts) or not task.objects):
         raise ValueError(
             f"{len(plans)} plans for {len(prompts)} prompts of a task with room for {task.objects} "
             "objects"
         )
     layout = None if plans is None else layout_of(plans, encoder, task)
-    text, text_mask = encoder(prompts.captions)
-    context_mask = np.repeat(prompts.context_mask[:, None], task.context_frames, axis=1)
     root = stream(0, "sample")
     keys = jax.vmap(lambda seed: jax.random.fold_in(root, seed))(jnp.asarray(prompts.keys))
     shape = (frames, *task.video_shape[1:])
     video = np.empty((len(prompts), *shape), np.uint8)
     failed = np.zeros(len(prompts), np.bool_)
-    for start in range(0, len(prompts), batch_size):
-        rows = np.minimum(np.arange(start, start + batch_size), len(prompts) - 1)
-        context = to_float(jnp.asarray(prompts.video[rows, : task.context_frames]))
-        places = jax.tree.map(lambda x, rows=rows: x[rows], layout)
-        condition = Condition.of(text[rows], text_mask[rows], context, context_mask[rows], places)
+    for real, rows, condition in _batches(prompts, encoder, task, batch_size, layout):
         drawn = np.asarray(sample(condition, keys[rows]), np.float32)
         if drawn.shape != (batch_size, *shape):
             raise ValueError(
                 f"the sampler drew {drawn.shape}, and was asked for {(batch_size, *shape)}"
             )
-        real = slice(start, min(start + batch_size, len(prompts)))
-        drawn = drawn[: real.stop - start]
-        video[real], failed[real] = _pixels(drawn)
+        video[real], failed[real] = _pixels(drawn[: real.stop - real.start])
     return video, failed
 
 
-def reconstruct(prompts: ClipSet, through: Callable[[Any], Any], *, batch_size: int) -> ClipSet:
+def reconstruct(
+    prompts: ClipSet,
+    encoder: TextEncoder,
+    task: Task,
+    through: Callable[[Any, Condition], Any],
+    *,
+    batch_size: int,
+) -> ClipSet:
     """The real clips sent through a tokenizer and back: the ceiling of whoever works on its codes.
 
     Args:
         prompts: the real clips.
-        through: jitted, float32 [B T H W C] in [-1, 1] to the same.
+        encoder: captions to features, the same as in training.
+        task: the shapes that the tokenizer was built for.
+        through: jitted, float32 [B T H W C] in [-1, 1] and what is told of them to the same.
         batch_size: clips at once; the last batch is filled up as in `answer`.
+
+    Raises:
+        ValueError: if prompts, encoder and task do not fit each other.
     """
     video, failed = np.empty_like(prompts.video), np.zeros(len(prompts), np.bool_)
+    for real, rows, condition in _batches(prompts, encoder, task, batch_size):
+        back = through(to_float(jnp.asarray(prompts.video[rows])), condition)
+        video[real], failed[real] = _pixels(np.asarray(back, np.float32)[: real.stop - real.start])
+    return prompts.replace(video=video, failed=failed)
+
+
+def _batches(
+    prompts: ClipSet,
+    encoder: TextEncoder,
+    task: Task,
+    batch_size: int,
+    layout: Layout | None = None,
+) -> Iterator[tuple[slice, np.ndarray, Condition]]:
+    """Which prompts a batch is to answer; its rows, the last one again and again where it would
+    not be full; and what is asked.
+    """
+    _fits(prompts, encoder, task)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    text, text_mask = encoder(prompts.captions)
+    context_mask = np.repeat(prompts.context_mask[:, None], task.context_frames, axis=1)
     for start in range(0, len(prompts), batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), len(prompts) - 1)
-        back = np.asarray(through(to_float(jnp.asarray(prompts.video[rows]))), np.float32)
-        real = slice(start, min(start + batch_size, len(prompts)))
-        video[real], failed[real] = _pixels(back[: real.stop - start])
-    return prompts.replace(video=video, failed=failed)
+        context = to_float(jnp.asarray(prompts.video[rows, : task.context_frames]))
+        places = jax.tree.map(lambda x, rows=rows: x[rows], layout)
+        condition = Condition.of(text[rows], text_mask[rows], context, context_mask[rows], places)
+        yield slice(start, min(start + batch_size, len(prompts))), rows, condition
 
 
 def _pixels(video: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from vidgen.motion import MotionPhase
 from vidgen.priors.expectation import Expectation, decided
 from vidgen.tokenizers import TokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
@@ -22,18 +21,17 @@ class Codec:
 
     Args:
         tokenizer: the phase that trains the tokenizer.
-        motion: the phase that trains motion compensation.
         task: shape of the clips.
+        expectation: what motion compensation expects of a clip.
 
     Attributes:
         tokenizer: the tokenizer.
-        expectation: what motion compensation expects of a clip's codes.
+        expectation: the same.
     """
 
-    def __init__(self, tokenizer: TokenizerPhase, motion: MotionPhase, task: Task) -> None:
+    def __init__(self, tokenizer: TokenizerPhase, task: Task, expectation: Expectation) -> None:
         self._name, self._task = tokenizer.name, task
-        self.tokenizer = tokenizer.tokenizer
-        self.expectation = Expectation(self.tokenizer, motion.network, task.opening_frames)
+        self.tokenizer, self.expectation = tokenizer.tokenizer, expectation
 
     def stands_for(
         self, params: Mapping[str, Params], codes: Int[Array, "*axes"]
@@ -56,25 +54,44 @@ class Codec:
 
     def expected(
         self, params: Mapping[str, Params], condition: Condition, opening: Int[Array, "B M"]
-    ) -> Int[Array, "B N"]:
-        """The codes expected of a clip whose first codes are these, `Expectation`."""
+    ) -> Float[Array, "B N F"]:
+        """What a clip whose first codes are these is expected to be, `Expectation.told`."""
         codes = opening.reshape(len(opening), -1, *self.tokenizer.grid[1:])
-        begun = self.tokenizer.decode(params[self._name], codes)[:, : self.expectation.frames]
-        return self.expectation(params, self._with_context(condition, begun), condition)
+        moved = self._moved(params, self.tokenizer.decode(params[self._name], codes), condition)
+        return self.expectation.told(params, moved)
 
     def clip(
         self, params: Mapping[str, Params], codes: Int[Array, "B N"], condition: Condition
     ) -> Video:
         """What the codes stand for, with the pixels of frames that are given pasted in."""
         video = self.tokenizer.decode(params[self._name], codes.reshape(-1, *self.tokenizer.grid))
+        if self.expectation.residual:
+            video = self.expectation.whole(video, self._moved(params, video, condition))
         return self._with_context(condition, jnp.clip(video, -1.0, 1.0))
 
-    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
+    def codes(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> tuple[Int[Array, "B N"], Video]:
+        """The codes of real clips in raster order, and what is expected of them: `moved`."""
+        expectation = self.expectation
+        moved = expectation.moved(params, video[:, : expectation.frames], condition)
+        codes = self.tokenizer.encode(params[self._name], expectation.left(video, moved))
+        return codes.reshape(len(codes), -1), moved
+
+    def reconstruct(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> Video:
         """Through the tokenizer and back."""
-        weights = params[self._name]
-        return jnp.clip(
-            self.tokenizer.decode(weights, self.tokenizer.encode(weights, video)), -1.0, 1.0
-        )
+        codes, moved = self.codes(params, video, condition)
+        back = self.tokenizer.decode(params[self._name], codes.reshape(-1, *self.tokenizer.grid))
+        return jnp.clip(self.expectation.whole(back, moved), -1.0, 1.0)
+
+    def _moved(
+        self, params: Mapping[str, Params], video: Float[Array, "B M H W C"], condition: Condition
+    ) -> Video:
+        """What is expected of clips that begin as these do; their context is pasted in."""
+        begun = video[:, : self.expectation.frames]
+        return self.expectation.moved(params, self._with_context(condition, begun), condition)
 
     def _with_context(self, condition: Condition, video: Video) -> Video:
         K = self._task.context_frames

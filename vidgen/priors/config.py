@@ -91,7 +91,8 @@ class CodesConfig:
     """A tokenizer, motion compensation and a prior, and how they share the budget.
 
     The defaults of all but the prior are the same for every generator over codes, so that under one
-    seed and budget they train the same tokenizer and the same motion compensation.
+    seed and a budget in steps or FLOPs they train the same tokenizer and the same motion
+    compensation. Under one in seconds they may take another number of steps.
 
     Attributes:
         tokenizer: the tokenizer.
@@ -99,9 +100,12 @@ class CodesConfig:
         motion: of the motion compensation that tells the prior what to expect.
         motion_share: fraction of the budget that it is trained for.
         tokenizer_share: fraction of the budget that the tokenizer is trained for.
+        residual: whether codes are of what motion compensation leaves of the frames after the
+            first, see `Expectation`, and not of the clip. The motion is trained first then.
 
     Raises:
-        ValueError: if the shares leave nothing for a phase.
+        ValueError: if the shares leave nothing for a phase; if a residual is to be looked at by
+            networks that know pictures.
     """
 
     tokenizer: TokenizerConfig = dataclasses.field(default=TokenizerConfig())
@@ -109,6 +113,7 @@ class CodesConfig:
     motion: MotionConfig = dataclasses.field(default=MotionConfig())
     motion_share: float = 0.125
     tokenizer_share: float = 0.2
+    residual: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         shares = (self.tokenizer_share, self.motion_share)
@@ -116,6 +121,11 @@ class CodesConfig:
             raise ValueError(
                 "tokenizer_share and motion_share must be above 0 and leave something for the "
                 f"prior, got {shares[0]} and {shares[1]}"
+            )
+        if self.residual and (self.tokenizer.perceptual or self.tokenizer.adversarial):
+            raise ValueError(
+                "residual: LPIPS and a discriminator look at pictures, not at what is left of "
+                "them; set tokenizer.perceptual=none and tokenizer.adversarial=none"
             )
 
     @property

@@ -14,7 +14,9 @@ from vidgen.contract import Key, Phase
 from vidgen.motion import MotionPhase
 from vidgen.priors.codec import Codec
 from vidgen.priors.config import CodesConfig
+from vidgen.priors.expectation import Expectation
 from vidgen.priors.phase import PriorPhase
+from vidgen.priors.residual import ResidualPhase
 from vidgen.tokenizers import TokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
 
@@ -31,26 +33,44 @@ class CodesGenerator:
 
     def __init__(self, config: CodesConfig, task: Task) -> None:
         self.config, self.task = config, task
-        self._tokenizer = TokenizerPhase(config.tokenizer, task, share=config.tokenizer_share)
-        self._motion = MotionPhase(
-            config.motion, task, share=config.motion_share, drop_text=config.prior.drop_text
+        unsaid = config.prior.drop_text
+        self._motion = MotionPhase(config.motion, task, share=config.motion_share, drop_text=unsaid)
+        if config.residual:
+            self._tokenizer: TokenizerPhase = ResidualPhase(
+                config.tokenizer,
+                task,
+                self._motion.network,
+                share=config.tokenizer_share,
+                drop_text=unsaid,
+            )
+        else:
+            self._tokenizer = TokenizerPhase(config.tokenizer, task, share=config.tokenizer_share)
+        expectation = Expectation(
+            self._tokenizer.tokenizer,
+            self._motion.network,
+            task.opening_frames,
+            residual=config.residual,
         )
-        self._codec = Codec(self._tokenizer, self._motion, task)
+        self._codec = Codec(self._tokenizer, task, expectation)
         self._prior = self.prior_phase(
             config.prior,
             task,
             self._codec.tokenizer,
-            self._codec.expectation,
+            expectation,
             share=config.prior_share,
         )
 
     def phases(self) -> Sequence[Phase]:
-        """The tokenizer, motion compensation, then the prior over the tokenizer's codes."""
+        """The tokenizer and motion compensation, each before what needs it, then the prior."""
+        if self.config.residual:
+            return [self._motion, self._tokenizer, self._prior]
         return [self._tokenizer, self._motion, self._prior]
 
-    def reconstruct(self, params: Mapping[str, Params], video: Video) -> Video:
+    def reconstruct(
+        self, params: Mapping[str, Params], video: Video, condition: Condition
+    ) -> Video:
         """Through the tokenizer and back: the ceiling of this family."""
-        return self._codec.reconstruct(params, video)
+        return self._codec.reconstruct(params, video, condition)
 
     def attention(
         self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
@@ -59,17 +79,14 @@ class CodesGenerator:
         prior is told of the others in training.
         """
         codec, (t, h, w) = self._codec, self._codec.tokenizer.grid
-        codes = codec.tokenizer.encode(params[self._tokenizer.name], video)
-        codes = codes.reshape(len(video), -1)
-        expected = codec.expectation(params, video[:, : codec.expectation.frames], condition)
+        codes, moved = codec.codes(params, video, condition)
+        expected = codec.expectation.told(params, moved)
         prior = self._prior.network.bind(params[self._prior.name])
         stands_for = functools.partial(codec.stands_for, params)
         weights = nn.observe(
             prior,
             "cross",
-            lambda: self._read(
-                prior, codes, stands_for(codes), stands_for(expected), condition, keys
-            ),
+            lambda: self._read(prior, codes, stands_for(codes), expected, condition, keys),
         )
         # After the null key and the summary.
         words = jnp.stack(weights)[..., 2 : 2 + condition.text_mask.shape[1]].mean(axis=(0, 2))
@@ -92,7 +109,7 @@ class CodesGenerator:
             prior: bound to its weights.
             codes: of the clips, in raster order.
             told: what they stand for.
-            expected: what the codes stand for that motion compensation expects.
+            expected: what motion compensation expects, `Expectation.told`.
             condition: B prompts.
             keys: one a clip.
         """

@@ -73,25 +73,35 @@ class PriorPhase(abc.ABC, Generic[P]):
         return state.ema
 
     def codes(self, state: TrainState, video: Video) -> Codes:
-        """Codes of clips or openings in raster order."""
+        """Codes of clips or openings, or of what is left of them, in raster order."""
         codes = self.tokenizer.encode(state.rest["tokenizer"], video).reshape(len(video), -1)
         return self.stands_for(state, codes), digits_of(
             codes, self.tokenizer.config.quantizer.levels
         )
 
     def learned(
-        self, state: TrainState, video: Video
-    ) -> tuple[Codes, tuple[Float[Array, "R N F"], Int[Array, "R N G"]]]:
-        """Codes of the openings of all clips, and of the first R clips to their end."""
+        self, state: TrainState, video: Video, condition: Condition
+    ) -> tuple[Codes, tuple[Float[Array, "R N F"], Int[Array, "R N G"]], Float[Array, "R N F"]]:
+        """Codes of the openings of all clips, those of the first R clips to their end, and what is
+        expected of the latter.
+        """
         rows, expectation = self.config.continued, self.expectation
-        whole = self.codes(state, video[:rows])
+
+        def moved(rows: slice) -> Video:
+            told = jax.tree.map(lambda x: x[rows], condition)
+            return expectation.moved(state.rest, video[rows, : expectation.frames], told)
+
+        first = moved(slice(rows))
+        whole = self.codes(state, expectation.left(video[:rows], first))
         begun = jax.tree.map(lambda x: x[:, : expectation.opening], whole)
         if len(video) > rows:
             others = video[rows:, : self.tokenizer.frames(expectation.steps)]
+            if others.shape[1] > expectation.frames:
+                others = expectation.left(others, moved(slice(rows, None)))
             begun = jax.tree.map(
                 lambda *parts: jnp.concatenate(parts), begun, self.codes(state, others)
             )
-        return begun, whole
+        return begun, whole, expectation.told(state.rest, first)
 
     def stands_for(self, state: TrainState, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
         """What codes stand for, `Tokenizer.stands_for`."""

@@ -39,10 +39,8 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         """One step on the cross-entropy of the clips' codes."""
         expectation, rows = self.expectation, slice(self.config.continued)
         condition = batch.condition.drop(key, text=self.config.drop_text, both=self.config.drop_all)
-        begun, whole = self.learned(state, batch.video)
+        begun, whole, expected = self.learned(state, batch.video, condition)
         told = jax.tree.map(lambda x: x[rows], condition)
-        expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
-        expected = self.stands_for(state, expected)
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         drawn = ~decided(self.tokenizer, told)

@@ -50,14 +50,12 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
         condition = batch.condition.drop(
             for_drop, text=self.config.drop_text, both=self.config.drop_all
         )
-        begun, whole = self.learned(state, batch.video)
+        begun, whole, suggested = self.learned(state, batch.video, condition)
         told = jax.tree.map(lambda x: x[rows], condition)
-        expected = expectation(state.rest, batch.video[rows, : expectation.frames], told)
-        suggested = self.stands_for(state, expected)
         alone = self.for_opening(condition)
         first = hide(for_opening, ~decided(self.tokenizer, alone)[:, : expectation.opening])
-        places = jnp.arange(expected.shape[1]) >= expectation.opening
-        later = hide(for_later, jnp.broadcast_to(places[None], expected.shape))
+        places = jnp.arange(suggested.shape[1]) >= expectation.opening
+        later = hide(for_later, jnp.broadcast_to(places[None], suggested.shape[:2]))
 
         # Of all rows, so that a part's share is that of its rows.
         count = jnp.sum(first) + jnp.sum(later[:, expectation.opening :])

@@ -20,7 +20,7 @@ from vidgen.types import Condition
 def sample_codes(
     prior: MaskedPrior,
     stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
-    expect: Callable[[Condition, Int[Array, "R M"]], Int[Array, "R N"]],
+    expect: Callable[[Condition, Int[Array, "R M"]], Float[Array, "R N F"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
@@ -37,7 +37,8 @@ def sample_codes(
     Args:
         prior: with its weights.
         stands_for: what codes stand for, `Tokenizer.stands_for`.
-        expect: the codes that are expected of clips of a condition whose first M codes are these.
+        expect: what is expected of clips of a condition whose first M codes are these,
+            `Expectation.told`.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to fill in.
@@ -60,7 +61,7 @@ def sample_codes(
         sampler,
         sampler.steps if sampler.opening_steps is None else sampler.opening_steps,
     )
-    suggested = stands_for(expect(condition, jnp.tile(first, (copies, 1))))
+    suggested = expect(condition, jnp.tile(first, (copies, 1)))
     codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
     later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
     return fill(
