@@ -172,7 +172,10 @@ def test_logits_do_not_see_their_own_or_later_codes(world):
         changed = np.nanmax(np.abs(after - before), axis=(0, 3)) > 1e-6
         assert not changed[:place].any()
         assert changed[place].tolist() == [False, True]
-        assert changed[place + 1 :].any() == (place + 1 < N)
+        # It is seen from the first place on around which it stands.
+        around = (neighbours(world.tokenizer.grid) == place).any(axis=1)
+        expected = np.maximum.accumulate(around)[place + 1 :]
+        np.testing.assert_array_equal(changed[place + 1 :].any(axis=1), expected)
 
 
 def test_cached_steps_equal_teacher_forcing(world):
@@ -372,6 +375,10 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
     network = world.prior_phase.network.bind(sure)
     prompt = network.encode(world.condition)
 
+    def replacements(config):
+        opening = codes[1][:, : world.opening]
+        return Replacements.draw(config, opening, codes[1], world.levels, jax.random.key(1))
+
     @functools.partial(jax.jit, static_argnums=0)
     def read(config, progress):
         return exposed(
@@ -381,7 +388,7 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
             codes,
             prompt,
             drawn,
-            Replacements.draw(config, codes[1], world.levels, jax.random.key(1)),
+            replacements(config)[1],
             progress=progress,
         )
 
@@ -394,15 +401,80 @@ def test_remedies_replace_what_is_read_and_not_what_is_asked_for(world):
         np.testing.assert_allclose(told, expected, atol=1e-5)
         np.testing.assert_array_equal(digits, codes[1])
 
-    told, digits = read(CausalPriorConfig(context_noise=1.0), jnp.float32(0.0))
+    # Half of the budget is spent: half of the share, wherever the lots fall below it.
+    half = CausalPriorConfig(scheduled_sampling=0.8)
+    uniform, _ = replacements(half)[1].own
+    told, _ = read(half, jnp.float32(0.5))
+    own = (np.asarray(uniform) < 0.4) & np.asarray(drawn)
+    assert 0.2 < own.mean() < 0.6
+    expected = np.where(own[..., None], pictures[favourite], codes[0])
+    np.testing.assert_allclose(told, expected, atol=1e-5)
+
+    noisy = CausalPriorConfig(context_noise=1.0)
+    opening, whole = replacements(noisy)
+    for one, other in zip(opening.other, whole.other, strict=True):
+        np.testing.assert_array_equal(one, other[:, : world.opening])
+    swap, random = (np.asarray(part) for part in whole.other)
+    told, digits = read(noisy, jnp.float32(0.0))
     np.testing.assert_array_equal(digits, codes[1])
-    np.testing.assert_allclose(told[~drawn], codes[0][~drawn], atol=1e-5)
-    # One random code in twelve is the true one; all are codes.
-    apart = np.abs(np.asarray(told)[:, :, None] - pictures[None, None]).max(axis=-1)[
-        np.asarray(drawn)
-    ]
-    assert (apart.min(axis=1) < 1e-5).all()
-    assert 0.75 < np.mean(apart.argmin(axis=1) != np.asarray(world.codes)[np.asarray(drawn)]) < 1.0
+    expected = pictures[np.where(swap, random, np.asarray(world.codes))]
+    np.testing.assert_allclose(told, expected, atol=1e-5)
+
+
+def test_random_codes_are_of_all_kinds_and_their_share_is_each_clips_own(world):
+    digits = jnp.zeros((512, 40, 2), jnp.int32)
+    config = CausalPriorConfig(context_noise=0.6)
+    both = Replacements.draw(config, digits[:, :10], digits[:256], world.levels, jax.random.key(0))
+    assert [part.other[0].shape for part in both] == [(512, 10), (256, 40)]
+    swap, random = both[1].other
+    shares = np.asarray(swap).mean(axis=1)
+    # Even from 0 to 0.6: deviation 0.6 / sqrt(12), a little more by the lots of 40 codes.
+    assert shares.mean() == pytest.approx(0.3, abs=0.03)
+    assert shares.std() == pytest.approx(0.18, abs=0.03)
+    counts = np.bincount(np.asarray(random).ravel(), minlength=world.tokenizer.size)
+    assert counts.min() > 0.8 * counts.mean()
+    assert counts.size == world.tokenizer.size
+
+
+def test_noise_on_context_reaches_the_given_frames_and_what_moves_them(world, monkeypatch):
+    """What the prior is told of a clip whose given frame it is not to trust."""
+    seen = {}
+    learned = CausalPriorPhase.learned
+
+    def spy(phase, state, video, condition, first=None):
+        if first is not None:
+            seen.update(first=first, context=condition.context)
+        return learned(phase, state, video, condition, first)
+
+    monkeypatch.setattr(CausalPriorPhase, "learned", spy)
+    config = dataclasses.replace(
+        world.generator.config.prior, context_noise=1.0, batch_size=B, continued=2
+    )
+    phase = CausalPriorPhase(
+        config, TASK, world.tokenizer, world.prior_phase.expectation, share=0.75
+    )
+    rest = {name: world.params[name] for name in ("tokenizer", "motion")}
+    params = world.params["prior"]
+    state = TrainState.create(params, config.optimizer.init(params), rest=rest)
+    batch = Batch(video=world.video, condition=world.condition)
+
+    @jax.jit
+    def told(state, batch):
+        seen.clear()
+        metrics = phase.step(state, batch, jax.random.key(0), jnp.float32(0.5))[1]
+        begun, whole, _ = phase.learned(state, batch.video, batch.condition)
+        lots = jax.random.fold_in(jax.random.key(0), 1)
+        swaps, _ = Replacements.draw(config, begun[1], whole[1], world.levels, lots)
+        return metrics["loss"], seen["first"], seen["context"], swaps.other
+
+    _, first, context, (swap, random) = told(state, batch)
+    codes = jnp.where(swap, random, world.codes[:, : world.opening])
+    grid = codes.reshape(B, 1, *world.tokenizer.grid[1:])
+    shown = jax.jit(world.tokenizer.decode)(world.params["tokenizer"], grid)[:, :1]
+    assert np.asarray(swap).any()
+    np.testing.assert_allclose(first, jnp.clip(shown, -1.0, 1.0), atol=1e-5)
+    given = np.asarray(world.condition.context_mask)[..., None, None, None]
+    np.testing.assert_allclose(context, np.where(given, first, 0.0), atol=1e-6)
 
 
 def test_the_loss_asks_for_all_openings_and_the_rest_of_some_clips(world):

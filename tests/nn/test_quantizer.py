@@ -10,7 +10,7 @@ from vidgen.nn import FSQ, LFQ, VQ, codes_of, digits_of, histogram, perplexity, 
 KEY = jax.random.key(0)
 
 
-@pytest.mark.parametrize("levels", [(2,), (3, 4), (8, 5, 2)])
+@pytest.mark.parametrize("levels", [(3,), (3, 4), (8, 5, 3)])
 def test_fsq_codes_and_values_are_a_bijection(levels):
     fsq = FSQ(levels=levels)
     codes = jnp.arange(fsq.size)
@@ -78,9 +78,17 @@ def test_fsq_gradient_passes_the_rounding():
     np.testing.assert_allclose(gradient, 1.001 * (1.0 - jnp.tanh(z) ** 2), rtol=1e-5)
 
 
-@pytest.mark.parametrize("levels", [(), (5, 1)])
+def test_fsq_has_use_for_every_level_of_features_as_they_are_charged_to_be():
+    z = jax.random.normal(KEY, (4000, 3))
+    digits = digits_of(FSQ(levels=(3, 4, 8)).quantize({}, z).codes, (3, 4, 8))
+    for feature, count in enumerate((3, 4, 8)):
+        shares = np.bincount(digits[:, feature], minlength=count) / len(digits)
+        assert shares.min() > 0.2 / count
+
+
+@pytest.mark.parametrize("levels", [(), (5, 1), (5, 2)])
 def test_fsq_refuses_levels_that_carry_nothing(levels):
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="at least 3"):
         FSQ(levels=levels)
 
 
@@ -160,6 +168,9 @@ def test_vq_revives_only_dead_codes_with_vectors_of_the_batch():
     assert new["vectors"][2].tolist() in z.tolist()
     assert new["vectors"][2].tolist() != dead
     np.testing.assert_allclose(new["sums"][2], 0.4 * new["vectors"][2])
+    # Two that are dead at once do not become the same.
+    new = vq.update(codebook | {"counts": jnp.array([1.0, 0.0, 0.0])}, z, jnp.array([0, 0]), KEY)
+    assert sorted(new["vectors"][1:].tolist()) == z.tolist()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ class FSQ:
     [-1, 1]; the code is the mixed-radix number of the levels, the first feature fastest.
 
     Attributes:
-        levels: how many values each feature takes, at least 2 each.
+        levels: how many values each feature takes, at least 3 each: bounded as they are, two would
+            be one that all but takes all. Codes of bits are `LFQ`.
         spread: weight of a charge that keeps each feature's mean at 0 and its deviation at 1 over a
             batch, before the tanh. Without it, the first steps of training, in which every code
             is asked for the mean picture, drive all vectors into the same saturated corner, from
@@ -92,15 +93,17 @@ class FSQ:
     References: Mentzer et al., "Finite scalar quantization: VQ-VAE made simple" (2023).
 
     Raises:
-        ValueError: if there are no levels, one below 2, or more codes than an int32 can number.
+        ValueError: if there are no levels, one below 3, or more codes than an int32 can number.
     """
 
     levels: tuple[int, ...] = (8, 5, 5, 5)
     spread: float = 0.05
 
     def __post_init__(self) -> None:
-        if not self.levels or min(self.levels) < 2:
-            raise ValueError(f"FSQ needs levels of at least 2 each, got {self.levels}")
+        if not self.levels or min(self.levels) < 3:
+            raise ValueError(
+                f"FSQ needs levels of at least 3 each, got {self.levels}; LFQ has codes of bits"
+            )
         if self.size >= 2**31:
             raise ValueError(f"{self.size} codes do not fit an int32; take fewer levels")
 
@@ -141,7 +144,7 @@ class FSQ:
         )
 
     def values(self, codebook: Codebook, codes: Int[Array, "*axes"]) -> Float[Array, "*axes D"]:
-        """The vectors that codes stand for: the inverse of `quantize`."""
+        """The vectors that codes stand for, as `quantize` gives them."""
         del codebook
         half = self._row(self.levels, codes.ndim + 1) // 2
         return (digits_of(codes, self.levels) - half) / half
@@ -288,8 +291,8 @@ class VQ:
         return (self.size,)
 
     def init(self, key: Key) -> Codebook:
-        """Random vectors [size D] that nothing has chosen, so that the first update replaces those
-        that its batch does not choose."""
+        """Random vectors [size D] that nothing has chosen, so that the first update revives all but
+        those that its batch chooses often enough."""
         vectors = jax.random.normal(key, (self.size, self.width))
         return {
             "vectors": vectors,
@@ -331,7 +334,9 @@ class VQ:
         )
 
         dead = counts < self.revive_below
-        picks = jax.random.choice(key, flat.shape[0], (self.size,))
+        # Each its own vector, as far as they go: of two alike the second would stay dead.
+        order = jax.random.permutation(key, len(flat))
+        picks = order[(jnp.cumsum(dead) - 1) % len(flat)]
         alive = 4.0 * self.revive_below
         counts = jnp.where(dead, alive, counts)
         sums = jnp.where(dead[:, None], alive * flat[picks], sums)

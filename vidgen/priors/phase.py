@@ -80,19 +80,30 @@ class PriorPhase(abc.ABC, Generic[P]):
         )
 
     def learned(
-        self, state: TrainState, video: Video, condition: Condition
+        self,
+        state: TrainState,
+        video: Video,
+        condition: Condition,
+        first: Float[Array, "B K H W C"] | None = None,
     ) -> tuple[Codes, tuple[Float[Array, "R N F"], Int[Array, "R N G"]], Float[Array, "R N F"]]:
         """Codes of the openings of all clips, those of the first R clips to their end, and what is
         expected of the latter.
+
+        Args:
+            state: carries the frozen weights.
+            video: the clips.
+            condition: what is told of them.
+            first: what is taken for their first frames; their own by default.
         """
         rows, expectation = self.config.continued, self.expectation
 
         def moved(rows: slice) -> Video:
             told = jax.tree.map(lambda x: x[rows], condition)
-            return expectation.moved(state.rest, video[rows, : expectation.frames], told)
+            return expectation.moved(state.rest, begins[rows], told)
 
-        first = moved(slice(rows))
-        whole = self.codes(state, expectation.left(video[:rows], first))
+        begins = video[:, : expectation.frames] if first is None else first
+        ahead = moved(slice(rows))
+        whole = self.codes(state, expectation.left(video[:rows], ahead))
         begun = jax.tree.map(lambda x: x[:, : expectation.opening], whole)
         if len(video) > rows:
             others = video[rows:, : self.tokenizer.frames(expectation.steps)]
@@ -101,7 +112,7 @@ class PriorPhase(abc.ABC, Generic[P]):
             begun = jax.tree.map(
                 lambda *parts: jnp.concatenate(parts), begun, self.codes(state, others)
             )
-        return begun, whole, expectation.told(state.rest, first)
+        return begun, whole, expectation.told(state.rest, ahead)
 
     def stands_for(self, state: TrainState, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
         """What codes stand for, `Tokenizer.stands_for`."""

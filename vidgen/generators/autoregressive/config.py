@@ -54,7 +54,9 @@ class CausalPriorConfig(PriorConfig):
 
     Attributes:
         decoder_depth: blocks over codes.
-        context_noise: share of the codes read in training that are replaced by random ones.
+        context_noise: up to which share of a clip's codes that are read in training random ones
+            take the place, evenly drawn a clip. Those of the first frames are among them, which are
+            then shown as the tokenizer shows such codes, to the prior and to the motion.
         scheduled_sampling: share of them that the prior's own draws have replaced at the end of
             training; it costs a second pass forward.
 

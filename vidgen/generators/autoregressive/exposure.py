@@ -2,7 +2,8 @@
 
 A prior that has read only true codes has never seen its own mistakes, and drifts where they pile up
 (exposure bias). Two remedies: codes at random, which it must learn to mistrust, and codes that the
-prior itself would have drawn.
+prior itself would have drawn. The first reaches the frames that are given, too, which in a clip
+that goes on are the last ones of what was drawn before.
 """
 
 from __future__ import annotations
@@ -40,27 +41,39 @@ class Replacements:
     def draw(
         cls,
         config: CausalPriorConfig,
-        digits: Int[Array, "B M G"],
+        begun: Int[Array, "B M G"],
+        whole: Int[Array, "R N G"],
         levels: tuple[int, ...],
         key: Key,
-    ) -> Replacements:
-        """Of as many codes as have these digits.
+    ) -> tuple[Replacements, Replacements]:
+        """Those of the openings of all clips, and those of the first R clips, whose openings have
+        the same random codes in the same places. How many of its codes are random is drawn for each
+        clip, evenly up to the share that is asked for, so that some clips have next to none.
 
         Args:
             config: names the shares.
-            digits: of the codes that may be replaced.
+            begun: digits of the openings' codes.
+            whole: digits of all codes.
             levels: how many values each digit takes.
             key: of all draws.
         """
-        which_own, draw, which_other, random = jax.random.split(key, 4)
-        own, other, places = None, None, digits.shape[:2]
-        if config.scheduled_sampling:
-            noise = jax.random.gumbel(draw, (*digits.shape, max(levels)))
-            own = jax.random.uniform(which_own, places), noise
-        if config.context_noise:
-            codes = jax.random.randint(random, places, 0, math.prod(levels))
-            other = jax.random.bernoulli(which_other, config.context_noise, places), codes
-        return cls(own=own, other=other)
+        for_own, for_share, which, random = jax.random.split(key, 4)
+        both = []
+        shape = len(begun), whole.shape[1]
+        for digits, key in zip((begun, whole), jax.random.split(for_own), strict=True):
+            rows, length, _ = digits.shape
+            own, other = None, None
+            if config.scheduled_sampling:
+                which_own, draw = jax.random.split(key)
+                noise = jax.random.gumbel(draw, (*digits.shape, max(levels)))
+                own = jax.random.uniform(which_own, digits.shape[:2]), noise
+            if config.context_noise:
+                share = config.context_noise * jax.random.uniform(for_share, (len(begun), 1))
+                swap = jax.random.uniform(which, shape) < share
+                codes = jax.random.randint(random, shape, 0, math.prod(levels))
+                other = swap[:rows, :length], codes[:rows, :length]
+            both.append(cls(own=own, other=other))
+        return both[0], both[1]
 
 
 def exposed(
@@ -75,13 +88,16 @@ def exposed(
 ) -> Codes:
     """Codes, some of those that are read replaced; the digits, which are asked for, stay.
 
+    The prior's own codes are drawn digit by digit, each given the true digits before it: where
+    codes have many digits they err less than in sampling, where a digit follows drawn ones.
+
     Args:
         network: the prior, which is asked for its own codes.
         config: names the shares.
         stands_for: what codes stand for, `Tokenizer.stands_for`.
         codes: the true ones.
         prompt: what they are asked of.
-        drawn: which of them are drawn when sampling; those that are given stay true.
+        drawn: which of them are drawn when sampling; only these the prior draws here.
         by: what is replaced and by what.
         progress: share of the budget that is spent; the share of the prior's own codes grows with
             it from 0, as in the reference's schedule.
@@ -101,5 +117,5 @@ def exposed(
         told = jnp.where(swap[..., None], own, told)
     if by.other is not None:
         swap, random = by.other
-        told = jnp.where((drawn & swap)[..., None], stands_for(random), told)
+        told = jnp.where(swap[..., None], stands_for(random), told)
     return told, digits

@@ -81,6 +81,10 @@ class CausalPrior(Prior):
     ) -> Float[Array, "B M0 G L"]:
         """Logits of every digit given the codes and digits before it (teacher forcing).
 
+        Of the codes before it a place sees those that stand around it or around an earlier place:
+        all but the last one of each row, which is seen from the end of the next row on. It is a
+        distribution over clips none the less, one of a little less memory.
+
         Args:
             told: what the first M codes stand for, `Tokenizer.stands_for`, in raster order over
                 (t, h, w); whole steps on the time axis.

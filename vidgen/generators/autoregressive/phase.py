@@ -13,10 +13,11 @@ from vidgen.contract import Key, TrainState
 from vidgen.generators.autoregressive.config import CausalPriorConfig
 from vidgen.generators.autoregressive.exposure import Replacements, exposed
 from vidgen.generators.autoregressive.network import CausalPrior
+from vidgen.nn import codes_of
 from vidgen.nn.network import Weights
 from vidgen.optim import value_and_grad
 from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
-from vidgen.types import Batch, Metrics
+from vidgen.types import Batch, Condition, Metrics
 
 
 class CausalPriorPhase(PriorPhase[CausalPrior]):
@@ -40,23 +41,31 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         expectation, rows = self.expectation, slice(self.config.continued)
         condition = batch.condition.drop(key, text=self.config.drop_text, both=self.config.drop_all)
         begun, whole, expected = self.learned(state, batch.video, condition)
+        levels = self.tokenizer.config.quantizer.levels
+        replacements = Replacements.draw(
+            self.config, begun[1], whole[1], levels, jax.random.fold_in(key, 1)
+        )
+        if self.config.context_noise:
+            first = self._misread(state, begun, replacements[0])
+            known = condition.context.shape[1]
+            condition = Condition.of(
+                condition.text,
+                condition.text_mask,
+                first[:, :known],
+                condition.context_mask,
+                condition.layout,
+            )
+            begun, whole, expected = self.learned(state, batch.video, condition, first)
         told = jax.tree.map(lambda x: x[rows], condition)
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
         drawn = ~decided(self.tokenizer, told)
-        levels = self.tokenizer.config.quantizer.levels
         exposing = functools.partial(
             exposed,
             config=self.config,
             stands_for=functools.partial(self.stands_for, state),
             progress=progress,
         )
-        replacements = [
-            Replacements.draw(self.config, codes[1], levels, key)
-            for codes, key in zip(
-                (begun, whole), jax.random.split(jax.random.fold_in(key, 1)), strict=True
-            )
-        ]
         # Of all rows, so that a part's share is that of its rows.
         count = jnp.sum(asked) + jnp.sum(drawn[:, expectation.opening :])
         count = count.astype(jnp.float32) / self.config.microbatches
@@ -89,6 +98,17 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
             "perplexity": jnp.exp(loss),
             **metrics,
         }
+
+    def _misread(
+        self, state: TrainState, begun: Codes, by: Replacements
+    ) -> Float[Array, "B K H W C"]:
+        """The first frames of clips, some codes of whose openings are replaced by random ones."""
+        assert by.other is not None
+        swap, random = by.other
+        codes = jnp.where(swap, random, codes_of(begun[1], self.tokenizer.config.quantizer.levels))
+        codes = codes.reshape(len(codes), -1, *self.tokenizer.grid[1:])
+        shown = self.tokenizer.decode(state.rest["tokenizer"], codes)
+        return jnp.clip(shown[:, : self.expectation.frames], -1.0, 1.0)
 
 
 def _examine(

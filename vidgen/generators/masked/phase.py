@@ -28,8 +28,8 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
     COMMIT, the conditional masking of MAGVIT, puts the condition's tokens in the place of masks
     inside the region that it covers, and asks for every code: what is masked, what the condition
     stands for (to be refined), and what is seen (to be reconstructed). Here the suggestion of
-    motion compensation covers all that follows the opening and stands beside the mask, not in its
-    place, so that it is still there where a code is known; hidden codes, which are asked for, are
+    motion compensation covers the clip and stands beside the mask, not in its place, so that it is
+    still there where a code is known; hidden codes, which are asked for, are
     the first two of the three at once. Seen codes are not asked for: they are told.
 
     Metrics: ``loss`` (cross-entropy in nats a hidden code), ``accuracy`` (share of hidden codes all
