@@ -6,8 +6,9 @@ only what the camera does is asked. Photographs of training, validation and test
 (`vidgen/data/camera_photographs.py`).
 
 The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
-the trained ones come with vidgen as ``zoo:NAME-camera``. Openings are never drawn here, so that
-their denoiser gets as good as nothing of the budget.
+the trained ones are small enough to come with vidgen: so far ``zoo:gan-camera``. Openings are never
+drawn here, so that their denoiser gets as good as nothing of the budget. Codes are of what motion
+compensation leaves of a clip: few codes cannot hold a photograph, and need not.
 
 Expected: measured so far is the gan, seed 0, two CPU cores: oracle success 0.43 [0.37, 0.49],
 motion alone 0.45 [0.39, 0.51], 256 prompts. By kind of script: one move, slow or medium, 0.93 of

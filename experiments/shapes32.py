@@ -5,7 +5,7 @@ of the prompts give the first frame beside the sentence, half the sentence alone
 shapes are told apart by part (`vidgen/data/shapes.py`).
 
 The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
-the trained ones come with vidgen as ``zoo:NAME-shapes``.
+the trained ones are small enough to come with vidgen.
 
 Expected: not measured yet.
 """

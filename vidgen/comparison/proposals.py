@@ -67,7 +67,8 @@ def propose(
         space: what may be turned.
         begin: the start.
         past: every point that was tried, in order, and how good it is (higher is better), None
-            where the trial failed.
+            where the trial failed, which counts as much as the worst of the others: Optuna forgets
+            what failed, and would go there again.
         seed: of the whole search.
 
     Raises:
@@ -84,12 +85,11 @@ def propose(
     (lot,) = np.random.SeedSequence([seed, len(past)]).generate_state(1)
     sampler = optuna.samplers.TPESampler(seed=int(lot), n_startup_trials=STARTUP)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    states = optuna.trial.TrialState
+    worst = min((merit for _, merit in past if merit is not None), default=0.0)
     for point, merit in past:
         study.add_trial(
             optuna.create_trial(
-                state=states.FAIL if merit is None else states.COMPLETE,
-                value=merit,
+                value=worst if merit is None else merit,
                 params=dict(point),
                 distributions=distributions,
             )

@@ -1,4 +1,4 @@
-"""Trained generators that come with vidgen: ``vidgen.load("zoo:diffusion-camera")``.
+"""Trained generators that come with vidgen: ``vidgen.load("zoo:gan-camera")``.
 
 Each is one model file beside this one, as `vidgen export` writes it, named after its generator and
 the source of the clips it learned from. What it is, what it scores, how it is trained again and

@@ -54,7 +54,7 @@ class GanConfig:
             larger ones. With "wgan-gp" a penalty on slopes that are not 1 stands in their place
             (`slope_penalty`), and gamma is its weight for an input of any size, lambda in the
             paper, where it is 10 throughout.
-        gamma_final: the same at the end; it falls along a half cosine.
+        gamma_final: the same at the end, to which it goes along a half cosine.
         matching: weight of the contrastive term of both players: by what a discriminator sees, a
             clip's own caption must be told from the other captions of the batch, each of which is
             a matching-aware pair (`contrastive_loss`).

@@ -35,10 +35,10 @@ class MeanFlow:
         summary="Average velocities in place of instantaneous ones, with guidance learned: a "
         "picture, then the clip that it begins, in a network pass or two each.",
         paper="Geng et al., Mean flows for one-step generative modeling (2025)",
-        matches_reference="no: identity, times, weights and guidance are the paper's, but average "
-        "velocities are those of a predicted clip, as in pixel MeanFlow; after flow matching the "
-        "velocity is a frozen denoiser's; the network is our own and small, and is shown the first "
-        "frames moved by a learned flow",
+        matches_reference="no: identity, weights and guidance are the paper's, but times lie "
+        "nearer to the clip; average velocities are those of a predicted clip, as in pixel "
+        "MeanFlow; after flow matching the velocity is a frozen denoiser's; the network is our own "
+        "and small, and is shown the first frames moved by a learned flow",
         layout=True,
         few_step=True,
     )

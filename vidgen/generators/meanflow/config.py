@@ -40,8 +40,8 @@ class MeanFlowConfig(DenoisingConfig):
             follows the condition, more exaggerates it. Sampling then needs no second pass.
         opening_guidance: the same for openings.
         mixing: share of the guided velocity that is the network's own and not the clip's (the
-            paper's kappa, appendix B.1), where mean flow is trained from the start: with more, the
-            target is less noisy.
+            paper's kappa, appendix B.1), where mean flow is trained from the start and guidance is
+            not 1: with more, the target is less noisy. Without guidance the clip's alone is taken.
         loss_power: p of the adaptive weight 1 / (error + c)^p of section 4.3; 0 for a squared
             error.
 

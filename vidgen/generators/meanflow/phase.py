@@ -39,9 +39,9 @@ class MeanFlowPhase(StagePhase):
 
     References: Geng et al., "Mean flows for one-step generative modeling" (2025): identity and
     derivative, equations 6 and 8; target, equations 10 and 11; guidance, section 4.2 and appendix
-    B.1; adaptive weights, section 4.3. The derivative along the network's own velocity, which is
-    less noisy than a clip's: Geng et al., "Improved mean flows: on the challenges of fastforward
-    generative models" (2025), section 4.1.
+    B.1; adaptive weights, section 4.3. With guidance, the derivative along the network's own
+    velocity, which is less noisy than a clip's: Geng et al., "Improved mean flows: on the
+    challenges of fastforward generative models" (2025), section 4.1.
     """
 
     def __init__(

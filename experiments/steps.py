@@ -1,0 +1,177 @@
+"""What do fewer passes of the network cost: one, two and four steps beside fifty, by one training?
+
+    python experiments/steps.py                       # the models of the zoo that have steps
+    python experiments/steps.py --models diffusion.safetensors meanflow.safetensors
+
+Each trained model answers the same prompts of the test split of its own source with every setting
+of its sampler in `SETTINGS`, half of them with the first frame unless it always has one. For each
+the share of successes by the oracle from a sentence alone and with a frame (Wilson's 95% intervals
+over prompts, within this one training), PSNR with a frame (t), and how long one clip takes from its
+sentence on, where nothing is compiled any more (median of 20). Written is a JSON.
+
+Expected: not measured yet: the zoo has no model with steps so far.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+import vidgen
+from vidgen import zoo
+from vidgen.atomic import replacing
+from vidgen.comparison import model_file
+from vidgen.comparison.model import Model
+from vidgen.data import source
+from vidgen.evaluation import ClipSet, oracle_for, protocol, psnr
+from vidgen.evaluation.statistics import average, proportion
+
+SCHEMA_VERSION = 1
+
+SETTINGS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "diffusion": (
+        {"steps": 50},
+        {"steps": 10},
+        {"steps": 5},
+        {"steps": 5, "method": "heun"},
+        {"steps": 10, "method": "dpmpp_2m"},
+        {"steps": 5, "method": "dpmpp_2m"},
+        {"steps": 5, "method": "dpmpp_2m", "guidance": None, "opening_guidance": None},
+    ),
+    "meanflow": ({"steps": 1}, {"steps": 2}, {"steps": 4}, {"steps": 50}),
+    "masked": tuple({"steps": steps} for steps in (1, 2, 4, 8, 16)),
+}
+"""By generator, what is turned; all else as the model has it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Who answers what.
+
+    Attributes:
+        models: model files or ``zoo:NAME``; by default all of the zoo's that have steps.
+        prompts: how many.
+        seed: of the prompts and of the draws.
+        timed: clips that are timed, after one that is not.
+        out: the JSON.
+    """
+
+    models: tuple[str, ...] = ()
+    prompts: int = 256
+    seed: int = 0
+    timed: int = 20
+    out: Path = Path("steps.json")
+
+
+def main(settings: Settings) -> int:
+    """Draw, judge, time, print and write."""
+    models = settings.models or tuple(
+        f"zoo:{name}" for name in zoo.names() if name.split("-")[0] in SETTINGS
+    )
+    if not models:
+        print("no model of the zoo has steps; name model files by --models", file=sys.stderr)
+        return 1
+    rows: list[dict[str, Any]] = []
+    for name in models:
+        model = vidgen.load(name)
+        if model.file is None or model.card.name not in SETTINGS:
+            raise ValueError(
+                f"{name} is no model file of {', '.join(SETTINGS)}; vidgen export makes one of a "
+                "run"
+            )
+        rows += _rows(name, model, model.file, settings)
+        _write(settings, rows)
+    print(table(rows))
+    return 0
+
+
+def _rows(
+    name: str, model: Model, card: model_file.ModelCard, settings: Settings
+) -> list[dict[str, Any]]:
+    """A row a setting of the sampler."""
+    task = model.task
+    real = protocol(
+        source(card.source, split="test", **card.options),
+        n=settings.prompts,
+        seed=settings.seed,
+        context_frames=task.context_frames,
+        # Who was never asked without a first frame has no score of that.
+        context_rate=0.5 if card.score("oracle_success", "text") else 1.0,
+    )
+    oracle = oracle_for(source(card.source, split="train", **card.options))
+    text = list(real.captions)
+    given = [
+        video[0] if has else None for video, has in zip(real.video, real.context_mask, strict=True)
+    ]
+    rows = []
+    for setting in SETTINGS[model.card.name]:
+        clips = real.replace(video=model.sample(text, image=given, seed=settings.seed, **setting))
+        success = oracle.examine(clips, real).success
+        took = []
+        for n in range(settings.timed + 1):
+            began = time.perf_counter()
+            model.sample(text[0], image=given[0], seed=n, **setting)
+            took.append(time.perf_counter() - began)
+        rows.append(
+            {
+                "model": name,
+                "setting": ", ".join(f"{key}={value}".lower() for key, value in setting.items()),
+                "text": _share(success[~real.context_mask]),
+                "text + frame": _share(success[real.context_mask]),
+                "psnr": _psnr(clips, real),
+                "milliseconds": round(1e3 * statistics.median(took[1:]), 2),
+            }
+        )
+        print(f"{name}, {rows[-1]['setting']}: judged", file=sys.stderr)
+    return rows
+
+
+def _share(success: np.ndarray) -> list[float] | None:
+    if not len(success):
+        return None
+    score = proportion(success)
+    return [len(success), *(round(float(x), 4) for x in (score.value, score.low, score.high))]
+
+
+def _psnr(clips: ClipSet, real: ClipSet) -> list[float] | None:
+    rows = np.flatnonzero(real.context_mask)
+    if not len(rows):
+        return None
+    K = real.context_frames
+    score = average(psnr(clips.video[rows, K:], real.video[rows, K:]).mean(axis=1))
+    return [round(float(x), 2) for x in (score.value, score.low, score.high)]
+
+
+def _write(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> None:
+    told = dataclasses.asdict(settings) | {"out": settings.out.name}
+    report = {"schema_version": SCHEMA_VERSION, "settings": told, "rows": rows}
+    with replacing(settings.out) as partial:
+        partial.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as text."""
+    lines = [f"{'model':<24}{'sampler':<36}{'text':<20}{'text + frame':<20}{'PSNR':<21}a clip"]
+    for row in rows:
+        text, frame = (
+            "" if row[kind] is None else "{:.2f} [{:.2f}, {:.2f}]".format(*row[kind][1:])
+            for kind in ("text", "text + frame")
+        )
+        noise = "" if row["psnr"] is None else "{:.1f} [{:.1f}, {:.1f}]".format(*row["psnr"])
+        name, sampler = Path(row["model"]).name, row["setting"]
+        pace = f"{row['milliseconds']:.1f} ms"
+        lines.append(f"{name:<24}{sampler:<36}{text:<20}{frame:<20}{noise:<21}{pace}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Settings, description=__doc__)))
