@@ -17,8 +17,9 @@ that no beginning is in two of them. Half of the prompts give the first frame be
 half give the mission alone, for which any room will do. The oracle reads the grid of every frame
 and asks whether each step was legal and the mission is fulfilled.
 
-Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
-trainings, 14 GPU hours a seed, and 70 for the five.
+Two hours of training a family and seed, trainings at a tenth and at three tenths of that, one on as
+many FLOPs and one with as many parameters as in `digits64`: 3.4 trainings, 34 GPU hours a seed, and
+170 for the five.
 
 What its phases take is computed by `vidgen compare babyai --estimate 1e14`.
 
@@ -41,6 +42,8 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    equal_flops=DIGITS.equal_flops,
+    equal_parameters=DIGITS.equal_parameters,
     precision=DIGITS.precision,
     prompts=1024,
     answer_batch=128,

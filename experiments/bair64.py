@@ -20,8 +20,9 @@ biases it upwards, so compare it within this experiment alone. With the real cli
 debiased FVD, all 15 windows, there are as many samples: `--set options.window=uniform
 options.windows=15 prompts=3840 answers=1`.
 
-Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
-trainings, 14 GPU hours a seed, and 70 for the five.
+Two hours of training a family and seed, trainings at a tenth and at three tenths of that, one on as
+many FLOPs and one with as many parameters as in `digits64`: 3.4 trainings, 34 GPU hours a seed, and
+170 for the five.
 
 What its phases take is computed by `vidgen compare bair64 --estimate 1e14`.
 
@@ -84,6 +85,8 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    equal_flops=DIGITS.equal_flops,
+    equal_parameters=DIGITS.equal_parameters,
     prompts=256,
     answer_batch=128,
     context_rate=1.0,

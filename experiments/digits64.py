@@ -17,10 +17,11 @@ digit and motion by a fixed rule). Beside it every generator is trained on all p
 handwriting that it never saw. MAGE reports SSIM, PSNR and FVD: groups `pixel` and `i3d`. Whether a
 clip does what its caption says is the oracle's to judge.
 
-Two hours of training a family and seed, trainings at a tenth and at three tenths of that, and one
-without the held-out pairs: 2.4 trainings, 24 GPU hours a seed, 120 for the five seeds from which on
-a verdict rests on tests. `--budget`, `--seeds`, `--set curve=` and `--set compositional=false`
-shorten it.
+Two hours of training a family and seed, trainings at a tenth and at three tenths of that, one
+without the held-out pairs, one on 7e17 FLOPs (about two hours at 1e14 FLOP/s) and one with every
+family sized to 32 million parameters: 4.4 trainings, 44 GPU hours a seed, 220 for the five seeds
+from which on a verdict rests on tests. `--budget`, `--seeds`, and `--set curve= compositional=false
+equal_flops=none equal_parameters=none` shorten it.
 
 Computed, not measured, by `vidgen compare digits64 --estimate 1e14` for the longest phases: at 1e14
 FLOP/s, and with the working memory of
@@ -166,6 +167,9 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    # About what two hours pay for at 1e14 FLOP/s.
+    equal_flops=7e17,
+    equal_parameters=32_000_000,
     precision="tensorfloat32",
     prompts=1024,
     answer_batch=128,

@@ -21,8 +21,9 @@ with clips of the training part. Here 2,048 are compared with recordings that no
 that FVD is larger. Inception score and FID want the weights of C3D and Inception-v3, see `vidgen
 doctor`.
 
-Two hours of training a family and seed, and trainings at a tenth and at three tenths of that: 1.4
-trainings, 14 GPU hours a seed, and 70 for the five.
+Two hours of training a family and seed, trainings at a tenth and at three tenths of that, one on as
+many FLOPs and one with as many parameters as in `digits64`: 3.4 trainings, 34 GPU hours a seed, and
+170 for the five.
 
 What its phases take is computed by `vidgen compare ucf101_64 --estimate 1e14`.
 
@@ -61,6 +62,8 @@ experiment = Experiment(
     budget=Budget(7200, "seconds"),
     seeds=(0, 1, 2, 3, 4),
     curve=(0.1, 0.3),
+    equal_flops=DIGITS.equal_flops,
+    equal_parameters=DIGITS.equal_parameters,
     precision=BAIR.precision,
     prompts=2048,
     answer_batch=128,
