@@ -35,6 +35,7 @@ CASES = {
     "lfq": ("autoregressive", {"tokenizer": {"quantizer": LFQ(bits=4)}}, "tokenizer"),
     "fsq": ("autoregressive", {"tokenizer": {"quantizer": FSQ(levels=(5, 4))}}, "tokenizer"),
     "lpips": ("autoregressive", {"tokenizer": {"perceptual": PerceptualLoss()}}, "tokenizer"),
+    "residual": ("masked", {"residual": True}, "tokenizer"),
     "masked": ("masked", {}, "prior"),
     "latents": ("diffusion", {"space": "latents"}, "denoiser"),
     "forcing": ("diffusion", {"frame_levels": "independent"}, "denoiser"),
