@@ -100,10 +100,10 @@ class World:
     def _draw(self, prior, condition, keys, sampler, given):
         bound = self.prior_phase.network.bind(prior)
 
-        def expect(condition, opening):
+        def expect(condition, doubled, opening):
             # Of the real first frames, whatever was drawn: as training tells it.
-            copies = len(opening) // B
-            return self.expect(condition, jnp.tile(self.video[:, :1], (copies, 1, 1, 1, 1)))
+            copies = doubled.batch_size // B
+            return self.expect(doubled, jnp.tile(self.video[:, :1], (copies, 1, 1, 1, 1)))
 
         return sample_codes(
             bound,
@@ -470,9 +470,12 @@ def test_noise_on_context_reaches_the_given_frames_and_what_moves_them(world, mo
     _, first, context, (swap, random) = told(state, batch)
     codes = jnp.where(swap, random, world.codes[:, : world.opening])
     grid = codes.reshape(B, 1, *world.tokenizer.grid[1:])
-    shown = jax.jit(world.tokenizer.decode)(world.params["tokenizer"], grid)[:, :1]
+    true = world.codes[:, : world.opening].reshape(grid.shape)
+    decode = jax.jit(world.tokenizer.decode)
+    noisy, clean = (decode(world.params["tokenizer"], each)[:, :1] for each in (grid, true))
     assert np.asarray(swap).any()
-    np.testing.assert_allclose(first, jnp.clip(shown, -1.0, 1.0), atol=1e-5)
+    shown = jnp.clip(world.video[:, :1] + noisy - clean, -1.0, 1.0)
+    np.testing.assert_allclose(first, shown, atol=1e-5)
     given = np.asarray(world.condition.context_mask)[..., None, None, None]
     np.testing.assert_allclose(context, np.where(given, first, 0.0), atol=1e-6)
 

@@ -95,7 +95,7 @@ class World:
         return sample_codes(
             self.prior,
             self._tell,
-            lambda _, opening: jnp.tile(suggested, (len(opening) // B, 1, 1)),
+            lambda _, doubled, __: jnp.tile(suggested, (doubled.batch_size // B, 1, 1)),
             condition,
             self.keys,
             sampler,

@@ -53,12 +53,28 @@ class Codec:
         return codes, mask
 
     def expected(
-        self, params: Mapping[str, Params], condition: Condition, opening: Int[Array, "B M"]
-    ) -> Float[Array, "B N F"]:
-        """What a clip whose first codes are these is expected to be, `Expectation.told`."""
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        doubled: Condition,
+        opening: Int[Array, "B M"],
+    ) -> Float[Array, "R N F"]:
+        """What clips whose first codes are these are expected to be, `Expectation.told`.
+
+        Args:
+            params: weights by phase.
+            condition: B prompts.
+            doubled: the same, and with guidance those that it leads away from beside them.
+            opening: the first codes.
+        """
+        copies = doubled.batch_size // condition.batch_size
         codes = opening.reshape(len(opening), -1, *self.tokenizer.grid[1:])
-        moved = self._moved(params, self.tokenizer.decode(params[self._name], codes), condition)
-        return self.expectation.told(params, moved)
+        if self.expectation.residual:
+            shown = self.tokenizer.decode(params[self._name], codes)
+            told = self.expectation.told(params, self._moved(params, shown, condition))
+            return jnp.tile(told, (copies, 1, 1))
+        shown = self.tokenizer.decode(params[self._name], jnp.tile(codes, (copies, 1, 1, 1)))
+        return self.expectation.told(params, self._moved(params, shown, doubled))
 
     def clip(
         self, params: Mapping[str, Params], codes: Int[Array, "B N"], condition: Condition
@@ -74,7 +90,8 @@ class Codec:
     ) -> tuple[Int[Array, "B N"], Video]:
         """The codes of real clips in raster order, and what is expected of them: `moved`."""
         expectation = self.expectation
-        moved = expectation.moved(params, video[:, : expectation.frames], condition)
+        first = expectation.begun(params, video[:, : expectation.frames], condition)
+        moved = expectation.moved(params, first, condition)
         codes = self.tokenizer.encode(params[self._name], expectation.left(video, moved))
         return codes.reshape(len(codes), -1), moved
 
@@ -91,6 +108,8 @@ class Codec:
     ) -> Video:
         """What is expected of clips that begin as these do; their context is pasted in."""
         begun = video[:, : self.expectation.frames]
+        if self.expectation.residual:
+            begun = jnp.clip(begun, -1.0, 1.0)
         return self.expectation.moved(params, self._with_context(condition, begun), condition)
 
     def _with_context(self, condition: Condition, video: Video) -> Video:

@@ -30,7 +30,9 @@ class Expectation:
     copied, and the prior has to see to the rest. Where they are of a ``residual``, the moved clip
     is taken away from the later frames before these become codes, and added after: detail that the
     first frames show, which few codes could hold, need not go through them, and the prior is told
-    the moved pixels beside the code that stands for nothing left.
+    the moved pixels beside the code that stands for nothing left. What moves is what sampling has:
+    given frames as they are, and others as their codes show them. A code has one meaning then, and
+    prompts from which guidance leads away expect what the asked one does.
 
     References: residuals of motion compensation: as in any codec of video; by learned ones Lu et
     al., "DVC: an end-to-end deep video compression framework" (2019).
@@ -75,6 +77,25 @@ class Expectation:
             condition: its sentence is read.
         """
         return self._motion.bind(frozen["motion"])(first, condition)
+
+    def begun(
+        self, frozen: Mapping[str, Params], first: Float[Array, "B K H W C"], condition: Condition
+    ) -> Float[Array, "B K H W C"]:
+        """Real first frames as sampling has them.
+
+        Args:
+            frozen: weights of the tokenizer by name of the phase.
+            first: the first frames.
+            condition: tells which are given.
+        """
+        if not self.residual:
+            return first
+        weights = frozen["tokenizer"]
+        back = self._tokenizer.decode(weights, self._tokenizer.encode(weights, first))
+        K = condition.context_mask.shape[1]
+        given = condition.context_mask[..., None, None, None]
+        back = jnp.clip(back[:, : self.frames], -1.0, 1.0)
+        return jnp.concatenate([jnp.where(given, first[:, :K], back[:, :K]), back[:, K:]], axis=1)
 
     def left(self, video: Float[Array, "B M H W C"], moved: Video) -> Float[Array, "B M H W C"]:
         """What the tokenizer is to see of a clip, or of its first M frames."""

@@ -92,23 +92,25 @@ class PriorPhase(abc.ABC, Generic[P]):
         Args:
             state: carries the frozen weights.
             video: the clips.
-            condition: what is told of them.
+            condition: what the motion is told of them, see `for_motion`.
             first: what is taken for their first frames; their own by default.
         """
         rows, expectation = self.config.continued, self.expectation
+        if first is None:
+            first = expectation.begun(state.rest, video[:, : expectation.frames], condition)
+        begins = first
 
-        def moved(rows: slice) -> Video:
-            told = jax.tree.map(lambda x: x[rows], condition)
-            return expectation.moved(state.rest, begins[rows], told)
+        def carried(part: slice) -> Video:
+            told = jax.tree.map(lambda x: x[part], condition)
+            return expectation.moved(state.rest, begins[part], told)
 
-        begins = video[:, : expectation.frames] if first is None else first
-        ahead = moved(slice(rows))
+        ahead = carried(slice(rows))
         whole = self.codes(state, expectation.left(video[:rows], ahead))
         begun = jax.tree.map(lambda x: x[:, : expectation.opening], whole)
         if len(video) > rows:
             others = video[rows:, : self.tokenizer.frames(expectation.steps)]
             if others.shape[1] > expectation.frames:
-                others = expectation.left(others, moved(slice(rows, None)))
+                others = expectation.left(others, carried(slice(rows, None)))
             begun = jax.tree.map(
                 lambda *parts: jnp.concatenate(parts), begun, self.codes(state, others)
             )
@@ -117,6 +119,16 @@ class PriorPhase(abc.ABC, Generic[P]):
     def stands_for(self, state: TrainState, codes: Int[Array, "*axes"]) -> Float[Array, "*axes F"]:
         """What codes stand for, `Tokenizer.stands_for`."""
         return self.tokenizer.stands_for(state.rest["tokenizer"], codes)
+
+    def for_motion(self, told: Condition, dropped: Condition) -> Condition:
+        """What the motion is told of training clips: of a residual all that is known, since codes
+        of one clip must not mean two things in the two passes of guidance.
+
+        Args:
+            told: of the clips.
+            dropped: the same, some of it hidden from the prior.
+        """
+        return told if self.expectation.residual else dropped
 
     def for_opening(self, condition: Condition) -> Condition:
         """What openings are asked of: not a context that decides them and leaves nothing to ask."""

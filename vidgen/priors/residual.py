@@ -55,6 +55,8 @@ class ResidualPhase(TokenizerPhase):
         expectation, video = self._expectation, batch.video
         # Both `TokenizerPhase` and the latents' draw by 2 and 3.
         condition = batch.condition.drop(jax.random.fold_in(key, 4), text=self._drop_text)
-        moved = expectation.moved(state.rest, video[:, : expectation.frames], condition)
+        now = {"tokenizer": self.tokenizer.pack(state.params, state.rest["codebook"])}
+        first = expectation.begun(now, video[:, : expectation.frames], condition)
+        moved = expectation.moved(state.rest, first, condition)
         left = dataclasses.replace(batch, video=expectation.left(video, moved))
         return super().step(state, left, key, progress)

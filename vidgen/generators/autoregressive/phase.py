@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from vidgen.contract import Key, TrainState
 from vidgen.generators.autoregressive.config import CausalPriorConfig
@@ -17,7 +17,7 @@ from vidgen.nn import codes_of
 from vidgen.nn.network import Weights
 from vidgen.optim import value_and_grad
 from vidgen.priors import Codes, PriorPhase, Prompt, decided, tally
-from vidgen.types import Batch, Condition, Metrics
+from vidgen.types import Batch, Condition, Metrics, Video
 
 
 class CausalPriorPhase(PriorPhase[CausalPrior]):
@@ -40,13 +40,14 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         """One step on the cross-entropy of the clips' codes."""
         expectation, rows = self.expectation, slice(self.config.continued)
         condition = batch.condition.drop(key, text=self.config.drop_text, both=self.config.drop_all)
-        begun, whole, expected = self.learned(state, batch.video, condition)
+        for_motion = self.for_motion(batch.condition, condition)
+        begun, whole, expected = self.learned(state, batch.video, for_motion)
         levels = self.tokenizer.config.quantizer.levels
         replacements = Replacements.draw(
             self.config, begun[1], whole[1], levels, jax.random.fold_in(key, 1)
         )
         if self.config.context_noise:
-            first = self._misread(state, begun, replacements[0])
+            first = self._misread(state, batch.video, begun, replacements[0])
             known = condition.context.shape[1]
             condition = Condition.of(
                 condition.text,
@@ -55,7 +56,7 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
                 condition.context_mask,
                 condition.layout,
             )
-            begun, whole, expected = self.learned(state, batch.video, condition, first)
+            begun, whole, expected = self.learned(state, batch.video, for_motion, first)
         told = jax.tree.map(lambda x: x[rows], condition)
         opening = self.for_opening(condition)
         asked = ~decided(self.tokenizer, opening)[:, : expectation.opening]
@@ -100,15 +101,22 @@ class CausalPriorPhase(PriorPhase[CausalPrior]):
         }
 
     def _misread(
-        self, state: TrainState, begun: Codes, by: Replacements
+        self, state: TrainState, video: Video, begun: Codes, by: Replacements
     ) -> Float[Array, "B K H W C"]:
-        """The first frames of clips, some codes of whose openings are replaced by random ones."""
+        """The first frames of clips, and what it adds to them that some codes of their openings are
+        replaced by random ones; nothing to those of which none is.
+        """
         assert by.other is not None
         swap, random = by.other
-        codes = jnp.where(swap, random, codes_of(begun[1], self.tokenizer.config.quantizer.levels))
-        codes = codes.reshape(len(codes), -1, *self.tokenizer.grid[1:])
-        shown = self.tokenizer.decode(state.rest["tokenizer"], codes)
-        return jnp.clip(shown[:, : self.expectation.frames], -1.0, 1.0)
+        frames, cells = self.expectation.frames, self.tokenizer.grid[1:]
+
+        def shown(codes: Int[Array, "B M"]) -> Float[Array, "B K H W C"]:
+            grid = codes.reshape(len(codes), -1, *cells)
+            return self.tokenizer.decode(state.rest["tokenizer"], grid)[:, :frames]
+
+        codes = codes_of(begun[1], self.tokenizer.config.quantizer.levels)
+        added = shown(jnp.where(swap, random, codes)) - shown(codes)
+        return jnp.clip(video[:, :frames] + added, -1.0, 1.0)
 
 
 def _examine(

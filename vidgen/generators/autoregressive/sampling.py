@@ -75,7 +75,7 @@ def gumbel(keys: Key, codes: Int[Array, "N"], levels: tuple[int, ...]) -> Float[
 def sample_codes(
     prior: CausalPrior,
     stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
-    expect: Callable[[Condition, Int[Array, "R M"]], Float[Array, "R N F"]],
+    expect: Callable[[Condition, Condition, Int[Array, "B M"]], Float[Array, "R N F"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
@@ -91,8 +91,7 @@ def sample_codes(
     Args:
         prior: with its weights.
         stands_for: what codes stand for, `Tokenizer.stands_for`.
-        expect: what is expected of clips of a condition whose first M codes are these,
-            `Expectation.told`.
+        expect: what is expected of clips whose first M codes are these, `Codec.expected`.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to draw.
@@ -100,6 +99,7 @@ def sample_codes(
         given: codes that are known beforehand, and which of them are.
     """
     N, levels = prior.length, prior.head.levels
+    single = condition
     condition, copies = doubled(condition, sampler.guidance)
     rows = condition.batch_size
     asked = prior.encode(condition)
@@ -131,7 +131,7 @@ def sample_codes(
     # The last row is never written: it stays what neighbours beyond the border are.
     start = (prior.nowhere(rows, N + 1), prior.decoder.empty_caches(rows, N))
     carry, first = jax.lax.scan(drawing(asked), start, jnp.arange(opening))
-    expected = expect(condition, jnp.tile(first.T, (copies, 1)))
+    expected = expect(single, condition, first.T)
     prompt = prior.expecting(asked, expected, opening)
     _, later = jax.lax.scan(drawing(prompt), carry, jnp.arange(opening, N))
     return jnp.concatenate([first, later]).T

@@ -50,7 +50,9 @@ class MaskedPriorPhase(PriorPhase[MaskedPrior]):
         condition = batch.condition.drop(
             for_drop, text=self.config.drop_text, both=self.config.drop_all
         )
-        begun, whole, suggested = self.learned(state, batch.video, condition)
+        begun, whole, suggested = self.learned(
+            state, batch.video, self.for_motion(batch.condition, condition)
+        )
         told = jax.tree.map(lambda x: x[rows], condition)
         alone = self.for_opening(condition)
         first = hide(for_opening, ~decided(self.tokenizer, alone)[:, : expectation.opening])

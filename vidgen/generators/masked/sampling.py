@@ -20,7 +20,7 @@ from vidgen.types import Condition
 def sample_codes(
     prior: MaskedPrior,
     stands_for: Callable[[Int[Array, "*axes"]], Float[Array, "*axes F"]],
-    expect: Callable[[Condition, Int[Array, "R M"]], Float[Array, "R N F"]],
+    expect: Callable[[Condition, Condition, Int[Array, "B M"]], Float[Array, "R N F"]],
     condition: Condition,
     keys: Key,
     sampler: Sampler,
@@ -37,15 +37,15 @@ def sample_codes(
     Args:
         prior: with its weights.
         stands_for: what codes stand for, `Tokenizer.stands_for`.
-        expect: what is expected of clips of a condition whose first M codes are these,
-            `Expectation.told`.
+        expect: what is expected of clips whose first M codes are these, `Codec.expected`.
         condition: B prompts.
         keys: [B] PRNG keys, one a clip.
         sampler: how to fill in.
         opening: M, how many codes are filled in before there is anything to expect.
         given: codes that are known beforehand, and which of them are.
     """
-    condition, copies = doubled(condition, sampler.guidance)
+    single = condition
+    condition, _ = doubled(condition, sampler.guidance)
     prompt = prior.encode(condition)
     for_opening, for_later = (
         jax.vmap(jax.random.fold_in, (0, None))(keys, stretch) for stretch in range(2)
@@ -61,7 +61,7 @@ def sample_codes(
         sampler,
         sampler.steps if sampler.opening_steps is None else sampler.opening_steps,
     )
-    suggested = expect(condition, jnp.tile(first, (copies, 1)))
+    suggested = expect(single, condition, first)
     codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
     later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
     return fill(
