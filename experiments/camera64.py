@@ -7,8 +7,9 @@ only what the camera does is asked. Photographs of training, validation and test
 
 The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
 the trained ones are small enough to come with vidgen: so far ``zoo:gan-camera``. Openings are never
-drawn here, so that their denoiser gets as good as nothing of the budget. Codes are of what motion
-compensation leaves of a clip: few codes cannot hold a photograph, and need not.
+drawn here, so that their denoiser gets as good as nothing of the budget. Codes and denoisers are of
+what motion compensation leaves of a clip (`residual`): few codes, or a narrow network, cannot hold
+a photograph, and need not.
 
 Expected: measured so far is the gan, seed 0, two CPU cores: oracle success 0.43 [0.37, 0.49],
 motion alone 0.45 [0.39, 0.51], 256 prompts. By kind of script: one move, slow or medium, 0.93 of
@@ -51,12 +52,14 @@ experiment = Experiment(
             middle_width=64,
             motion=MotionConfig(width=92, features=16),
             opening_share=0.02,
+            residual=True,
         ),
         "meanflow": MeanFlowConfig(
             width=32,
             middle_width=56,
             motion=MotionConfig(width=88, features=16),
             opening_share=0.02,
+            residual=True,
         ),
         "copy-first-frame": None,
     },

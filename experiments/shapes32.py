@@ -7,7 +7,8 @@ shapes are told apart by part (`vidgen/data/shapes.py`).
 The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
 the trained ones are small enough to come with vidgen.
 
-Expected: not measured yet.
+Expected: measured so far is the gan, seed 0, two CPU cores: oracle success 0.98 [0.94, 1.00] from a
+sentence and 0.99 [0.96, 1.00] with a frame, 128 prompts each.
 """
 
 from vidgen.comparison import Budget, Experiment

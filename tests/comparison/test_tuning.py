@@ -343,6 +343,9 @@ def test_proposals_are_random_first_and_learn_from_what_was_tried_then():
     few, many = proposals.STARTUP - 1, len(points)
     assert after(few, lambda x: x) == after(few, lambda x: -x)
     assert after(many, lambda x: x) > 0.5 > after(many, lambda x: -x)
+    # Where nothing but failure was found it does not look again.
+    assert after(many, lambda x: x if x < 0.5 else None) < 0.5
+    assert after(many, lambda x: -x if x > 0.5 else None) > 0.5
     assert after(many, lambda x: x) == after(many, lambda x: x)
 
 

@@ -130,6 +130,36 @@ def test_a_network_begins_at_zero(drawn):
     np.testing.assert_array_equal(drawn(drawn.weights | head), np.zeros_like(drawn.told["x"]))
 
 
+@pytest.mark.parametrize(("config", "interval"), [(DiffusionConfig, False), (MeanFlowConfig, True)])
+def test_a_residual_is_added_to_what_motion_expects(task, config, interval):
+    """By the same weights, and where nothing is expected, as of an opening, it stands alone."""
+    batch = clips(task, 2)
+
+    @jax.jit
+    def predictions(key):
+        found = []
+        for residual in (False, True):
+            cascade = Cascade(dataclasses.replace(config.tiny(), residual=residual), task)
+            for stage in cascade.stages:
+                moved = None if stage.motion is None else batch.video[::-1]
+                x, told = stage.view(batch)
+                network = stage.network(interval=interval)
+                weights = network.init(key)
+                weights = {name: leaf + 0.1 for name, leaf in weights.items()}
+                found.append(network.bind(weights)(x, jnp.array([0.2, 0.9]), told, moved))
+        return found
+
+    opening, clip, opening_too, residual = predictions(jax.random.key(0))
+    np.testing.assert_array_equal(opening, opening_too)
+    np.testing.assert_allclose(residual, clip + batch.video[::-1], atol=1e-5)
+
+
+def test_a_residual_is_of_a_clip_alone():
+    for prediction in ("velocity", "epsilon"):
+        with pytest.raises(ValueError, match="residual"):
+            DiffusionConfig(prediction=prediction, residual=True)
+
+
 def test_what_one_clip_is_told_reaches_all_of_its_frames_and_no_other_clip(drawn):
     before, told = drawn(), drawn.told
     text = told["condition"].text

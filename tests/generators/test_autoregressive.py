@@ -439,14 +439,19 @@ def test_random_codes_are_of_all_kinds_and_their_share_is_each_clips_own(world):
 def test_noise_on_context_reaches_the_given_frames_and_what_moves_them(world, monkeypatch):
     """What the prior is told of a clip whose given frame it is not to trust."""
     seen = {}
-    learned = CausalPriorPhase.learned
+    learned, for_opening = CausalPriorPhase.learned, CausalPriorPhase.for_opening
 
-    def spy(phase, state, video, condition, first=None):
+    def learning(phase, state, video, condition, first=None):
         if first is not None:
-            seen.update(first=first, context=condition.context)
+            seen.update(first=first)
         return learned(phase, state, video, condition, first)
 
-    monkeypatch.setattr(CausalPriorPhase, "learned", spy)
+    def telling(phase, condition):
+        seen.update(context=condition.context)
+        return for_opening(phase, condition)
+
+    monkeypatch.setattr(CausalPriorPhase, "learned", learning)
+    monkeypatch.setattr(CausalPriorPhase, "for_opening", telling)
     config = dataclasses.replace(
         world.generator.config.prior, context_noise=1.0, batch_size=B, continued=2
     )

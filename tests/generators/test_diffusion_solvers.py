@@ -144,6 +144,7 @@ def test_ddim_with_eta_1_is_ddpm():
         (Flow(0.0, 1.0), "euler"),
         (Flow(0.0, 1.0), "dpmpp_2m"),
         (Gaussian("cosine", 1000), "ddim"),
+        (Gaussian("cosine", 1000), "dpmpp_2m"),
     ],
 )
 def test_given_frames_are_shown_at_the_level_of_the_others(process, method):

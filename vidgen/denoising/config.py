@@ -41,6 +41,9 @@ class DenoisingConfig:
             learn to pass noise through; Li & He, "Back to basics: let denoising generative models
             denoise" (2025). Noise is best predicted on the Gaussian path: at t = 1, where sampling
             begins, it says nothing of the clip, see `vidgen.denoising.objective.convert`.
+        residual: whether the clip that is predicted is what motion compensation makes of the
+            opening and, added to it, what the network outputs: detail that the opening shows need
+            not pass through the network then. With ``x`` alone.
         loss: what flow matching and Gaussian diffusion compare, by a mean squared error:
             ``velocity``, ``x`` or ``epsilon``, which the prediction implies where it is another.
         min_snr: gamma of min-SNR loss weights, see `vidgen.denoising.objective.min_snr_weight`; 5
@@ -73,7 +76,8 @@ class DenoisingConfig:
 
     Raises:
         ValueError: if there is no such network, prediction or loss, `min_snr` is not positive, a
-            share leaves nothing for another, or microbatches do not divide a batch.
+            share leaves nothing for another, microbatches do not divide a batch, or a residual is
+            to be of noise or velocity.
     """
 
     network: NetworkKind = dataclasses.field(default="hybrid", metadata=ADDED_LATER)
@@ -83,6 +87,7 @@ class DenoisingConfig:
     microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     joint_images: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     prediction: Quantity = "x"
+    residual: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
     loss: Quantity = dataclasses.field(default="velocity", metadata=ADDED_LATER)
     min_snr: float | None = dataclasses.field(default=None, metadata=ADDED_LATER)
     time_mean: float = 1.6
@@ -120,6 +125,11 @@ class DenoisingConfig:
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        if self.residual and self.prediction != "x":
+            raise ValueError(
+                f"residual: motion compensation expects a clip, not {self.prediction}; set "
+                "prediction=x, or residual=false"
+            )
         if self.min_snr is not None and self.min_snr <= 0:
             raise ValueError(f"min_snr must be above 0 or None, got {self.min_snr}")
         check_microbatches(self.microbatches, self.batch_size, self.opening_batch_size)

@@ -29,7 +29,8 @@ class Denoiser(nnx.Module):
     """Predicts velocity, the clip or the noise from a noisy clip, its time and its condition.
 
     A network is a subclass that sets `interval_embed` and `steps`, and says in `_predict` what it
-    makes of the pixels that it is shown. Whatever it is, it predicts 0 at first.
+    makes of the pixels that it is shown. Whatever it is, that is 0 at first; with `residual` it is
+    added to what motion compensation expects.
 
     Args:
         config: widths and depths.
@@ -43,6 +44,7 @@ class Denoiser(nnx.Module):
 
     def __init__(self, config: DenoisingConfig, task: Task, *, rngs: nnx.Rngs) -> None:
         self.compensated, self.remat = task.context_frames > 0, config.remat
+        self.residual = config.residual
         self.aspect = task.height / task.width
         self.time_embed = Embedding(config.time_frequency, rngs=rngs)
         self.words = WordPool(task.text_length, task.text_width, CONDITION_WIDTH, rngs=rngs)
@@ -89,7 +91,8 @@ class Denoiser(nnx.Module):
             known = known + self.interval_embed(jnp.zeros_like(t) if interval is None else interval)
         each = known[:, None] if t.ndim == 1 else known
         steer = jax.nn.silu(each + places.get_value()[None])
-        return self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+        predicted = self._predict(seen, jax.nn.silu(self.steer(steer)), condition)
+        return predicted + moved if self.residual and moved is not None else predicted
 
     def attention(
         self, run: Callable[[], Any], batch: int, length: int

@@ -95,8 +95,8 @@ class Stage:
         condition: Condition,
         keys: Key,
     ) -> Float[Array, "B L t h w"]:
-        """As `vidgen.contract.Attends.attention`, of clips that are half noise, all of whose
-        opening is known.
+        """As `vidgen.contract.Attends.attention`, of clips that are half noise, as training on the
+        flow path shows them, all of whose opening is known.
 
         Args:
             params: of the `frozen` phases, by name.
@@ -111,8 +111,7 @@ class Stage:
             video = self.latents.encode(params, video)
             told = self.latents.decided(told, video)
         noise = jax.vmap(lambda key: jax.random.normal(key, video.shape[1:]))(keys)
-        known = told.context.shape[1]
-        shown = jnp.concatenate([told.context, 0.5 * (video + noise)[:, known:]], axis=1)
+        shown = 0.5 * (video + noise)
         half = jnp.full(len(video), 0.5)
         length = told.text_mask.shape[1]
         words = denoiser.attention(lambda: denoiser(shown, half, told, moved), len(video), length)

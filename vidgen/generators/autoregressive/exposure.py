@@ -58,22 +58,25 @@ class Replacements:
             key: of all draws.
         """
         for_own, for_share, which, random = jax.random.split(key, 4)
-        both = []
-        shape = len(begun), whole.shape[1]
-        for digits, key in zip((begun, whole), jax.random.split(for_own), strict=True):
+        shape, swap, codes = (len(begun), whole.shape[1]), None, None
+        if config.context_noise:
+            share = config.context_noise * jax.random.uniform(for_share, (len(begun), 1))
+            swap = jax.random.uniform(which, shape) < share
+            codes = jax.random.randint(random, shape, 0, math.prod(levels))
+
+        def of(digits: Int[Array, "P M G"], key: Key) -> Replacements:
             rows, length, _ = digits.shape
             own, other = None, None
             if config.scheduled_sampling:
                 which_own, draw = jax.random.split(key)
                 noise = jax.random.gumbel(draw, (*digits.shape, max(levels)))
                 own = jax.random.uniform(which_own, digits.shape[:2]), noise
-            if config.context_noise:
-                share = config.context_noise * jax.random.uniform(for_share, (len(begun), 1))
-                swap = jax.random.uniform(which, shape) < share
-                codes = jax.random.randint(random, shape, 0, math.prod(levels))
+            if swap is not None and codes is not None:
                 other = swap[:rows, :length], codes[:rows, :length]
-            both.append(cls(own=own, other=other))
-        return both[0], both[1]
+            return cls(own=own, other=other)
+
+        for_begun, for_whole = jax.random.split(for_own)
+        return of(begun, for_begun), of(whole, for_whole)
 
 
 def exposed(

@@ -36,7 +36,7 @@ class Autoregressive(CodesGenerator):
         matches_reference="no: the same method at a small size; the tokenizer is causal and uses "
         "scalar quantisation, the prior reads text, is told each code's neighbours and what motion "
         "compensation expects outright, and draws a code digit by digit; what a given first frame "
-        "decides is given, not drawn",
+        "decides is given, not drawn; with residual, later codes are of what motion leaves",
         layout=True,
     )
 

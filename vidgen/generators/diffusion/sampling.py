@@ -67,7 +67,8 @@ def guided(
 def held(velocity: Velocity, process: Process, condition: Condition) -> Velocity:
     """The velocity of clips of which frames are given: these keep to the path between what they are
     and the noise they began with, where training has shown them. It asks the network for nothing
-    there, so that what it says would lead them astray.
+    there, so that what it says would lead them astray. Near the end of the path, where a velocity
+    is kept from growing without bound, they lag behind a little; the caller puts them right.
 
     Args:
         velocity: of the whole clips.

@@ -36,7 +36,8 @@ class Masked(CodesGenerator):
         matches_reference="no: schedule and choice of codes are the papers'; the tokenizer is "
         "causal and uses scalar quantisation, a code is predicted digit by digit, the opening is "
         "filled in before what follows it, and what a context suggests of later codes is motion "
-        "compensation of it, not the context padded with a constant",
+        "compensation of it, not the context padded with a constant; with residual, later codes "
+        "are of what motion leaves",
         layout=True,
     )
 

@@ -30,8 +30,8 @@ def sample_codes(
 ) -> Int[Array, "B N"]:
     """The codes of one clip for each row of the condition, in raster order.
 
-    First those of the opening, then all others, to which motion compensation of the opening
-    suggests codes. With guidance the unconditional pass runs as a second half of the batch; codes
+    First those of the opening, then all others, of which motion compensation of the opening tells
+    what to expect. With guidance the unconditional pass runs as a second half of the batch; codes
     that are given are given to both.
 
     Args:
