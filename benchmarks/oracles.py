@@ -108,7 +108,8 @@ def main(settings: Settings) -> int:
         oracle = oracle_for(learned)
         config = TokenizerConfig.tiny() if settings.tiny else TokenizerConfig()
         steps = 2 if settings.tiny else settings.steps
-        through, words, task = tokenizer(learned, config, steps=steps, seed=settings.seed)
+        words, task = _read(learned)
+        through = tokenizer(learned, words, task, config, steps=steps, seed=settings.seed)
         at_once = min(_AT_ONCE, clips)
         asked = {
             "real": (real, real),
@@ -183,29 +184,27 @@ class TokenizerAlone:
 
 
 def tokenizer(
-    learned: Source, config: TokenizerConfig, *, steps: int, seed: int
-) -> tuple[Callable[[Any, Condition], Any], TextEncoder, Task]:
+    learned: Source,
+    words: TextEncoder,
+    task: Task,
+    config: TokenizerConfig,
+    *,
+    steps: int,
+    seed: int,
+) -> Callable[[Any, Condition], Any]:
     """The suite's tokenizer, trained on a world.
 
     Args:
         learned: its training split.
+        words: what reads captions.
+        task: the shapes of its clips.
         config: of the tokenizer.
         steps: of training.
         seed: of the weights and of the order of the clips.
 
     Returns:
-        a jitted function of float32 [B T H W C] in [-1, 1] and what is told of them to the same;
-        and what reads captions, and the shapes, for which it was trained.
+        a jitted function of float32 [B T H W C] in [-1, 1] and what is told of them to the same.
     """
-    words = WordVectors(learned.vocabulary, length=learned.max_words, width=8)
-    task = Task(
-        frames=learned.frames,
-        height=learned.height,
-        width=learned.width,
-        channels=learned.channels,
-        text_length=words.length,
-        text_width=words.width,
-    )
     alone = TokenizerAlone(config, task)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
@@ -220,7 +219,21 @@ def tokenizer(
             config=TrainingConfig(tensorboard=False),
         )
     through = jax.jit(alone.reconstruct)
-    return functools.partial(through, trained.params), words, task
+    return functools.partial(through, trained.params)
+
+
+def _read(learned: Source) -> tuple[TextEncoder, Task]:
+    """What reads the captions of a world, and the shapes of its clips."""
+    words = WordVectors(learned.vocabulary, length=learned.max_words, width=8)
+    task = Task(
+        frames=learned.frames,
+        height=learned.height,
+        width=learned.width,
+        channels=learned.channels,
+        text_length=words.length,
+        text_width=words.width,
+    )
+    return words, task
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def oracles(load_benchmark):
 @pytest.fixture
 def untrained(oracles, monkeypatch):
     """Where it is not the tokenizer that is looked at: clips come back as they were."""
-    monkeypatch.setattr(oracles, "tokenizer", lambda *_, **__: lambda video: video)
+    monkeypatch.setattr(oracles, "tokenizer", lambda *_, **__: lambda video, _: video)
 
 
 @pytest.mark.slow
