@@ -4,11 +4,11 @@ Clips of 8 x 32 x 32 grey pixels, captions such as "the digit 3 is moving up and
 frame given in half of the clips. 150 seconds of training a family on two CPU cores.
 
 Expected: held-out real clips pass the oracle, still pictures and wrong captions never do. Seed 0,
-on two cores, by `vidgen compare quick` (oracle success from a sentence / from a sentence and a
-frame, 256 prompts): gan 0.76 / 0.81, autoregressive 0.56 / 0.73, diffusion 0.61 / 0.82; by majority
-0.90 / 0.90, 0.77 / 0.91 and 0.77 / 0.97. Where 150 seconds paid for 1%
-and for 6% more steps, the gan came to 0.31 / 0.75 and to 0.91 / 0.77. The aim, by majority: gan
-0.15 / 0.65, autoregressive 0.70 / 0.85, diffusion 0.45 / 0.90.
+on two slow cores, by `vidgen compare quick` (oracle success from a sentence / from a sentence and a
+frame, 256 prompts): gan 0.19 / 0.68, autoregressive 0.40 / 0.54, diffusion 0.60 / 0.70; by majority
+0.38 / 0.79, 0.64 / 0.80 and 0.74 / 0.92. Seconds buy what the machine gives: where they paid for up
+to twice the steps, the gan came to between 0.31 / 0.75 and 0.91 / 0.80, the others to 0.57 / 0.75
+and 0.60 / 0.82 or so, see the README.
 """
 
 from vidgen.comparison import Budget, Experiment

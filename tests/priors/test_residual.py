@@ -33,12 +33,17 @@ def generator():
 @pytest.fixture(scope="module")
 def params(generator):
     motion, tokenizer, prior = generator.phases()
-    drawn = {
-        motion.name: motion.network.init(jax.random.key(2)),
-        tokenizer.name: tokenizer.tokenizer.init(jax.random.key(0)),
-        prior.name: prior.network.init(jax.random.key(1)),
-    }
-    return jax.tree.map(shaken, drawn)
+
+    @jax.jit
+    def drawn():
+        weights = {
+            motion.name: motion.network.init(jax.random.key(2)),
+            tokenizer.name: tokenizer.tokenizer.init(jax.random.key(0)),
+            prior.name: prior.network.init(jax.random.key(1)),
+        }
+        return jax.tree.map(shaken, weights)
+
+    return drawn()
 
 
 @pytest.fixture(scope="module")
