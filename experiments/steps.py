@@ -36,6 +36,7 @@ from vidgen.data import source
 from vidgen.evaluation import ClipSet, oracle_for, protocol, psnr
 from vidgen.evaluation.statistics import average, proportion
 from vidgen.generators.diffusion.config import process_of
+from vidgen.types import Score
 
 SCHEMA_VERSION = 1
 
@@ -145,8 +146,7 @@ def _walks(model: Model, method: str) -> bool:
 def _share(success: np.ndarray) -> list[float] | None:
     if not len(success):
         return None
-    score = proportion(success)
-    return [len(success), *(round(float(x), 4) for x in (score.value, score.low, score.high))]
+    return [len(success), *_interval(proportion(success), 4)]
 
 
 def _psnr(clips: ClipSet, real: ClipSet) -> list[float] | None:
@@ -154,8 +154,14 @@ def _psnr(clips: ClipSet, real: ClipSet) -> list[float] | None:
     if not len(rows):
         return None
     K = real.context_frames
-    score = average(psnr(clips.video[rows, K:], real.video[rows, K:]).mean(axis=1))
-    return [round(float(x), 2) for x in (score.value, score.low, score.high)]
+    return _interval(average(psnr(clips.video[rows, K:], real.video[rows, K:]).mean(axis=1)), 2)
+
+
+def _interval(score: Score, digits: int) -> list[float]:
+    assert score.value is not None
+    assert score.low is not None
+    assert score.high is not None
+    return [round(score.value, digits), round(score.low, digits), round(score.high, digits)]
 
 
 def _write(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> None:
