@@ -10,7 +10,14 @@ the share of successes by the oracle from a sentence alone and with a frame (Wil
 over prompts, within this one training), PSNR with a frame (t), and how long one clip takes from its
 sentence on, where nothing is compiled any more (median of 20). Written is a JSON.
 
-Expected: not measured yet: the zoo has no model with steps so far.
+Expected: measured so far is ``zoo:masked-camera`` in one to eight passes, on two CPU cores, 256
+prompts, all with a frame; diffusion and mean flow are not in the zoo yet::
+
+    passes  success            PSNR               a clip
+    1       0.32 [0.26, 0.38]  24.3 [23.7, 24.9]   47 ms
+    2       0.35 [0.30, 0.41]  24.2 [23.6, 24.9]   96 ms
+    4       0.39 [0.34, 0.46]  24.1 [23.5, 24.8]  159 ms
+    8       0.47 [0.41, 0.53]  24.2 [23.5, 24.8]  287 ms
 """
 
 from __future__ import annotations
