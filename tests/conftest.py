@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import os
 import pathlib
@@ -141,10 +142,10 @@ def stand_in():
     return StandIn
 
 
-@pytest.fixture(scope="module")
-def load_benchmark():
-    """Imports a script of benchmarks/ by its name, as it is when run: beside its neighbours."""
-    folder = pathlib.Path(__file__).parents[1] / "benchmarks"
+@contextlib.contextmanager
+def _scripts(folder):
+    """Imports scripts of a folder by their names, as they are when run: beside their neighbours."""
+    folder = pathlib.Path(__file__).parents[1] / folder
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
 
@@ -156,6 +157,20 @@ def load_benchmark():
             spec.loader.exec_module(module)
             return module
 
+        yield load
+
+
+@pytest.fixture(scope="module")
+def load_benchmark():
+    """Imports a script of benchmarks/ by its name."""
+    with _scripts("benchmarks") as load:
+        yield load
+
+
+@pytest.fixture(scope="module")
+def load_experiment():
+    """Imports a script of experiments/ by its name."""
+    with _scripts("experiments") as load:
         yield load
 
 

@@ -1,23 +1,13 @@
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 
 from vidgen.evaluation.detection import PRECISIONS, DetectorConfig
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "detectors.py"
-
 
 @pytest.fixture(scope="module")
-def detectors():
-    spec = importlib.util.spec_from_file_location("detectors", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "detectors", module)
-        spec.loader.exec_module(module)
-        yield module
+def detectors(load_experiment):
+    return load_experiment("detectors")
 
 
 @pytest.mark.slow

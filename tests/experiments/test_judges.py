@@ -1,23 +1,13 @@
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 
 from vidgen.evaluation.features.in_domain import InDomainConfig
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "judges.py"
-
 
 @pytest.fixture(scope="module")
-def judges():
-    spec = importlib.util.spec_from_file_location("judges", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "judges", module)
-        spec.loader.exec_module(module)
-        yield module
+def judges(load_experiment):
+    return load_experiment("judges")
 
 
 @pytest.mark.slow

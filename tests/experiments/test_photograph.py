@@ -1,25 +1,15 @@
 """experiments/photograph.py before one photograph, by the quickest model of the zoo."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 
 from vidgen.data import camera_photographs
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "photograph.py"
-
 
 @pytest.fixture(scope="module")
-def photograph():
-    spec = importlib.util.spec_from_file_location("photograph", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "photograph", module)
-        spec.loader.exec_module(module)
-        yield module
+def photograph(load_experiment):
+    return load_experiment("photograph")
 
 
 def settings(photograph, folder, **changes):

@@ -1,25 +1,15 @@
 """experiments/steps.py with a model that has just been trained, for a few steps."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import pytest
 
 from vidgen.cli import main
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "experiments" / "steps.py"
-
 
 @pytest.fixture(scope="module")
-def steps():
-    spec = importlib.util.spec_from_file_location("steps", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "steps", module)
-        spec.loader.exec_module(module)
-        yield module
+def steps(load_experiment):
+    return load_experiment("steps")
 
 
 @pytest.mark.slow

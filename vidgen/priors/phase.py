@@ -98,11 +98,10 @@ class PriorPhase(abc.ABC, Generic[P]):
         rows, expectation = self.config.continued, self.expectation
         if first is None:
             first = expectation.begun(state.rest, video[:, : expectation.frames], condition)
-        begins = first
 
         def carried(part: slice) -> Video:
-            told = jax.tree.map(lambda x: x[part], condition)
-            return expectation.moved(state.rest, begins[part], told)
+            begins, told = jax.tree.map(lambda x: x[part], (first, condition))
+            return expectation.moved(state.rest, begins, told)
 
         ahead = carried(slice(rows))
         whole = self.codes(state, expectation.left(video[:rows], ahead))
