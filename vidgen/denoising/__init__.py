@@ -5,7 +5,7 @@ from vidgen.denoising.denoiser import Denoiser
 from vidgen.denoising.forcing import Forcing
 from vidgen.denoising.latents import Latents
 from vidgen.denoising.network_config import DiTConfig, UNetConfig
-from vidgen.denoising.objective import Quantity, convert, min_snr_weight, wide
+from vidgen.denoising.objective import Quantity, convert, held, min_snr_weight, wide
 from vidgen.denoising.phase import DenoisingPhase, StagePhase
 from vidgen.denoising.process import Flow, Gaussian, Process
 from vidgen.denoising.stage import Cascade, Stage, begun, opened, unopened
@@ -27,6 +27,7 @@ __all__ = [
     "UNetConfig",
     "begun",
     "convert",
+    "held",
     "min_snr_weight",
     "opened",
     "unopened",

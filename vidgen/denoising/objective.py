@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.denoising.process import Process
+from vidgen.types import Condition, Video
 
 Quantity = Literal["velocity", "x", "epsilon"]
 """The velocity of the path, the clip, or the noise."""
@@ -25,6 +26,29 @@ QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 def wide(t: Float[Array, "B *each"]) -> Float[Array, "B each 1 1 1"]:
     """Times of clips [B], or of their frames [B T], to stand beside clips [B T H W C]."""
     return t.reshape(*t.shape, *(1,) * (5 - t.ndim))
+
+
+def held(
+    process: Process, x: Video, t: Float[Array, "B"], velocity: Video, condition: Condition
+) -> Video:
+    """The velocity of clips, of which given frames keep to the path between what they are and the
+    noise they began with: training shows them there, and asks a network for nothing. Near the end
+    of the path, where a velocity is kept from growing without bound, they lag behind a little; the
+    caller puts them right.
+
+    Args:
+        process: the path.
+        x: clips on it.
+        t: their times.
+        velocity: of all frames, as a network knows it.
+        condition: holds the given frames, in the space of the clips.
+    """
+    K = condition.context_mask.shape[1]
+    if not K:
+        return velocity
+    given = condition.context_mask[..., None, None, None]
+    own = process.velocity(x[:, :K], condition.context, wide(t))
+    return jnp.concatenate([jnp.where(given, own, velocity[:, :K]), velocity[:, K:]], axis=1)
 
 
 def convert(

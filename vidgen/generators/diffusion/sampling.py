@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
-from vidgen.denoising import Process, opened, wide
+from vidgen.denoising import Process, held, opened, wide
 from vidgen.generators.diffusion.config import DiffusionSampler, Interval
 from vidgen.generators.diffusion.solvers import Velocity, walk
 from vidgen.generators.diffusion.window import Known, begin
@@ -64,28 +64,6 @@ def guided(
     return limited
 
 
-def held(velocity: Velocity, process: Process, condition: Condition) -> Velocity:
-    """The velocity of clips of which frames are given: these keep to the path between what they are
-    and the noise they began with, where training has shown them. It asks the network for nothing
-    there, so that what it says would lead them astray. Near the end of the path, where a velocity
-    is kept from growing without bound, they lag behind a little; the caller puts them right.
-
-    Args:
-        velocity: of the whole clips.
-        process: the path.
-        condition: holds the given frames, in the space of the clips.
-    """
-    K = condition.context_mask.shape[1]
-    given = condition.context_mask[..., None, None, None]
-
-    def holding(x: Video, t: Float[Array, "B"]) -> Video:
-        free = velocity(x, t)
-        own = process.velocity(x[:, :K], condition.context, wide(t))
-        return jnp.concatenate([jnp.where(given, own, free[:, :K]), free[:, K:]], axis=1)
-
-    return holding if K else velocity
-
-
 def draw(
     told: Callable[[Condition], Velocity],
     process: Process,
@@ -123,9 +101,11 @@ def draw(
         raise ValueError(f"eta is ddim's, and this walk is by {method!r}: leave it out")
     weight = None if sampler.guidance is None else jnp.asarray(sampler.guidance, jnp.float32)
     given = condition if given is None else given
-    velocity = guided(told, condition, weight, sampler.guidance_interval)
-    if known is None:
-        velocity = held(velocity, process, given)
+    free = guided(told, condition, weight, sampler.guidance_interval)
+
+    def velocity(x: Video, t: Float[Array, "B *each"]) -> Video:
+        return free(x, t) if known is not None else held(process, x, t, free(x, t), given)
+
     u = jnp.arange(sampler.steps + 1) / sampler.steps
     levels = process.shifted(1.0 - u**sampler.curve)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key
-from vidgen.denoising import Flow, wide
+from vidgen.denoising import Flow, held, wide
 from vidgen.types import Condition, Video
 
 AverageVelocity = Callable[[Video, Float[Array, "B"], Float[Array, "B"]], Video]
@@ -40,14 +40,12 @@ def average_velocity(
     References: an average velocity by way of a predicted clip: Lu et al., "One-step latent-free
     image generation with pixel mean flows" (2026).
     """
-    known = condition.context.shape[1]
 
     def average(z: Video, r: Float[Array, "B"], t: Float[Array, "B"]) -> Video:
         u = denoiser(z, t, condition, moved, t - r)
         if prediction == "x":
             u = process.velocity(z, u, wide(t))
-        given = process.velocity(z[:, :known], condition.context, wide(t))
-        return jnp.concatenate([given, u[:, known:]], axis=1)
+        return held(process, z, t, u, condition)
 
     return average
 
