@@ -248,18 +248,12 @@ def _line(verdicts: Sequence[CameraVerdicts], misread: Mapping[str, str]) -> dic
         "picture": np.stack([v.same_scene & v.sharp for v in verdicts]).mean(axis=0),
     }
     counts = {name: len(verdicts) * len(shares) for name, shares in parts.items()}
-    return {name: _interval(shares, counts[name]) for name, shares in parts.items()} | {
+    return {
+        name: rate(shares, observations=counts[name]).interval(4) for name, shares in parts.items()
+    } | {
         "ideas": {idea: float(share) for idea, share in zip(IDEAS, parts["success"], strict=True)},
         "photographs": success.mean(axis=1).tolist(),
     }
-
-
-def _interval(shares: np.ndarray, clips: int) -> list[float]:
-    score = rate(shares, observations=clips)
-    assert score.value is not None
-    assert score.low is not None
-    assert score.high is not None
-    return [round(score.value, 4), round(score.low, 4), round(score.high, 4)]
 
 
 def _pace(made: Mapping[Path, Sequence[Animation | None]], name: str) -> float | None:

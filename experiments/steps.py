@@ -43,7 +43,6 @@ from vidgen.data import source
 from vidgen.evaluation import ClipSet, oracle_for, protocol, psnr
 from vidgen.evaluation.statistics import average, proportion
 from vidgen.generators.diffusion.config import process_of
-from vidgen.types import Score
 
 SCHEMA_VERSION = 1
 
@@ -153,7 +152,7 @@ def _walks(model: Model, method: str) -> bool:
 def _share(success: np.ndarray) -> list[float] | None:
     if not len(success):
         return None
-    return [len(success), *_interval(proportion(success), 4)]
+    return [len(success), *proportion(success).interval(4)]
 
 
 def _psnr(clips: ClipSet, real: ClipSet) -> list[float] | None:
@@ -161,14 +160,8 @@ def _psnr(clips: ClipSet, real: ClipSet) -> list[float] | None:
     if not len(rows):
         return None
     K = real.context_frames
-    return _interval(average(psnr(clips.video[rows, K:], real.video[rows, K:]).mean(axis=1)), 2)
-
-
-def _interval(score: Score, digits: int) -> list[float]:
-    assert score.value is not None
-    assert score.low is not None
-    assert score.high is not None
-    return [round(score.value, digits), round(score.low, digits), round(score.high, digits)]
+    error = psnr(clips.video[rows, K:], real.video[rows, K:]).mean(axis=1)
+    return average(error).interval(2)
 
 
 def _write(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -83,6 +83,9 @@ def test_pixels_survive_the_round_trip():
 
 def test_score_without_value_says_why():
     assert Score.missing("no weights").note == "no weights"
+    assert Score(value=0.51234, low=0.4, high=0.6).interval(2) == [0.51, 0.4, 0.6]
+    with pytest.raises(ValueError, match="without an interval"):
+        Score(value=0.5, note="one prompt").interval(2)
     for broken in (lambda: Score(value=None), lambda: Score(value=float("nan"))):
         with pytest.raises(ValueError, match="must"):
             broken()

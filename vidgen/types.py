@@ -444,6 +444,17 @@ class Score:
         if self.value is not None and not np.isfinite(self.value):
             raise ValueError(f"a Score must be finite or None, got {self.value}")
 
+    def interval(self, digits: int) -> list[float]:
+        """The estimate, then the ends of its interval, rounded.
+
+        Raises:
+            ValueError: where one of them is missing.
+        """
+        ends = (self.value, self.low, self.high)
+        if any(end is None for end in ends):
+            raise ValueError(f"a Score without an interval: {ends}, {self.note}")
+        return [round(end, digits) for end in ends if end is not None]
+
     def to_json(self) -> dict[str, Any]:
         """The estimate, its interval and what they rest on; without what is known of each clip."""
         return {name: getattr(self, name) for name in ("value", "low", "high", "n", "note")}
