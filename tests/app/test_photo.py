@@ -1,8 +1,10 @@
 """Photographs of every kind, in and out of a model's frame."""
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vidgen.app.photo import photo
 from vidgen.comparison.picture import PictureError
@@ -112,6 +114,50 @@ def test_every_common_kind_of_picture_is_read(tmp_path, mode, ending):
     image.save(path)
     for picture in (path, path.read_bytes()):
         assert photo(picture, TASK).frame.min() >= 254
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped():
+    deep = np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)
+    frame = photo(encoded(Image.fromarray(deep), "PNG"), TASK).frame
+    np.testing.assert_array_equal(frame[..., 0], deep >> 8)
+    # One level of grey may be transparent, which shows black.
+    frame = photo(encoded(Image.fromarray(deep), "PNG", transparency=int(deep[4, 4])), TASK).frame
+    np.testing.assert_array_equal(frame[..., 0], np.where(deep == deep[4, 4], 0, deep >> 8))
+    with pytest.raises(PictureError, match="floating-point pixels"):
+        photo(encoded(Image.fromarray(deep.astype(np.float32)), "TIFF"), TASK)
+
+
+def encoded(image, kind, **how):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_as_pillow_turns_them(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(Image.fromarray(gradient(16, 16)), "PNG", exif=exif)
+    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(photo(content, TASK).frame, wanted)
+
+
+def test_odd_exif_data_costs_no_picture(tmp_path):
+    """A value that lies beyond the end of the data, which Pillow cannot write back."""
+    content = orientation(tmp_path).read_bytes()
+    place = content.index(b"Exif\0\0") + 6 + 8 + 2  # of the one entry, after the count of entries
+    for kind in range(256):
+        odd = content[: place + 2] + bytes([0, kind]) + content[place + 4 :]
+        assert photo(odd, TASK).frame.max() > 200
+
+
+@pytest.mark.fault(19)
+def test_a_jpeg_that_is_decoded_over_and_over_is_refused():
+    content = encoded(Image.fromarray(gradient(16, 16)), "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    assert photo(content[:-2] + 50 * scan + content[-2:], TASK).frame.max() > 200
+    with pytest.raises(PictureError, match=r"JPEG of \d+ scans; at most 100"):
+        photo(content[:-2] + 1000 * scan + content[-2:], TASK)
 
 
 @pytest.mark.fault(19)

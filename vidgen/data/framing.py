@@ -90,11 +90,13 @@ def recoloured(image: Any, channels: int) -> Any:
     """
     from PIL import Image
 
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer)
-    elif image.mode.startswith("I"):
+    if image.mode.startswith("I"):
         # Sixteen bits of grey, which Pillow would clip at 255 instead of scaling.
         deep = np.asarray(image).astype(np.int64).clip(0, 65_535)
-        image = Image.fromarray((deep >> 8).astype(np.uint8))
+        grey = (deep >> 8).astype(np.uint8)
+        clear = image.info.get("transparency")  # one of the levels, in a PNG
+        image = Image.fromarray(grey if clear is None else np.where(deep == clear, 0, grey))
+    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer)
     return image.convert("L" if channels == 1 else "RGB")

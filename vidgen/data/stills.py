@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import re
+import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -24,6 +25,14 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM", "ICO", "TGA")
 _FORMATS += ("JPEG2000",)
 """Of pictures that are opened. Pillow knows others, some of which start programs."""
+
+MOST_SCANS = 100
+"""Of a JPEG, its preview's among them. A progressive one has about ten, and each of them, of a few
+bytes, has the whole picture decoded once more.
+"""
+
+_ORIENTATION = 0x0112
+"""EXIF's number for which side of a picture was up."""
 
 
 class FrameFolder:
@@ -88,14 +97,23 @@ def picture(file: Any, name: str) -> Any:
         name: for the message.
 
     Raises:
-        CorruptFileError: if it is empty, truncated, no picture, or of too many pixels.
+        CorruptFileError: if it is empty, truncated, no picture, of too many pixels or scans, or of
+            pixels that are floating-point numbers.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     file = io.BytesIO(file) if isinstance(file, bytes) else file
-    if not file.read(1):
+    begins = file.read(3)
+    if not begins:
         raise CorruptFileError(f"{name} is empty")
     file.seek(0)
+    if begins == b"\xff\xd8\xff":
+        scans = file.read().count(b"\xff\xda")
+        file.seek(0)
+        if scans > MOST_SCANS:
+            raise CorruptFileError(
+                f"{name} is a JPEG of {scans} scans; at most {MOST_SCANS} are decoded"
+            )
     try:
         with warnings.catch_warnings():
             # Pillow warns of a decompression bomb where it should refuse.
@@ -107,15 +125,51 @@ def picture(file: Any, name: str) -> Any:
                         f"are read"
                     )
                 image.load()
-                return ImageOps.exif_transpose(image)
+                if image.mode == "F":
+                    raise CorruptFileError(
+                        f"{name} has floating-point pixels, and does not say how bright 1 is: save "
+                        f"it with 8 or 16 bits"
+                    )
+                return _upright(image)
     except CorruptFileError:
         raise
     except UnidentifiedImageError as error:
         raise CorruptFileError(f"{name} is no picture that can be read") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise CorruptFileError(f"{name} is too large: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise CorruptFileError(f"{name} is damaged: {error}") from error
+
+
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, LookupError, TypeError)
+_DAMAGED += (struct.error,)
+"""What Pillow raises in the middle of a file that is not what it says."""
+
+
+def _upright(image: Any) -> Any:
+    """Turned as its EXIF data says, if that can be read: phones' is often odd, and the pixels are
+    sound all the same. Pillow's own turning writes what it read back, and fails on more.
+    """
+    from PIL import Image
+
+    turns = Image.Transpose
+    by = (
+        turns.FLIP_LEFT_RIGHT,
+        turns.ROTATE_180,
+        turns.FLIP_TOP_BOTTOM,
+        turns.TRANSPOSE,
+        turns.ROTATE_270,
+        turns.TRANSVERSE,
+        turns.ROTATE_90,
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of EXIF data that is not what it says
+            orientation = image.getexif().get(_ORIENTATION)
+    except _DAMAGED:
+        return image.copy()
+    is_turned = isinstance(orientation, int) and 2 <= orientation <= 8
+    return image.transpose(by[orientation - 2]) if is_turned else image.copy()
 
 
 @functools.cache
