@@ -497,6 +497,36 @@ def test_the_frame_discriminator_matches_a_later_frame_of_each_clip(phase, batch
     assert (np.abs(slopes(scene.later)).sum(axis=(1, 2, 3)) > 0).all()
 
 
+def test_repair_is_held_to_clips_whose_frame_is_given(phase, batch):
+    """By the error of their later frames, and of animated clips alone."""
+    scene = scene_of(jax.random.key(1), batch.video, batch.condition)
+    made = 0.5 * batch.video[:3]
+    weights = jax.jit(phase.discriminators.init)(jax.random.key(0))
+    logits = {"clip": jnp.zeros(3), "frame": jnp.zeros(7)}
+
+    @jax.jit
+    def slopes(video):
+        def loss(video, weight):
+            drawn = Drawn(canvas=batch.video[:, 0], video=video, moved=batch.video[:, 1:])
+            config = dataclasses.replace(phase.config, repair_weight=weight)
+            return generator_objective(
+                phase.discriminators.bind(weights), config, scene, drawn, logits
+            )
+
+        grads = [jax.grad(loss, has_aux=True)(video, weight) for weight in (0.0, 3.0)]
+        return grads, jax.grad(
+            lambda video: 3.0 * photometric_error(video[:, 1:], batch.video[:3, 1:]).mean()
+        )(video)
+
+    ((without, silent), (held, report)), alone = slopes(made)
+    assert "repair_error" not in silent
+    # The middle one of the three has no first frame.
+    given = np.array([1.0, 0.0, 1.0])[:, None, None, None, None]
+    np.testing.assert_allclose(held - without, given * alone, atol=1e-6)
+    error = photometric_error(made[:, 1:], batch.video[:3, 1:])
+    np.testing.assert_allclose(report["repair_error"], (error[0] + error[2]) / 3, rtol=1e-5)
+
+
 def test_judged_frames_are_those_the_generator_made(batch):
     scenes = [scene_of(jax.random.key(seed), batch.video, batch.condition) for seed in range(40)]
     counts = np.sum([scene.frame for scene in scenes], axis=0)

@@ -131,7 +131,7 @@ class Model:
                 list of N, with None where nothing is said. Of longer clips it tells the first T
                 frames.
             frames: of each clip; the task's by default. More are a rollout (`vidgen.evaluation`'s),
-                fewer are the beginning.
+                which is told the same sentence at every link; fewer are the beginning.
             **sampler: the generator's sampler settings to change, e.g. ``steps=40``.
 
         Returns:

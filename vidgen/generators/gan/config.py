@@ -62,6 +62,10 @@ class GanConfig:
             at a time: any of "colour", "translation" and "cutout" (`Augmentation`).
         flow_weight: weight of the photometric error of the flow, in the generator's loss, on real
             first frames; 0 for adversarial training alone.
+        repair_weight: weight of the same error of whole generated clips, repaired, whose context is
+            given, beside what the discriminators say of them (`generator_objective`); 0 leaves
+            repair to the discriminators. For tasks in which a frame and a sentence say what comes
+            next: where they leave it open, an error against the one clip that came blurs.
         text_dropout: probability that a training clip loses its caption.
         context_dropout: probability that a training clip loses its context.
         ema_decay: of the generator's averaged weights, which sampling reads.
@@ -90,6 +94,7 @@ class GanConfig:
     matching: float = 1.0
     augment: tuple[AugmentKind, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
     flow_weight: float = 500.0
+    repair_weight: float = dataclasses.field(default=0.0, metadata=ADDED_LATER)
     text_dropout: float = 0.02
     context_dropout: float = 0.05
     ema_decay: float = 0.995
@@ -121,7 +126,7 @@ class GanConfig:
                 f"animated must lie in [1, batch_size = {self.batch_size}], got {self.animated}"
             )
         check_microbatches(self.microbatches, self.batch_size, self.animated)
-        for name in ("gamma", "gamma_final", "matching", "flow_weight"):
+        for name in ("gamma", "gamma_final", "matching", "flow_weight", "repair_weight"):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"{name} is a weight of at least 0, got {getattr(self, name)}")
         if not (0.0 <= self.text_dropout < 1.0 and 0.0 <= self.context_dropout < 1.0):

@@ -188,7 +188,7 @@ class VideoGenerator(nnx.Module):
         caption = self._told(condition)
         known = condition.context_mask.shape[1]
         if known:
-            given = _context_given(condition)[:, None, None, None]
+            given = context_given(condition)[:, None, None, None]
             canvas = jnp.where(given > 0.0, condition.context[:, -1], canvas)
         flow, states, seen = self._flow(canvas, caption, latent, condition)
         moved = self._move(canvas, self.features(seen), flow)
@@ -231,7 +231,7 @@ class VideoGenerator(nnx.Module):
         condition: Condition,
     ) -> tuple[Array, Array, Array]:
         told = jnp.concatenate([caption, latent], axis=-1)
-        return self.motion(canvas, told, condition.context, _context_given(condition))
+        return self.motion(canvas, told, condition.context, context_given(condition))
 
     def _move(
         self,
@@ -262,7 +262,7 @@ def _enlarge(x: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 C"]:
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
-def _context_given(condition: Condition) -> Float[Array, "B"]:
+def context_given(condition: Condition) -> Float[Array, "B"]:
     """1 where a clip's whole context is given; 0 where it is not, or the task has none."""
     if not condition.context_mask.shape[1]:
         return jnp.zeros(condition.batch_size)

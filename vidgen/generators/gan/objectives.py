@@ -14,6 +14,7 @@ from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators, Judge, JudgeName
 from vidgen.generators.gan.losses import contrastive_loss, gradient_penalty, slope_penalty
+from vidgen.generators.gan.network import context_given
 from vidgen.motion import photometric_error
 from vidgen.nn import LossKind, discriminator_loss, generator_loss, recomputed
 from vidgen.types import Condition, Metrics, Video
@@ -268,7 +269,11 @@ def generator_objective(
     A discriminator says only that a clip moves wrongly. What the flow makes of a real first frame
     can be laid beside its real continuation, which says how it should have moved; the flow is shown
     it before repair, which could otherwise rather wipe out what is in the wrong place. The content
-    path and all repair are left to the discriminators.
+    path is left to the discriminators, and so is repair unless `repair_weight` asks for the error
+    of what is repaired, too, where the context is given.
+
+    References: an error beside the adversarial loss: Isola et al., "Image-to-image translation with
+    conditional adversarial networks" (2017).
     """
     pairing, matching = jnp.zeros(()), jnp.zeros(())
     views = scene.views(drawn.canvas, drawn.video)
@@ -281,12 +286,18 @@ def generator_objective(
     begin = max(scene.told["clip"].context_mask.shape[1], 1)
     error = photometric_error(drawn.moved[:, begin - 1 :], scene.real[:, begin:]).mean()
     loss = pairing + config.matching * matching + config.flow_weight * error
-    return loss, {
-        "generator_loss": loss,
+    report = {
         "generator_pairing": pairing,
         "generator_matching": matching,
         "flow_error": error,
     }
+    if config.repair_weight:
+        real = scene.real[: len(drawn.video)]
+        left = photometric_error(drawn.video[:, begin:], real[:, begin:])
+        left = (context_given(scene.told["clip"]) * left).mean()
+        loss = loss + config.repair_weight * left
+        report["repair_error"] = left
+    return loss, {"generator_loss": loss, **report}
 
 
 def matching_loss(
