@@ -116,7 +116,9 @@ def picture(file: Any, name: str) -> Any:
             )
     try:
         with warnings.catch_warnings():
-            # Pillow warns of a decompression bomb where it should refuse.
+            # Pillow warns of a decompression bomb where it should refuse, and of EXIF data that is
+            # not what it says, which harms nobody.
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=_formats()) as image:
                 if image.width * image.height > MOST_PIXELS:
@@ -163,9 +165,7 @@ def _upright(image: Any) -> Any:
         turns.ROTATE_90,
     )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of EXIF data that is not what it says
-            orientation = image.getexif().get(_ORIENTATION)
+        orientation = image.getexif().get(_ORIENTATION)
     except _DAMAGED:
         return image.copy()
     is_turned = isinstance(orientation, int) and 2 <= orientation <= 8
