@@ -20,6 +20,9 @@ WIDEST_WEBP = 16383
 SHOWN_SIDE = 256
 """Pixels that the shorter side of a small clip is enlarged to, about, by whole factors."""
 
+_LONGEST_SIDE = 1024
+"""Pixels beyond which the longer side is not enlarged for that: of a panorama, say."""
+
 
 def write(
     path: Path | str,
@@ -53,7 +56,7 @@ def write(
     path = check(path)
     clips = np.asarray(clips)
     count, _, height, width, _ = clips.shape
-    fitting = round(SHOWN_SIDE / min(height, width))
+    fitting = min(round(SHOWN_SIDE / min(height, width)), _LONGEST_SIDE // max(height, width))
     if path.suffix.lower() == ".webp":
         fitting = min(fitting, WIDEST_WEBP // max(height, count * width))
     scale = scale or max(1, fitting)
