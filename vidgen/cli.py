@@ -392,7 +392,7 @@ class Animate:
 
         studio = Studio(self.models)
         folder = files.check(self.out, self.formats)
-        made = None
+        made, written = None, dict[str, list[Any]]()
         for made in studio.draw(
             self.photo,
             self.idea,
@@ -405,14 +405,17 @@ class Animate:
                 console.print(f"Photograph: {made.photo}", markup=False, highlight=False)
                 if made.understood.by != "sentence":
                     console.print(f"Understood as: {made.understood.sentence}", markup=False)
+                if made.understood.by == "words":
+                    console.print(studio.ideas.told, markup=False, soft_wrap=True)
             for one in made.clips[-1:]:
                 console.print(f"{one.generator}: {one.took}", markup=False, soft_wrap=True)
+                written[one.generator] = files.write_clip(one, made, folder, self.formats)
+                for path in written[one.generator]:
+                    console.print(f"Clip: {path}", markup=False, soft_wrap=True)
         assert made is not None
-        written = files.write(made, folder, self.formats)
-        for path in (path for paths in written.values() for path in paths):
-            console.print(f"Clip: {path}", markup=False, soft_wrap=True)
+        files.finish(made, folder, written)
         console.print(f"Sheet: {folder / files.SHEET}", markup=False, soft_wrap=True)
-        return int(not written)
+        return int(not all(written.values()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -446,12 +449,21 @@ class Serve:
         # An arena can do without models.
         wanted = arena is None or bool(self.models) or any(n.endswith(SOURCE) for n in zoo.names())
         studio = Studio(self.models) if wanted else None
-        with page.served(studio, arena, host=self.host, port=self.port) as address:
+        if studio is not None:
+            console.print(studio.ideas.told, markup=False, soft_wrap=True)
+
+        def end(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup
+                signal.signal(number, end)
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            page.served(studio, arena, host=self.host, port=self.port) as address,
+        ):
             console.print(f"Page: {address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
-            over = threading.Event()
-            signal.signal(signal.SIGTERM, lambda *_: over.set())
-            with contextlib.suppress(KeyboardInterrupt):
-                over.wait()
+            threading.Event().wait()
         return 0
 
 

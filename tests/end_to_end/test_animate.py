@@ -1,5 +1,6 @@
 """A photograph and an idea through the command line, by toys in place of families."""
 
+import dataclasses
 import json
 
 import av
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidgen.app import files
 from vidgen.app.studio import Studio
 from vidgen.cli import main
+from vidgen.comparison.sheet import sheet
 from vidgen.registry import UnknownNameError
 
 IDEA = "the digit 3 is moving up and left"
@@ -123,6 +126,58 @@ def test_a_family_that_fails_costs_the_others_nothing(models, photograph, monkey
     assert made.clips[0].clip is None
     assert "NaN" in made.clips[0].error
     assert made.clips[1].clip is not None
+
+    def swell(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(studio.model("toy"), "sample", swell)
+    assert studio.animate(photograph, IDEA, seconds=1).clips[0].took == "MemoryError"
+
+
+def test_no_family_begins_after_the_time_is_over(models, photograph):
+    made = Studio(models).animate(photograph, IDEA, seconds=1, limit=0)
+    assert [(one.clip, one.is_late) for one in made.clips] == [(None, True)] * 2
+    assert made.clips[0].took == "left out: 0 seconds of work were over before its turn"
+
+
+def test_what_an_earlier_animation_left_goes_and_all_else_stays(models, photograph, tmp_path):
+    out = tmp_path / "clips"
+    assert animate(photograph, IDEA, models, out, "--formats", "gif", "--seconds", "0.5") == 0
+    (out / "holiday.gif").write_bytes(b"somebody's")
+    assert animate(photograph, IDEA, models[:1], out, "--seconds", "0.5") == 0
+    left = {path.name for path in out.iterdir()}
+    assert left == {"animation.json", "sheet.png", "toy.mp4", "holiday.gif"}
+    record = json.loads((out / "animation.json").read_text())
+    assert [clip["files"] for clip in record["clips"]] == [["toy.mp4"]]
+
+
+def test_a_record_that_names_other_files_removes_none(tmp_path):
+    other = tmp_path / "other.gif"
+    other.write_bytes(b"somebody's")
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    named = ["../other.gif", "notes.txt", "sheet.png"]
+    (folder / "animation.json").write_text(json.dumps({"clips": [{"files": named}]}))
+    assert files._earlier(folder) == set()
+
+
+def test_a_sheet_says_in_letters_that_it_has_what_was_asked(models, photograph, monkeypatch):
+    made = Studio(models[:1]).animate(photograph, IDEA, seconds=1)
+    said = []
+
+    def drawn(headline, rows):
+        said.append(headline)
+        return sheet(headline, rows)
+
+    monkeypatch.setattr(files, "drawn", drawn)
+    for idea, by in ((IDEA, "sentence"), ("vers le haut, à gauche", "meaning"), ("向上", "words")):
+        understood = dataclasses.replace(made.understood, idea=idea, by=by)
+        files.sheet(dataclasses.replace(made, understood=understood))
+    assert said == [
+        f'"{IDEA}", seed 0',
+        f'"vers le haut, à gauche", seed 0; understood as: {IDEA}',
+        f"{IDEA}, as it was understood; seed 0",
+    ]
 
 
 def test_what_comes_after_a_clip_is_not_asked_all_over_again(models, photograph, monkeypatch):

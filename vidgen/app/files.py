@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ def check(folder: Path | str, kinds: Sequence[str]) -> Path:
         kinds: such as "mp4".
 
     Raises:
-        ValueError: for a kind that is not known, none, a file in the folder's place, or a folder in
-            none.
+        ValueError: for a kind that is not known, none, a file in the folder's place, a folder in
+            none, or one that may not be written into.
         ImportError: for mp4 where PyAV is not installed.
     """
     folder = Path(folder)
@@ -42,39 +43,57 @@ def check(folder: Path | str, kinds: Sequence[str]) -> Path:
             raise ValueError(f"{kind!r} is no format of clips; choose of {', '.join(_kinds())}")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; clips go to a folder")
+    there = folder if folder.exists() else folder.parent
+    if there.is_dir() and not os.access(there, os.W_OK):
+        raise ValueError(f"nothing may be written into {there}")
     for kind in kinds:
         video.check(folder.parent / f"clip.{kind}")
     return folder
 
 
-def write(animation: Animation, folder: Path, kinds: Sequence[str]) -> dict[str, list[Path]]:
-    """Write every clip in every format, ``sheet.png`` and ``animation.json``.
+def write_clip(
+    made: Animated, animation: Animation, folder: Path, kinds: Sequence[str]
+) -> list[Path]:
+    """Write a family's clip, if it has one, in every format.
 
     Args:
-        animation: to write.
+        made: the family's.
+        animation: of which it is.
         folder: as `check` returned it.
-        kinds: formats of the clips.
+        kinds: formats.
 
     Returns:
-        The files of each family that has a clip, in the order of the formats.
+        The files, in the order of the formats.
     """
     folder.mkdir(exist_ok=True)
-    written = {}
-    for made in animation.clips:
-        if made.clip is None:
-            continue
-        written[made.generator] = [
-            video.write(
-                folder / f"{made.generator}.{kind}",
-                made.clip[None],
-                fps=animation.fps,
-                smooth=True,
-                note=animation.note(made.generator),
-            )
-            for kind in kinds
-        ]
+    if made.clip is None:
+        return []
+    return [
+        video.write(
+            folder / f"{made.generator}.{kind}",
+            made.clip[None],
+            fps=animation.fps,
+            smooth=True,
+            note=animation.note(made.generator),
+        )
+        for kind in kinds
+    ]
+
+
+def finish(animation: Animation, folder: Path, written: Mapping[str, Sequence[Path]]) -> None:
+    """Write ``sheet.png`` and ``animation.json``, and remove clips of an earlier animation that
+    this one did not replace.
+
+    Args:
+        animation: whose clips are written.
+        folder: as `check` returned it.
+        written: the files of each family.
+    """
     with replacing(folder / SHEET) as partial:
         partial.write_bytes(video.png(sheet(animation), animation.note("all")))
+    names = {path.name for paths in written.values() for path in paths}
+    for name in _earlier(folder) - names:
+        (folder / name).unlink(missing_ok=True)
     about = {
         "schema_version": 1,
         "idea": animation.understood.idea,
@@ -87,6 +106,7 @@ def write(animation: Animation, folder: Path, kinds: Sequence[str]) -> dict[str,
         "clips": [
             {
                 "generator": made.generator,
+                "files": [path.name for path in written.get(made.generator, ())],
                 "frames": None if made.clip is None else len(made.clip),
                 "seconds": round(made.seconds, 4),
                 "with_compiling": made.is_first,
@@ -97,7 +117,16 @@ def write(animation: Animation, folder: Path, kinds: Sequence[str]) -> dict[str,
     }
     with replacing(folder / RECORD) as partial:
         partial.write_text(json.dumps(about, indent=1) + "\n")
-    return written
+
+
+def _earlier(folder: Path) -> set[str]:
+    """Names of the clips that the record of an earlier animation tells of, in this very folder."""
+    try:
+        clips = json.loads((folder / RECORD).read_text())["clips"]
+        names = {str(name) for clip in clips for name in clip["files"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name and name.endswith(tuple(_kinds()))}
 
 
 def sheet(animation: Animation) -> UInt8[np.ndarray, "H W 3"]:
@@ -105,10 +134,22 @@ def sheet(animation: Animation) -> UInt8[np.ndarray, "H W 3"]:
     understood = animation.understood
     longest = max((len(made.clip) for made in animation.clips if made.clip is not None), default=1)
     rows = [_row(made) for made in animation.clips]
-    asked = f'"{understood.idea}", seed {animation.seed}{selection(longest)}'
+    told = f"seed {animation.seed}{selection(longest)}"
+    if not _has_letters(understood.idea):
+        return drawn(f"{understood.sentence}, as it was understood; {told}", rows)
+    asked = f'"{understood.idea}", {told}'
     if understood.by != "sentence":
         asked += f"; understood as: {understood.sentence}"
     return drawn(asked, rows)
+
+
+def _has_letters(said: str) -> bool:
+    """Whether Pillow's own font can show it."""
+    try:
+        said.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _row(made: Animated) -> SheetRow:

@@ -39,6 +39,7 @@ class Animated:
         is_first: whether that includes compiling, since the model drew no clip of this length
             before.
         error: why there is no clip; empty where there is one.
+        is_late: whether there is none since there was no time left.
     """
 
     generator: str
@@ -46,12 +47,13 @@ class Animated:
     seconds: float
     is_first: bool
     error: str = ""
+    is_late: bool = False
 
     @property
     def took(self) -> str:
         """Its time in words, or why there is no clip."""
         compiling = ", compiling included" if self.is_first else ""
-        return self.error or f"{self.seconds:.2f} s{compiling}"
+        return self.error if self.clip is None else f"{self.seconds:.2f} s{compiling}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,7 +210,7 @@ class Studio:
             shown = photos[self.cards[name].task.video_shape[1:]]
             if time.perf_counter() - began > limit:
                 late = f"left out: {limit:g} seconds of work were over before its turn"
-                one = Animated(generator=name, clip=None, seconds=0.0, is_first=False, error=late)
+                one = _none(name, late, is_late=True)
             else:
                 one = self._one(name, shown, understood.sentence, seconds, seed)
             made = dataclasses.replace(made, clips=(*made.clips, one))
@@ -231,9 +233,7 @@ class Studio:
             began = time.perf_counter()
             clip = _drawn(model, shown.frame, parts, seed)
         except (ValueError, LookupError, ImportError, OSError, RuntimeError, MemoryError) as error:
-            return Animated(
-                generator=name, clip=None, seconds=0.0, is_first=False, error=str(error)
-            )
+            return _none(name, str(error) or type(error).__name__)  # MemoryError has no words
         is_first = not programs <= self._drawn
         self._drawn |= programs
         return Animated(
@@ -242,6 +242,12 @@ class Studio:
             seconds=time.perf_counter() - began,
             is_first=is_first,
         )
+
+
+def _none(name: str, error: str, *, is_late: bool = False) -> Animated:
+    return Animated(
+        generator=name, clip=None, seconds=0.0, is_first=False, error=error, is_late=is_late
+    )
 
 
 def _parts(sentence: str, frames: int, own: int) -> list[tuple[str, int]]:
