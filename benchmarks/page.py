@@ -93,12 +93,14 @@ class Request:
         idea: what is written.
         families: who is asked.
         seconds: of the clip.
+        seed: of the draw; None leaves it to the page.
     """
 
     photograph: bytes | dict[str, Any]
     idea: Any
     families: tuple[Any, ...]
     seconds: Any = 3.0
+    seed: Any = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -212,7 +214,8 @@ def _asked(client: httpx.Client, number: int, request: Request) -> tuple[Outcome
         if sent.is_client_error:
             return "refused", sent.text
         picture = {"path": sent.raise_for_status().json()[0], "meta": _META}
-    told = [picture, request.idea, request.seconds, list(request.families), "crop", 0, False]
+    told = [picture, request.idea, request.seconds, list(request.families), "crop"]
+    told += [request.seed, request.seed is not None]
     session = secrets.token_hex(8)
     wanted = {"data": told, "fn_index": number, "session_hash": session}
     joined = client.post(  # json= would refuse to send what is no number
@@ -261,6 +264,14 @@ def _swollen() -> bytes:
     return bytes(found)
 
 
+def _scanned() -> bytes:
+    """A picture of 100 kB and 16 million pixels, which is decoded two thousand times."""
+    content = io.BytesIO()
+    Image.new("L", (4_000, 4_000), 128).save(content, "JPEG", progressive=True)
+    found = content.getvalue()
+    return found[:-2] + 2_000 * found[found.rindex(b"\xff\xda") : -2] + found[-2:]
+
+
 _META = {"_type": "gradio.FileData"}
 """By which Gradio knows a file, and looks where it lies."""
 
@@ -271,8 +282,8 @@ Hostile = Callable[[bytes, str, str], Request]
 """Of a good photograph, a good idea and a family."""
 
 
-def _bad(photograph: Any, idea: Any, family: Any, seconds: Any = 3.0) -> Request:
-    return Request(photograph=photograph, idea=idea, families=(family,), seconds=seconds)
+def _bad(photograph: Any, idea: Any, *families: Any, **more: Any) -> Request:
+    return Request(photograph=photograph, idea=idea, families=families, **more)
 
 
 def _theirs() -> str:
@@ -301,6 +312,9 @@ HOSTILE: Mapping[str, Hostile] = {
     "no such family": lambda photo, idea, _: _bad(photo, idea, "../../etc"),
     "a list of ideas": lambda photo, idea, family: _bad(photo, [idea] * 9, family),
     "an endless clip": lambda photo, idea, family: _bad(photo, idea, family, seconds=math.inf),
+    "a family a thousand times": lambda photo, idea, family: _bad(photo, idea, *[family] * 1_000),
+    "a seed of 30 digits": lambda photo, idea, family: _bad(photo, idea, family, seed=10**30),
+    "a JPEG of 2,000 scans": lambda _, idea, family: _bad(_scanned(), idea, family),
     "no length": lambda photo, idea, family: _bad(photo, idea, family, seconds="1e999"),
 }
 """Requests that are to be refused, by name."""

@@ -1,9 +1,18 @@
-"""What the page keeps on the disk."""
+"""What the page keeps on the disk, and what it takes."""
 
+import inspect
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
+import pytest
+
 from vidgen.app import page
+from vidgen.cli import Serve
+from vidgen.training.lock import held
 
 
 def test_what_was_sent_goes_after_some_time_and_what_is_the_page_s_stays(tmp_path, monkeypatch):
@@ -25,3 +34,82 @@ def test_what_was_sent_goes_after_some_time_and_what_is_the_page_s_stays(tmp_pat
         cleaner.join()
     assert ours.exists()
     assert not (tmp_path / "b").exists()
+
+
+def test_beyond_a_bound_the_oldest_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "MOST_KEPT", 100)
+    files = [tmp_path / name for name in ("old", "older", "new")]
+    for file, age in zip(files, (20, 30, 10), strict=True):
+        file.write_bytes(bytes(60))
+        os.utime(file, (time.time() - age,) * 2)
+    page._remove_old(tmp_path, frozenset())
+    assert [file.name for file in tmp_path.iterdir()] == ["new"]
+
+
+def test_the_folder_of_a_page_that_was_killed_goes_and_of_one_that_runs_stays(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(page.tempfile, "tempdir", str(tmp_path))
+    killed, running, unknown = (tmp_path / f"vidgen-page-{name}" for name in "abc")
+    for folder in (killed, running, unknown):
+        folder.mkdir()
+        (folder / "sent.png").write_bytes(b"pixels")
+    script = (
+        "import os; from pathlib import Path; from vidgen.training.lock import held\n"
+        f"lock = held(Path({str(killed / 'lock')!r}), advice='', say=print)\n"
+        "lock.__enter__(); os._exit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=False)
+    assert (killed / "lock").exists()
+    with held(running / "lock", advice="", say=print):
+        page._sweep()
+    assert {folder.name[-1] for folder in tmp_path.iterdir()} == {"b", "c"}
+
+
+def test_the_page_is_shown_to_this_machine_alone_unless_asked():
+    assert Serve().host == "127.0.0.1"
+    assert inspect.signature(page.served).parameters["host"].default == "127.0.0.1"
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"idea": ["up"]}, "an idea is a sentence"),
+        ({"fit": None}, "a fit is a word"),
+        ({"families": "gan"}, "by their names"),
+        ({"families": [3]}, "by their names"),
+        ({"families": ["gan"] * 10_000}, "asked once"),
+        ({"seconds": float("inf")}, "number of seconds"),
+        ({"seconds": None}, "number of seconds"),
+        ({"seed": 10**30}, "from 0 to"),
+        ({"seed": -1}, "from 0 to"),
+        ({"seed": 0.5}, "from 0 to"),
+        ({"seed": float("nan")}, "from 0 to"),
+        ({"seed": []}, "from 0 to"),
+    ],
+)
+def test_what_no_browser_sends_is_refused(change, message):
+    told = {"idea": "up", "seconds": 1.0, "families": ["gan"], "fit": "crop", "seed": 3}
+    page._check_told(**told)
+    page._check_told(**{**told, "seed": None})
+    with pytest.raises(ValueError, match=message):
+        page._check_told(**{**told, **change})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_however_a_page_is_ended_nothing_stays(tmp_path, end):
+    pytest.importorskip("gradio")
+    command = [sys.executable, "-m", "vidgen", "serve"]
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        said = [serving.stdout.readline()]
+        while said[-1] and not said[-1].startswith("Page: http://127.0.0.1:"):
+            said.append(serving.stdout.readline())
+        assert said[0].startswith("Ideas are read by")
+        assert list(tmp_path.glob("vidgen-page-*"))
+        serving.send_signal(end)
+        assert serving.wait(60) == 0, said
+    assert not list(tmp_path.glob("vidgen-page-*"))

@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
@@ -24,14 +25,18 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vidgen.app.arena import Arena
-from vidgen.app.ideas import UnknownIdeaError
+from vidgen.app.ideas import UnknownIdeaError, short
 from vidgen.app.studio import Animated, Animation, Studio
 from vidgen.app.words import SUGGESTIONS, language_of, say, suggestion, translations
 from vidgen.comparison import video
 from vidgen.data import camera_photographs
+from vidgen.training.lock import LockError, held
 
 LARGEST_FILE = 25 * 2**20
 """Bytes of a photograph."""
+
+MOST_KEPT = 2**30
+"""Bytes of all photographs that are kept for visitors; beyond, the oldest go."""
 
 LONGEST_QUEUE = 32
 MOST_VISITORS = 64
@@ -43,6 +48,9 @@ LONGEST_WORK = 120.0
 MOST_SECONDS = 6.0
 """Of a clip."""
 
+_LARGEST_SEED = 2**53
+"""Up to which a browser's numbers are whole."""
+
 _WIDTH = 256
 """Pixels a side of a clip as it is shown."""
 
@@ -52,9 +60,12 @@ _PORTS = range(7860, 7960)
 _UPLOADS = "GRADIO_TEMP_DIR"
 """Names the folder in which Gradio keeps what visitors send."""
 
-_CLEANING, _KEPT_FOR = 300.0, 2 * LONGEST_QUEUE * LONGEST_WORK
+_CLEANING, _KEPT_FOR = 60.0, 2 * LONGEST_QUEUE * LONGEST_WORK
 """Seconds between two looks at that folder, and after which a file is removed: the last of a full
 queue has had its turn by then."""
+
+_PREFIX, _LOCK = "vidgen-page-", "lock"
+"""Of that folder's name, and in it the lock of whoever serves the page."""
 
 _STYLE = Path(__file__).parent / "page.css"
 
@@ -107,7 +118,11 @@ def served(
     """
     gr = _gradio()
     i18n = gr.I18n(**translations())
-    with tempfile.TemporaryDirectory(prefix="vidgen-page-") as folder:
+    _sweep()
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX) as folder,
+        held(Path(folder) / _LOCK, advice="it is another page's", say=lambda _: None),
+    ):
         before = os.environ.get(_UPLOADS)
         os.environ[_UPLOADS] = folder
         uploads = Path(folder).resolve()
@@ -135,15 +150,44 @@ def served(
                 os.environ[_UPLOADS] = before
 
 
+def _sweep() -> None:
+    """Remove the folders of pages that were killed, and with them what their visitors sent."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # No lock: just made, or somebody else's.
+        if (folder / _LOCK).is_file():
+            with (
+                contextlib.suppress(LockError, OSError),
+                held(folder / _LOCK, advice="it is in use", say=lambda _: None),
+            ):
+                shutil.rmtree(folder)
+
+
 def _clean(uploads: Path, kept: frozenset[Path], over: threading.Event) -> None:
-    """Remove what visitors sent some time after, until all is over."""
+    """Remove what visitors sent some time after, and the oldest of it where it is too much, until
+    all is over.
+    """
     # Gradio's own cleaning dies of the first thing that it cannot remove.
     while not over.wait(_CLEANING):
-        for path in sorted(uploads.rglob("*"), reverse=True):
-            with contextlib.suppress(OSError):
-                if path in kept or time.time() - path.stat().st_mtime < _KEPT_FOR:
-                    continue
-                path.rmdir() if path.is_dir() else path.unlink()
+        _remove_old(uploads, kept)
+
+
+def _remove_old(uploads: Path, kept: frozenset[Path]) -> None:
+    found = dict[Path, os.stat_result]()
+    for path in uploads.rglob("*"):
+        with contextlib.suppress(OSError):
+            if path not in kept:
+                found[path] = path.stat()
+    files = [path for path in found if not path.is_dir()]
+    total = sum(found[path].st_size for path in files)
+    for path in sorted(files, key=lambda path: found[path].st_mtime):
+        if time.time() - found[path].st_mtime < _KEPT_FOR and total <= MOST_KEPT:
+            break
+        total -= found[path].st_size
+        path.unlink(missing_ok=True)
+    for path in sorted(found, reverse=True):
+        with contextlib.suppress(OSError):
+            if path.is_dir() and time.time() - found[path].st_mtime >= _KEPT_FOR:
+                path.rmdir()
 
 
 def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
@@ -239,7 +283,7 @@ def _questions(gr: Any, i18n: Any, studio: Studio) -> tuple[list[Any], Any]:
 
 def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path) -> None:
     told, go = _questions(gr, i18n, studio)
-    _, idea, _, _, _, seed, _ = told
+    _, idea, _, _, _, seed, same = told
     clips = gr.HTML(elem_id="clips")
 
     def animate(
@@ -260,6 +304,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
             raise _refusal(gr, say("no_family", language))
         try:
             _check_told(idea, seconds, families, fit, seed)
+            names = studio.chosen(families)
             number = int(seed or 0) if same else secrets.randbelow(1_000_000)
             made = studio.draw(
                 _sent(picture, uploads),
@@ -267,7 +312,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
                 # Each length that is not one of the slider's would be a program of its own.
                 seconds=min(max(round(2 * seconds) / 2, 0.5), MOST_SECONDS),
                 seed=number,
-                generators=families,
+                generators=names,
                 fit=fit,
                 limit=limit,
             )
@@ -275,12 +320,16 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
             for so_far in made:
                 for one in so_far.clips[len(cards) :]:
                     cards[one.generator] = _card(one, so_far, studio, language)
-                progress((len(cards), len(families)))
-                yield _cards(so_far, families, cards, language), number
-        except (ValueError, LookupError, OverflowError) as error:
-            raise _refusal(gr, str(error)) from error
+                progress((len(cards), len(names)))
+                yield _cards(so_far, names, cards, language), number
+        except UnknownIdeaError as error:
+            raise _refusal(gr, _hint(str(idea), error, studio, language)) from error
+        except (ValueError, LookupError) as error:
+            raise _refusal(gr, say("refused", language, why=str(error))) from error
 
     animate.__annotations__["request"] = gr.Request  # by which Gradio passes it
+    # Who types a seed wants it.
+    seed.input(lambda: True, None, same, queue=False, show_progress="hidden", api_name=False)
     for event in (go.click, idea.submit):
         # Unwrapped, since a checker's wrapper would hide that it is a generator.
         event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)
@@ -296,9 +345,21 @@ def _check_told(idea: Any, seconds: Any, families: Any, fit: Any, seed: Any) -> 
         raise ValueError("an idea is a sentence, and a fit is a word")
     if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
         raise ValueError("families are asked by their names")
-    for number in (seconds, seed or 0):
-        if not isinstance(number, float | int) or not math.isfinite(number):
-            raise ValueError("a length and a seed are numbers")
+    if len(set(families)) < len(families):
+        raise ValueError("a family is asked once")
+    if not isinstance(seconds, float | int) or not math.isfinite(seconds):
+        raise ValueError("a length is a number of seconds")
+    is_whole = isinstance(seed, float | int) and math.isfinite(seed) and int(seed) == seed
+    if not (seed is None or (is_whole and 0 <= seed <= _LARGEST_SEED)):
+        raise ValueError(f"a seed is a whole number from 0 to {_LARGEST_SEED}")
+
+
+def _hint(idea: str, error: UnknownIdeaError, studio: Studio, language: str) -> str:
+    """What to try in place of an idea that is not known, in the visitor's language."""
+    known = [suggestion(number, language) for number in _understood(studio)]
+    if not known:
+        return str(error)
+    return say("unknown", language, idea=short(idea), known=", ".join(map(repr, known)))
 
 
 def _sent(path: Any, uploads: Path) -> bytes:
@@ -418,9 +479,10 @@ def _card(one: Animated, made: Animation, studio: Studio, language: str) -> str:
         "price", language, parameters=f"{card.parameters / 1e6:.1f}", budget=str(card.budget)
     )
     if one.clip is None:
+        why = say("late", language) if one.is_late else one.error
         return (
             f'<figure><div class="wait">-</div><figcaption>{name}'
-            f'<small class="wrong">{html.escape(one.error)}</small></figcaption></figure>'
+            f'<small class="wrong">{html.escape(why)}</small></figcaption></figure>'
         )
     took = say("drawn", language, seconds=f"{one.seconds:.2f}")
     if one.is_first:

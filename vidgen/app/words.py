@@ -38,6 +38,12 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "参数 {parameters} 百万，训练预算 {budget}",  # noqa: RUF001
         ),
         "download": ("Download", "下载"),
+        "late": ("left out: there was no time for it", "已跳过：时间不够"),  # noqa: RUF001
+        "unknown": (
+            "{idea} is no idea that these models know; try {known}",
+            "这些模型不认识{idea}；可以试试：{known}",  # noqa: RUF001
+        ),
+        "refused": ("{why}", "无法使用。英文说明：{why}"),  # noqa: RUF001
         "no_family": ("Choose a family first.", "请先选择一个模型。"),
         "no_photo": ("Choose a photograph first.", "请先选择一张照片。"),
         "arena_intro": (
