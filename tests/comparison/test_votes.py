@@ -8,7 +8,10 @@ import pytest
 
 from vidgen.comparison import report
 from vidgen.comparison.folder import FolderError
-from vidgen.comparison.votes import Ballot, Poll, answers_of, cast, poll, ranked, seen
+from vidgen.comparison.results import Results
+from vidgen.comparison.rows import Row
+from vidgen.comparison.votes import Ballot, Poll, agreements, answers_of, cast, poll, ranked, seen
+from vidgen.evaluation.preference import Strength
 
 
 @pytest.fixture
@@ -89,8 +92,41 @@ def test_the_report_ranks_them_beside_the_metrics(folder, ballot):
     page = folder.report.read_text()
     assert "Preferred by people" in page
     assert "How far metrics rank the generators as people do" in page
+    # Each strength with its interval.
+    lows = [f"{one.low:+.2f} to {one.high:+.2f}" for one in ranked(poll(folder))]
+    assert all(low in page for low in lows)
     written = (folder.tables / "preference.csv").read_text()
     assert written.index("diffusion") < written.index("autoregressive") < written.index("gan")
+
+
+def test_a_metric_of_which_less_is_better_agrees_where_people_prefer_less():
+    better = {"kvd_in_domain": "lower", "oracle_success": "higher"}
+    values = {"a": 0.1, "b": 0.2, "c": 0.4, "d": 0.3}
+    results = Results(
+        rows=(),
+        summary=tuple(
+            Row(
+                generator=name,
+                kind="generator",
+                seed=None,
+                metric=metric,
+                value=value,
+                better=better[metric],
+            )
+            for metric in better
+            for name, value in values.items()
+        ),
+    )
+    people = [
+        Strength(name=name, value=-value, low=-1.0, high=1.0, votes=1, won=0.5)
+        for name, value in values.items()
+    ]
+    found = {pair.second: pair for pair in agreements(people, results)}
+    assert found["kvd_in_domain"].kendall == pytest.approx(1.0)
+    assert found["oracle_success"].kendall == pytest.approx(-1.0)
+    assert found["oracle_success"].n == 4
+    # Two of them can only agree or not.
+    assert agreements(people[:2], results) == []
 
 
 def test_votes_on_clips_that_were_drawn_anew_do_not_count(folder, ballot):
