@@ -79,7 +79,7 @@ class Settings:
     seconds: float | int = 3.0
     requests: int = 200
     at_once: int = 8
-    hostile: int = 20
+    hostile: int = 23
     seed: int = 0
     out: Path = Path("page.json")
 
