@@ -12,8 +12,9 @@ from vidgen.evaluation.rollout import links_of
 from vidgen.training import Estimate, estimate
 
 UTILISATION = 0.3
-"""Share of the measured matmul peak that small models reach on this kind of work, about."""
-
+"""Share of the measured matmul peak that models of `digits32` reach at best, about; the narrow ones
+of `camera64` reach from a tenth to a half of that, so that they take longer.
+"""
 OVERHEAD_SECONDS = 60.0
 """Compiling, sampling and judging of one training on two cores, about."""
 
@@ -32,7 +33,7 @@ class Forecast:
             baseline.
         trainings: how many there are.
         seconds: of all of them, compiling, sampling and judging included, and clips beyond the one
-            answer a prompt; about.
+            answer a prompt; about, and at least where the budget is not in seconds.
     """
 
     generator: str

@@ -49,7 +49,9 @@ def say_cost(experiments: Sequence[Experiment], console: Console) -> None:
     units = {one.budget.unit for one in experiments}
     casts = forecast(experiments, peak=None if units == {"seconds"} else matmul_peak())
     table = Table(title=f"{experiment.name}: what it will cost", title_justify="left")
-    for column in ("generator", "trained parameters", "trainings", "budget each", "about"):
+    # Seconds are kept to. What FLOPs take depends on how far a network fills its machine.
+    roughly = "about" if units == {"seconds"} else "at least"
+    for column in ("generator", "trained parameters", "trainings", "budget each", roughly):
         table.add_column(column, justify="left" if column == "generator" else "right")
     for cast in casts:
         has_phases = bool(cast.phases)
@@ -70,7 +72,7 @@ def say_cost(experiments: Sequence[Experiment], console: Console) -> None:
     also = "".join(f"once more as {one.name}, {one.budget} each; " for one in others)
     console.print(
         f"{experiment.prompts} prompts each{several}; {also}on {devices_here()}; "
-        f"about {_minutes(total)} in all, compiling and judging included",
+        f"{roughly} {_minutes(total)} in all, compiling and judging included",
         highlight=False,
     )
     for other in others:
