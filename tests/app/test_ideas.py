@@ -55,6 +55,12 @@ def test_every_known_sentence_is_taken_as_it_is(camera):
         ("zoom in on the left eye", "medium zoom in"),
         ("a cinematic zoom in", "medium zoom in"),
         ("the camera turns left", "medium pan left"),
+        ("the photograph zooms in", "medium zoom in"),
+        ("the camra pans left", "medium pan left"),
+        ("dollies in slowly", "slow zoom in"),
+        ("thanks zoom in", "medium zoom in"),
+        ("slowley zoom in", "slow zoom in"),
+        ("roll counter-clokwize", "medium roll counterclockwise"),
     ],
 )
 def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
@@ -85,6 +91,10 @@ def test_free_wording_is_understood_by_its_words_alone(camera, idea, wanted):
         "a closed door",
         "birds fly up",
         "the man turns left",
+        "make the man turn left",
+        "the people turn left",
+        "the birds are flying up",
+        "a bird flying up",
         "he turns right",
         "make her smile and zoom in",
         "calm down",

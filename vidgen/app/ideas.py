@@ -74,16 +74,22 @@ _MOVING = _set(
 )
 """Verbs of a camera, or of whatever moves before it; none tells a known sentence from another."""
 
-_CAMERA = _set("camera view shot frame picture photo image lens scene")
+_CAMERA = _set(
+    "camera cam view shot frame picture photo photograph image video clip film screen lens scene "
+    "perspective viewpoint viewer pov angle cameraman photographer drone"
+)
 
 _EMPTY = _set(
     "the a an of to it its is are and then first after that please this just very let make more so "
     "as with now finally afterwards next does do not"
 )
 
+_ARE = _set("is are does do")
+
 _IDIOMS = (
-    (re.compile(r"\b(counter|anti)[- ]clock[- ]?wise\b"), "counterclockwise"),
-    (re.compile(r"\bup close\b|\bclose[- ]up\b"), "close"),
+    (re.compile(r"\b(counter|anti)[- ]?c\w*[- ]?wi?[sz]e\b"), "counterclockwise"),
+    (re.compile(r"\bclockwize\b"), "clockwise"),
+    (re.compile(r"\bup close\b|\bclose[- ]?up\b"), "close"),
     (
         re.compile(
             r"\b(open|opens|speed|slow|slows|end|ends|line|lines|hurry|stand|set|calm|shut|sit|"
@@ -94,7 +100,8 @@ _IDIOMS = (
     ),
     (re.compile(r"\b(no|without) (any )?(camera )?(movement|motion|moving)\b"), "still"),
     # Where something comes from, and where it is, is not where it goes.
-    (re.compile(r"\b(from|on) (the )?(very )?(left|right|top|bottom|above|below)\b( side)?"), " "),
+    (re.compile(r"\bfrom (the )?(very )?(left|right|top|bottom|above|below)\b( side)?"), " "),
+    (re.compile(r"\b(in|out|closer|away)\b(.*?) on the (left|right|top|bottom)\b"), r"\1\2"),
     (re.compile(r"\bbefore (you |we |it )?([^,]+), *([^,]+)"), r"\3 then \2"),
     (re.compile(r"^([^,]+?),? (?:but )?only after (you |we |it )?([^,]+)"), r"\3 then \1"),
 )
@@ -102,16 +109,18 @@ _IDIOMS = (
 
 _SOMEBODY = re.compile(
     r"(?:(?:make|let|have) (?:him|her|them)|he|she|they)\b"
-    r"|(?:(?:make|let|have) )?(?:the|a|an|my|his|her|their|some|all) (\w+) (\w+)"
+    r"|((?:make|let|have) )?"
+    r"(?:the|a|an|my|his|her|their|some|all|two|three|several|many) (\w+) (\w+)"
 )
-"""The beginning of a sentence about somebody in the picture, whom no camera moves, unless one of
-these two words is the camera's, as in a cinematic zoom, and not what somebody does, as in a dog
-turns."""
+"""The beginning of a sentence about somebody in the picture, whom no camera moves, unless who it
+is, or what comes next, is a camera's: a cinematic zoom, but not a dog turns."""
 
-_HERD = re.compile(r"(\w{3,}s) (?:\w+ly )?(\w+)")
+_SHOTS = _set("zoom pan tilt dolly roll push")
+
+_HERD = re.compile(r"(\w{3,}s) (?:\w{3,}ly )?(\w+)")
 """The same of several, who do something: birds fly up, cars move right."""
 
-_OFTEN = frozenset(("always", "perhaps"))
+_OFTEN = _set("always sometimes perhaps thanks")
 """What ends like several, and is not."""
 
 _REFUSES = re.compile(
@@ -240,11 +249,15 @@ class Ideas:
         said = said.lower().strip()
         own = (*_POLES, *_MOVING, *_CAMERA, *_EMPTY, *_OFTEN)
         if found := _SOMEBODY.match(said):
-            who, does = found.groups()
-            is_camera = who is not None and (_meant(who) in own or _meant(does) in own)
-            return not is_camera or (_meant(who) not in own and does.endswith("s"))
+            made, who, does = found.groups()
+            if who is None or _meant(who) in own:
+                return who is None
+            is_shot = does in _SHOTS or _meant(does) in (*_POLES, *_CAMERA, *_EMPTY - _ARE)
+            return bool(made) or not is_shot
         herd = _HERD.match(said)
-        return herd is not None and _meant(herd[1]) not in own and herd[1][:-1] not in own
+        if herd is None or _meant(herd[1]) in own:
+            return False
+        return _meant(herd[2]) not in (*_POLES, *_CAMERA, *_EMPTY - _ARE)
 
     def _likeness(self, reading: _Reading, rows: list[int]) -> Float[np.ndarray, "n"]:
         if not rows:
@@ -323,16 +336,17 @@ def _meant(word: str) -> str:
     for form in (word, word.removesuffix("s"), word.removesuffix("ing"), word.removesuffix("es")):
         if form in _POLE:
             return _POLE[form]
-        if form in _MOVING:
+        if form in _MOVING or form in _CAMERA:
             return form
-    mistyped = next((w for w in (*_POLE, *_MOVING) if len(word) >= 5 and _is_slip(word, w)), None)
+    known = (*_POLE, *_MOVING, *_CAMERA)
+    mistyped = next((w for w in known if len(word) >= 5 and _is_slip(word, w)), None)
     return word if mistyped is None else _POLE.get(mistyped, mistyped)
 
 
 def _is_slip(typed: str, meant: str) -> bool:
     """Whether a word came of another by a slip that makes no other word: two neighbours exchanged,
-    a letter left out, or one of them twice. Another letter in its place makes closed of closer,
-    shower of slower and backyard of backward.
+    a letter left out, one of them twice, or one too many within a long word. Another letter in its
+    place makes closed of closer, shower of slower and backyard of backward.
     """
     if typed[0] != meant[0]:
         return False
@@ -346,7 +360,8 @@ def _is_slip(typed: str, meant: str) -> bool:
     if len(longer) != len(shorter) + 1:
         return False
     without = [i for i in range(len(longer)) if longer[:i] + longer[i + 1 :] == shorter]
-    return bool(without) and (len(typed) < len(meant) or len(without) > 1)
+    is_within = len(meant) >= 6 and typed[-1] == meant[-1]
+    return bool(without) and (len(typed) < len(meant) or len(without) > 1 or is_within)
 
 
 def _plain(sentence: str) -> str:
