@@ -27,9 +27,12 @@ _FORMATS += ("JPEG2000",)
 """Of pictures that are opened. Pillow knows others, some of which start programs."""
 
 MOST_SCANS = 100
-"""Of a JPEG, its preview's among them. A progressive one has about ten, and each of them, of a few
-bytes, has the whole picture decoded once more.
+"""Of a JPEG. A progressive one has about ten, and each of them, of a few bytes, has the whole
+picture decoded once more.
 """
+
+_SCAN, _END, _WITHOUT_LENGTH = 0xDA, 0xD9, range(0xD0, 0xD9)
+"""Markers of a JPEG."""
 
 _ORIENTATION = 0x0112
 """EXIF's number for which side of a picture was up."""
@@ -108,11 +111,12 @@ def picture(file: Any, name: str) -> Any:
         raise CorruptFileError(f"{name} is empty")
     file.seek(0)
     if begins == b"\xff\xd8\xff":
-        scans = file.read().count(b"\xff\xda")
+        scans = _scans(file.read())
         file.seek(0)
         if scans > MOST_SCANS:
             raise CorruptFileError(
-                f"{name} is a JPEG of {scans} scans; at most {MOST_SCANS} are decoded"
+                f"{name} is a JPEG of over {MOST_SCANS} scans, each of which decodes all of it: "
+                "save it as another one"
             )
     try:
         with warnings.catch_warnings():
@@ -141,6 +145,28 @@ def picture(file: Any, name: str) -> Any:
         raise CorruptFileError(f"{name} is too large: {error}") from error
     except _DAMAGED as error:
         raise CorruptFileError(f"{name} is damaged: {error}") from error
+
+
+def _scans(content: bytes) -> int:
+    """Scans of a JPEG, as far as one more than `MOST_SCANS`. What stands in its segments, such as a
+    preview, or behind its end, such as the video of a phone, is not counted.
+    """
+    place, count = 2, 0
+    while count <= MOST_SCANS:
+        place = content.find(b"\xff", place)
+        if place < 0 or place + 4 > len(content):
+            break
+        marker = content[place + 1]
+        if marker == _END:
+            break
+        if marker == 0xFF:
+            place += 1  # filling
+        elif marker <= 0x01 or marker in _WITHOUT_LENGTH:
+            place += 2
+        else:
+            count += marker == _SCAN
+            place += 2 + max(int.from_bytes(content[place + 2 : place + 4]), 2)
+    return count
 
 
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, LookupError, TypeError)
