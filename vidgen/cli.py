@@ -452,12 +452,19 @@ class Serve:
         if studio is not None:
             console.print(studio.ideas.told, markup=False, soft_wrap=True)
 
+        ends = [
+            number
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+        ]
+
         def end(*_: object) -> None:
+            for number in ends:  # a second one would cut short what the first one began
+                signal.signal(number, signal.SIG_IGN)
             raise KeyboardInterrupt
 
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup
-                signal.signal(number, end)
+        for number in ends:
+            signal.signal(number, end)
         with (
             contextlib.suppress(KeyboardInterrupt),
             page.served(studio, arena, host=self.host, port=self.port) as address,

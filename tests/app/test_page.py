@@ -12,7 +12,6 @@ import pytest
 
 from vidgen.app import page
 from vidgen.cli import Serve
-from vidgen.training.lock import held
 
 
 def test_what_was_sent_goes_after_some_time_and_what_is_the_page_s_stays(tmp_path, monkeypatch):
@@ -50,20 +49,46 @@ def test_the_folder_of_a_page_that_was_killed_goes_and_of_one_that_runs_stays(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(page.tempfile, "tempdir", str(tmp_path))
-    killed, running, unknown = (tmp_path / f"vidgen-page-{name}" for name in "abc")
-    for folder in (killed, running, unknown):
-        folder.mkdir()
-        (folder / "sent.png").write_bytes(b"pixels")
+    killed = tmp_path / "vidgen-page-killed"
+    killed.mkdir()
+    (killed / "sent.png").write_bytes(b"pixels")
     script = (
         "import os; from pathlib import Path; from vidgen.training.lock import held\n"
-        f"lock = held(Path({str(killed / 'lock')!r}), advice='', say=print)\n"
+        f"lock = held(Path({str(killed.with_suffix('.lock'))!r}), advice='', say=print)\n"
         "lock.__enter__(); os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=False)
-    assert (killed / "lock").exists()
-    with held(running / "lock", advice="", say=print):
-        page._sweep()
-    assert {folder.name[-1] for folder in tmp_path.iterdir()} == {"b", "c"}
+    assert killed.with_suffix(".lock").exists()
+    with page._folder() as one:
+        (one / "sent.png").write_bytes(b"pixels")
+        assert not killed.exists()
+        with page._folder() as other:
+            assert {path.name for path in tmp_path.iterdir()} == {
+                name for folder in (one, other) for name in (folder.name, f"{folder.name}.lock")
+            }
+        assert (one / "sent.png").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_may_not_be_read_stops_no_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(page.tempfile, "tempdir", str(tmp_path))
+    theirs = tmp_path / "vidgen-page-theirs.lock"
+    theirs.mkdir()  # reading it fails for everybody
+    with page._folder() as folder:
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_the_cleaner_outlives_what_it_cannot_remove(tmp_path, monkeypatch):
+    (tmp_path / "sent.png").write_bytes(b"pixels")
+
+    def busy(*_, **__):
+        raise OSError("device or resource busy")
+
+    monkeypatch.setattr(page, "_KEPT_FOR", -1.0)
+    monkeypatch.setattr(page.Path, "unlink", busy)
+    page._remove_old(tmp_path, frozenset())
+    assert (tmp_path / "sent.png").exists()
 
 
 def test_the_page_is_shown_to_this_machine_alone_unless_asked():
@@ -82,8 +107,10 @@ def test_the_page_is_shown_to_this_machine_alone_unless_asked():
         ({"families": ["gan"] * 10_000}, "asked once"),
         ({"seconds": float("inf")}, "number of seconds"),
         ({"seconds": None}, "number of seconds"),
+        ({"seconds": float("nan")}, "number of seconds"),
         ({"seed": 10**30}, "from 0 to"),
         ({"seed": -1}, "from 0 to"),
+        ({"seed": 10**400}, "from 0 to"),
         ({"seed": 0.5}, "from 0 to"),
         ({"seed": float("nan")}, "from 0 to"),
         ({"seed": []}, "from 0 to"),
@@ -109,7 +136,13 @@ def test_however_a_page_is_ended_nothing_stays(tmp_path, end):
         while said[-1] and not said[-1].startswith("Page: http://127.0.0.1:"):
             said.append(serving.stdout.readline())
         assert said[0].startswith("Ideas are read by")
-        assert list(tmp_path.glob("vidgen-page-*"))
+        (folder,) = (path for path in tmp_path.glob("vidgen-page-*") if path.is_dir())
+        for number in range(300):
+            (folder / str(number)).mkdir()
+            (folder / str(number) / "sent.png").write_bytes(b"pixels")
         serving.send_signal(end)
-        assert serving.wait(60) == 0, said
+        while serving.poll() is None:  # as a terminal does that is closed by somebody in a hurry
+            time.sleep(0.1)
+            serving.send_signal(end)
+        assert serving.returncode == 0, said
     assert not list(tmp_path.glob("vidgen-page-*"))

@@ -11,6 +11,7 @@ from PIL import Image
 from vidgen.app import files
 from vidgen.app.studio import Studio
 from vidgen.cli import main
+from vidgen.comparison import Model
 from vidgen.comparison.sheet import sheet
 from vidgen.registry import UnknownNameError
 
@@ -140,25 +141,42 @@ def test_no_family_begins_after_the_time_is_over(models, photograph):
     assert made.clips[0].took == "left out: 0 seconds of work were over before its turn"
 
 
-def test_what_an_earlier_animation_left_goes_and_all_else_stays(models, photograph, tmp_path):
+def test_the_record_names_what_belongs_to_it_and_nothing_else_is_removed(
+    models, photograph, tmp_path
+):
     out = tmp_path / "clips"
     assert animate(photograph, IDEA, models, out, "--formats", "gif", "--seconds", "0.5") == 0
-    (out / "holiday.gif").write_bytes(b"somebody's")
     assert animate(photograph, IDEA, models[:1], out, "--seconds", "0.5") == 0
     left = {path.name for path in out.iterdir()}
-    assert left == {"animation.json", "sheet.png", "toy.mp4", "holiday.gif"}
+    assert left == {"animation.json", "sheet.png", "toy.mp4", "toy.gif", "toy-bright.gif"}
     record = json.loads((out / "animation.json").read_text())
     assert [clip["files"] for clip in record["clips"]] == [["toy.mp4"]]
 
 
-def test_a_record_that_names_other_files_removes_none(tmp_path):
-    other = tmp_path / "other.gif"
-    other.write_bytes(b"somebody's")
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    named = ["../other.gif", "notes.txt", "sheet.png"]
-    (folder / "animation.json").write_text(json.dumps({"clips": [{"files": named}]}))
-    assert files._earlier(folder) == set()
+def test_a_family_without_a_clip_is_told_and_an_old_record_does_not_outlive_its_clips(
+    models, photograph, tmp_path, monkeypatch
+):
+    out = tmp_path / "clips"
+    assert animate(photograph, IDEA, models[:1], out, "--seconds", "0.5") == 0
+    drawn = Model.sample
+
+    def fail(self, *args, **how):
+        if self.name == "toy-bright":
+            raise MemoryError
+        return drawn(self, *args, **how)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Model, "sample", fail)
+    assert animate(photograph, IDEA, models, out, "--seconds", "0.5") == 1
+    record = json.loads((out / "animation.json").read_text())
+    assert [clip["error"] for clip in record["clips"]] == ["", "MemoryError"]
+    monkeypatch.setattr(files, "finish", stop)
+    with pytest.raises(KeyboardInterrupt):
+        animate(photograph, IDEA, models[:1], out, "--seconds", "0.5")
+    assert not (out / "animation.json").exists()
+    assert (out / "toy.mp4").exists()
 
 
 def test_a_sheet_says_in_letters_that_it_has_what_was_asked(models, photograph, monkeypatch):

@@ -169,7 +169,7 @@ def test_a_chinese_browser_reads_chinese(visit, photograph, tmp_path):
     broken.write_bytes(photograph.read_bytes()[:60])
     tab = visit(locale="zh-CN")
     asked(tab, broken, "the digit 3 is moving up")
-    tab.wait_for_selector("text=无法使用")
+    tab.wait_for_selector("text=无法处理")
     assert tab.inner_text("#go") == "开始"
     assert "Photograph" not in tab.inner_text("body")
 

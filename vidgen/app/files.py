@@ -66,6 +66,7 @@ def write_clip(
         The files, in the order of the formats.
     """
     folder.mkdir(exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)  # tells of clips that are being replaced
     if made.clip is None:
         return []
     return [
@@ -81,8 +82,7 @@ def write_clip(
 
 
 def finish(animation: Animation, folder: Path, written: Mapping[str, Sequence[Path]]) -> None:
-    """Write ``sheet.png`` and ``animation.json``, and remove clips of an earlier animation that
-    this one did not replace.
+    """Write ``sheet.png`` and ``animation.json``, which names the clips that belong to them.
 
     Args:
         animation: whose clips are written.
@@ -91,9 +91,6 @@ def finish(animation: Animation, folder: Path, written: Mapping[str, Sequence[Pa
     """
     with replacing(folder / SHEET) as partial:
         partial.write_bytes(video.png(sheet(animation), animation.note("all")))
-    names = {path.name for paths in written.values() for path in paths}
-    for name in _earlier(folder) - names:
-        (folder / name).unlink(missing_ok=True)
     about = {
         "schema_version": 1,
         "idea": animation.understood.idea,
@@ -117,16 +114,6 @@ def finish(animation: Animation, folder: Path, written: Mapping[str, Sequence[Pa
     }
     with replacing(folder / RECORD) as partial:
         partial.write_text(json.dumps(about, indent=1) + "\n")
-
-
-def _earlier(folder: Path) -> set[str]:
-    """Names of the clips that the record of an earlier animation tells of, in this very folder."""
-    try:
-        clips = json.loads((folder / RECORD).read_text())["clips"]
-        names = {str(name) for clip in clips for name in clip["files"]}
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
-    return {name for name in names if Path(name).name == name and name.endswith(tuple(_kinds()))}
 
 
 def sheet(animation: Animation) -> UInt8[np.ndarray, "H W 3"]:

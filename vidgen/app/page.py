@@ -64,8 +64,8 @@ _CLEANING, _KEPT_FOR = 60.0, 2 * LONGEST_QUEUE * LONGEST_WORK
 """Seconds between two looks at that folder, and after which a file is removed: the last of a full
 queue has had its turn by then."""
 
-_PREFIX, _LOCK = "vidgen-page-", "lock"
-"""Of that folder's name, and in it the lock of whoever serves the page."""
+_PREFIX = "vidgen-page-"
+"""Of that folder's name."""
 
 _STYLE = Path(__file__).parent / "page.css"
 
@@ -118,14 +118,10 @@ def served(
     """
     gr = _gradio()
     i18n = gr.I18n(**translations())
-    _sweep()
-    with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX) as folder,
-        held(Path(folder) / _LOCK, advice="it is another page's", say=lambda _: None),
-    ):
+    with _folder() as folder:
         before = os.environ.get(_UPLOADS)
-        os.environ[_UPLOADS] = folder
-        uploads = Path(folder).resolve()
+        os.environ[_UPLOADS] = str(folder)
+        uploads = folder.resolve()
         page, over = None, threading.Event()
 
         async def opened() -> str:
@@ -150,16 +146,26 @@ def served(
                 os.environ[_UPLOADS] = before
 
 
-def _sweep() -> None:
-    """Remove the folders of pages that were killed, and with them what their visitors sent."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # No lock: just made, or somebody else's.
-        if (folder / _LOCK).is_file():
-            with (
-                contextlib.suppress(LockError, OSError),
-                held(folder / _LOCK, advice="it is in use", say=lambda _: None),
-            ):
-                shutil.rmtree(folder)
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for what visitors send, gone afterwards. Those of pages that were killed go first: a
+    lock lies beside each, and outlives it.
+    """
+    top = Path(tempfile.gettempdir())
+    for lock in top.glob(f"{_PREFIX}*.lock"):
+        with contextlib.suppress(LockError, OSError), _locked(lock):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    folder = top / f"{_PREFIX}{secrets.token_hex(8)}"
+    with _locked(folder.with_suffix(".lock")):
+        try:
+            folder.mkdir(mode=0o700)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(path: Path) -> contextlib.AbstractContextManager[Any]:
+    return held(path, advice="it is another page's", say=lambda _: None)
 
 
 def _clean(uploads: Path, kept: frozenset[Path], over: threading.Event) -> None:
@@ -168,7 +174,8 @@ def _clean(uploads: Path, kept: frozenset[Path], over: threading.Event) -> None:
     """
     # Gradio's own cleaning dies of the first thing that it cannot remove.
     while not over.wait(_CLEANING):
-        _remove_old(uploads, kept)
+        with contextlib.suppress(OSError):
+            _remove_old(uploads, kept)
 
 
 def _remove_old(uploads: Path, kept: frozenset[Path]) -> None:
@@ -182,8 +189,9 @@ def _remove_old(uploads: Path, kept: frozenset[Path]) -> None:
     for path in sorted(files, key=lambda path: found[path].st_mtime):
         if time.time() - found[path].st_mtime < _KEPT_FOR and total <= MOST_KEPT:
             break
-        total -= found[path].st_size
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
+            total -= found[path].st_size
     for path in sorted(found, reverse=True):
         with contextlib.suppress(OSError):
             if path.is_dir() and time.time() - found[path].st_mtime >= _KEPT_FOR:
@@ -310,7 +318,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
                 _sent(picture, uploads),
                 idea or "",
                 # Each length that is not one of the slider's would be a program of its own.
-                seconds=min(max(round(2 * seconds) / 2, 0.5), MOST_SECONDS),
+                seconds=round(2 * min(max(seconds, 0.5), MOST_SECONDS)) / 2,
                 seed=number,
                 generators=names,
                 fit=fit,
@@ -329,7 +337,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
 
     animate.__annotations__["request"] = gr.Request  # by which Gradio passes it
     # Who types a seed wants it.
-    seed.input(lambda: True, None, same, queue=False, show_progress="hidden", api_name=False)
+    seed.input(None, None, same, js="() => true", api_name=False)
     for event in (go.click, idea.submit):
         # Unwrapped, since a checker's wrapper would hide that it is a generator.
         event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)
@@ -347,9 +355,9 @@ def _check_told(idea: Any, seconds: Any, families: Any, fit: Any, seed: Any) -> 
         raise ValueError("families are asked by their names")
     if len(set(families)) < len(families):
         raise ValueError("a family is asked once")
-    if not isinstance(seconds, float | int) or not math.isfinite(seconds):
+    if not isinstance(seconds, float | int) or not -math.inf < seconds < math.inf:
         raise ValueError("a length is a number of seconds")
-    is_whole = isinstance(seed, float | int) and math.isfinite(seed) and int(seed) == seed
+    is_whole = isinstance(seed, int) or (isinstance(seed, float) and seed.is_integer())
     if not (seed is None or (is_whole and 0 <= seed <= _LARGEST_SEED)):
         raise ValueError(f"a seed is a whole number from 0 to {_LARGEST_SEED}")
 
@@ -476,7 +484,11 @@ def _card(one: Animated, made: Animation, studio: Studio, language: str) -> str:
     card = studio.cards[one.generator]
     name = f"<b>{html.escape(one.generator)}</b>"
     price = say(
-        "price", language, parameters=f"{card.parameters / 1e6:.1f}", budget=str(card.budget)
+        "price",
+        language,
+        millions=f"{card.parameters / 1e6:.1f}",
+        myriads=f"{card.parameters / 1e4:.0f}",
+        budget=str(card.budget),
     )
     if one.clip is None:
         why = say("late", language) if one.is_late else one.error

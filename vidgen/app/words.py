@@ -22,7 +22,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "idea_hint": ("What is the camera to do?", "镜头要做什么？"),  # noqa: RUF001
         "seconds": ("Seconds", "秒数"),
         "families": ("Families", "模型"),
-        "fit": ("Fit", "裁剪"),
+        "fit": ("Fit", "取景"),
         "crop": ("Middle of the photograph", "照片中部"),
         "letterbox": ("Whole photograph", "整张照片"),
         "seed": ("Seed", "随机种子"),
@@ -34,8 +34,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "drawn": ("drawn in {seconds} s", "生成用时 {seconds} 秒"),
         "compiled": ("the first of its length: compiling included", "首次生成此长度，含编译时间"),  # noqa: RUF001
         "price": (
-            "{parameters} million parameters, trained for {budget}",
-            "参数 {parameters} 百万，训练预算 {budget}",  # noqa: RUF001
+            "{millions} million parameters, trained for {budget}",
+            "参数量 {myriads} 万，训练预算 {budget}",  # noqa: RUF001
         ),
         "download": ("Download", "下载"),
         "late": ("left out: there was no time for it", "已跳过：时间不够"),  # noqa: RUF001
@@ -43,7 +43,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "{idea} is no idea that these models know; try {known}",
             "这些模型不认识{idea}；可以试试：{known}",  # noqa: RUF001
         ),
-        "refused": ("{why}", "无法使用。英文说明：{why}"),  # noqa: RUF001
+        "refused": ("{why}", "无法处理。英文说明：{why}"),  # noqa: RUF001
         "no_family": ("Choose a family first.", "请先选择一个模型。"),
         "no_photo": ("Choose a photograph first.", "请先选择一张照片。"),
         "arena_intro": (
@@ -54,7 +54,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "with_frame": ("with its first frame given", "给定首帧"),
         "left": ("The left one", "左边更好"),
         "right": ("The right one", "右边更好"),
-        "neither": ("Neither", "一样好"),
+        "neither": ("Neither", "难分高下"),
         "voted": ("Thank you. They were {left} and {right}.", "谢谢。它们是 {left} 和 {right}。"),
         "no_arena": (
             "There is no arena here: `vidgen serve --arena DIR` takes a comparison's folder.",

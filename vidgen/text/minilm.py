@@ -73,14 +73,17 @@ def _packaged() -> Path | None:
 
 
 def _kept() -> Path | None:
-    """Where the hub's own tools keep it, once it was fetched."""
+    """Where the hub's own tools keep it, once it was fetched whole."""
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         return None
     found = [try_to_load_from_cache(REPOSITORY, file, revision=REVISION) for file in _FILES]
     kept = [Path(path) for path in found if isinstance(path, str)]
-    return kept[0].parent if len(kept) == len(_FILES) else None
+    if len(kept) < len(_FILES):
+        return None
+    folder = kept[0].parent
+    return folder if digest(folder / "model.safetensors") == SHA256 else None
 
 
 def _fetched() -> Path:
