@@ -4,10 +4,10 @@
 
 ``ideas.csv`` holds what people might ask of a camera before a photograph, in their own words, with
 what they mean; what asks for something else means nothing. Its lines of the parts ``held-out`` and
-``second`` were written by others who did not know the code, and nothing was tuned on them. A line is a part and
-what sentences are compared by: all-MiniLM-L6-v2, where it is installed, and the words alone. Of
-those with a meaning, the shares that are understood right, as something else, and not at all; of
-the others, the share that is refused. Wilson's 95% intervals over ideas.
+``second`` were written by others who did not know the code, and nothing was tuned on them. A line
+is a part and what sentences are compared by: all-MiniLM-L6-v2, where it is installed, and the words
+alone. Of those with a meaning, the shares that are understood right, as something else, and not at
+all; of the others, the share that is refused. Wilson's 95% intervals over ideas.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from vidgen.cli import main
 from vidgen.comparison import catalogue, model_file
 from vidgen.data import source
 
-SHIPPED = {"gan-camera", "gan-shapes", "masked-camera"}
+SHIPPED = {"autoregressive-camera", "gan-camera", "gan-shapes", "masked-camera"}
 
 LARGEST = 40_000_000
 """Bytes, all together."""
