@@ -12,7 +12,13 @@ from vidgen.cli import main
 from vidgen.comparison import catalogue, model_file
 from vidgen.data import source
 
-SHIPPED = {"autoregressive-camera", "gan-camera", "gan-shapes", "masked-camera"}
+SHIPPED = {
+    "autoregressive-camera",
+    "diffusion-camera",
+    "gan-camera",
+    "gan-shapes",
+    "masked-camera",
+}
 
 LARGEST = 40_000_000
 """Bytes, all together."""
