@@ -28,6 +28,10 @@ Expected: measured so far are ``zoo:autoregressive-camera``, ``zoo:diffusion-cam
     gan             3       0.82 [0.66, 0.91]  0.90 [0.74, 0.97]  0.92 [0.82, 0.96]
     masked          3       0.67 [0.49, 0.81]  0.75 [0.56, 0.87]  0.80 [0.66, 0.89]
     standing still  3       0.05 [0.01, 0.24]  0.05 [0.01, 0.24]  1.00 [0.84, 1.00]
+
+Of the 18 clips a length that are asked to be slow 0.89 to 1.00 are right, by every family; of the
+12 that are to be fast the gan's 0.83 and 0.67, autoregressive's 0.17, and 0.00 to 0.08 of the
+others'.
 """
 
 from __future__ import annotations
