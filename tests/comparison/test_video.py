@@ -53,12 +53,18 @@ def test_smooth_enlargement_resamples_where_the_usual_one_repeats(clips):
 
 
 def test_only_webp_is_enlarged_less_than_others_where_it_has_no_room(tmp_path):
-    strip = np.zeros((1, 2, 1, 64, 3), np.uint8)  # to 256 pixels a side it would be 16,384 wide
+    strip = np.zeros((65, 2, 8, 8, 3), np.uint8)  # to 256 pixels a side they are 16,640 wide
     sizes = {}
     for ending in ("webp", "gif"):
         with Image.open(video.write(tmp_path / f"clip.{ending}", strip, fps=8)) as image:
             sizes[ending] = image.size
-    assert sizes == {"webp": (64 * 255, 255), "gif": (64 * 256, 256)}
+    assert sizes == {"webp": (65 * 8 * 31, 8 * 31), "gif": (65 * 8 * 32, 8 * 32)}
+
+
+def test_the_longer_side_bounds_how_far_a_panorama_is_enlarged(tmp_path):
+    panorama = np.zeros((1, 2, 1, 64, 3), np.uint8)
+    with Image.open(video.write(tmp_path / "clip.gif", panorama, fps=8)) as image:
+        assert image.size == (1024, 16)
 
 
 @pytest.mark.parametrize(("colours", "error"), [(200, 0.0), (2**24, 9.0)])
