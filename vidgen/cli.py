@@ -367,7 +367,8 @@ class Animate:
     """
 
     photo: Positional[str]
-    """A picture file, of phones turned upright; or example:flower, say, one that no model saw."""
+    """A picture file, of phones turned upright; or one that no model of the zoo saw, such as
+    example:flower."""
     idea: Positional[str]
     """What is to happen, in your own words, in English or Chinese."""
     out: str = "clips"
@@ -376,8 +377,11 @@ class Animate:
     """Of the clips; longer than those that a model learned from are rollouts."""
     generators: tuple[str, ...] = ("all",)
     """Who, e.g. gan diffusion."""
+    source: str = "camera"
+    """What the zoo's models that are asked have learned from: camera, which moves any photograph,
+    or digits or shapes, which go on from pictures of their own, such as example:0."""
     models: tuple[str, ...] = ()
-    """Model files instead of the zoo's that learned from the source camera."""
+    """Model files instead of the zoo's."""
     fit: str = "crop"
     """How the photograph comes into the model's frame: crop (its middle), or letterbox (the whole,
     what is beside it mirrored and cut off again)."""
@@ -390,7 +394,7 @@ class Animate:
         from vidgen.app import files
         from vidgen.app.studio import Studio
 
-        studio = Studio(self.models)
+        studio = Studio(self.models, source=self.source)
         folder = files.check(self.out, self.formats)
         made, written = None, dict[str, list[Any]]()
         for made in studio.draw(
@@ -426,8 +430,11 @@ class Serve:
     Example: vidgen serve --arena runs/quick
     """
 
+    source: str = "camera"
+    """What the zoo's models have learned from: camera, which moves any photograph, or digits or
+    shapes, which go on from pictures of their own, that the page offers."""
     models: tuple[str, ...] = ()
-    """Model files instead of the zoo's that learned from the source camera."""
+    """Model files instead of the zoo's."""
     arena: str | None = None
     """A comparison's folder, where the votes are kept and `vidgen report` finds them."""
     host: str = "127.0.0.1"
@@ -439,18 +446,14 @@ class Serve:
         import signal
         import threading
 
-        from vidgen import zoo
         from vidgen.app import page
         from vidgen.app.arena import Arena
-        from vidgen.app.studio import SOURCE, Studio
+        from vidgen.app.studio import Studio
         from vidgen.comparison.folder import ComparisonFolder
 
         arena = None if self.arena is None else Arena(ComparisonFolder.at(self.arena))
-        # An arena can do without models.
-        wanted = arena is None or bool(self.models) or any(n.endswith(SOURCE) for n in zoo.names())
-        studio = Studio(self.models) if wanted else None
-        if studio is not None:
-            console.print(studio.ideas.told, markup=False, soft_wrap=True)
+        studio = Studio(self.models, source=self.source)
+        console.print(studio.ideas.told, markup=False, soft_wrap=True)
 
         ends = [
             number

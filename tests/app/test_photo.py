@@ -8,7 +8,6 @@ from PIL import Image, ImageOps
 
 from vidgen.app.photo import photo
 from vidgen.comparison.picture import PictureError
-from vidgen.data import camera_photographs
 from vidgen.registry import UnknownNameError
 from vidgen.types import Task
 
@@ -29,30 +28,6 @@ def test_a_crop_is_the_middle():
     assert 85 <= shown.frame[:, 0, 1].mean() <= 95
     assert 160 <= shown.frame[:, -1, 1].mean() <= 170
     assert str(shown) == "the middle of the photograph, 48x16 pixels brought to 16x16"
-
-
-def test_an_example_is_a_photograph_of_an_installed_package_that_no_model_saw():
-    shown = photo("example:flower", TASK)
-    assert shown.size == (427, 640)
-    parts = camera_photographs.photographs(camera_photographs.SHIPPED)
-    unseen = {p.name: p.path for part in ("validation", "test") for p in parts[part]}
-    assert {name: camera_photographs.shipped(name) for name in camera_photographs.UNSEEN} == unseen
-    with pytest.raises(UnknownNameError, match=r"example photograph.*flower"):
-        photo("example:flowr", TASK)
-    with pytest.raises(UnknownNameError, match="example photograph"):
-        photo("example:china", TASK)  # of training
-
-
-def test_an_example_that_is_not_installed_says_what_to_install(monkeypatch):
-    found = camera_photographs.importlib.util.find_spec
-    monkeypatch.setattr(
-        camera_photographs.importlib.util,
-        "find_spec",
-        lambda name: None if name == "skimage" else found(name),
-    )
-    assert photo("example:flower", TASK).size == (427, 640)
-    with pytest.raises(ImportError, match=r"vidgen\[camera\]"):
-        photo("example:coffee", TASK)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 16), (16, 8), (100, 7), (3, 1), (1, 1)])

@@ -70,6 +70,22 @@ def test_the_same_seed_makes_the_same_clips_and_another_others(models, photograp
     assert (first.clips[0].clip[0] == first.photo.frame).all()
 
 
+def test_an_example_of_their_own_clips_is_moved_and_what_is_none_is_named(models, tmp_path, capsys):
+    out = tmp_path / "clips"
+    assert animate("example:3", IDEA, models, out) == 0
+    shown = Studio(models).examples[3].picture
+    made = Studio(models).animate("example:3", IDEA, seconds=1)
+    np.testing.assert_array_equal(made.clips[0].clip[0], shown)
+    assert animate("example:flower", IDEA, models, tmp_path / "none") == 2
+    assert "no example is called 'flower'" in capsys.readouterr().err
+
+
+def test_models_of_the_zoo_are_chosen_by_what_they_learned_from(tmp_path, capsys):
+    assert all(card.source == "shapes" for card in Studio(source="shapes").cards.values())
+    assert animate("example:0", IDEA, [], tmp_path / "none", "--source", "shape") == 2
+    assert "learned from 'shape', but from camera, " in capsys.readouterr().err
+
+
 def test_only_who_is_asked_draws(models, photograph, tmp_path):
     assert animate(photograph, IDEA, models, tmp_path / "x", "--generators", "toy") == 0
     assert not (tmp_path / "x" / "toy-bright.mp4").exists()

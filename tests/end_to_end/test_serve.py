@@ -129,6 +129,16 @@ def test_a_visitor_uploads_writes_plays_and_downloads(visit, photograph, width, 
 
 
 @pytest.mark.slow
+def test_an_example_brings_its_picture_and_what_becomes_of_it(visit):
+    tab = visit()
+    tab.click(".gallery-item >> nth=3")
+    tab.wait_for_selector("#photo img")
+    tab.wait_for_function("document.querySelector('#idea textarea').value.startsWith('the digit')")
+    tab.click("#go")
+    drawn(tab, 2)
+
+
+@pytest.mark.slow
 def test_what_is_not_understood_is_said_and_draws_nothing(visit, photograph, tmp_path):
     tab = visit()
     asked(tab, photograph, "sing me a song")

@@ -16,7 +16,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vidgen.app.arena import Arena
+from vidgen.app.examples import CAMERA
 from vidgen.app.ideas import UnknownIdeaError, short
 from vidgen.app.studio import Animated, Animation, Studio
 from vidgen.app.words import SUGGESTIONS, language_of, say, suggestion, translations
 from vidgen.comparison import video
-from vidgen.data import camera_photographs
 from vidgen.training.lock import LockError, held
 
 LARGEST_FILE = 25 * 2**20
@@ -71,7 +71,13 @@ _STYLE = Path(__file__).parent / "page.css"
 
 
 def _built(
-    gr: Any, i18n: Any, studio: Studio | None, arena: Arena | None, limit: float, uploads: Path
+    gr: Any,
+    i18n: Any,
+    studio: Studio | None,
+    arena: Arena | None,
+    limit: float,
+    uploads: Path,
+    examples: Mapping[Path, str],
 ) -> Any:
     """The page, as `gradio.Blocks`."""
     page = gr.Blocks(title="vidgen", analytics_enabled=False)
@@ -81,7 +87,7 @@ def _built(
             if studio is not None:
                 with gr.Tab(i18n("animate"), id="animate"):
                     gr.Markdown(i18n("intro"))
-                    _animate_tab(gr, i18n, studio, limit, uploads)
+                    _animate_tab(gr, i18n, studio, limit, uploads, examples)
             with gr.Tab(i18n("arena"), id="arena"):
                 if arena is None:
                     gr.Markdown(i18n("no_arena"))
@@ -126,10 +132,11 @@ def served(
 
         async def opened() -> str:
             nonlocal page
-            page = _built(gr, i18n, studio, arena, limit, uploads)
-            return _launched(page, host, _PORTS if port is None else (port,), i18n)
+            page = _built(gr, i18n, studio, arena, limit, uploads, examples)
+            return _launched(page, host, _PORTS if port is None else (port,), i18n, examples)
 
         try:
+            examples = {} if studio is None else _examples(studio, uploads)
             # Where no event loop runs, Gradio makes many and closes none. In a thread of its own,
             # since one may run here already.
             with ThreadPoolExecutor(1) as thread:
@@ -198,7 +205,9 @@ def _remove_old(uploads: Path, kept: frozenset[Path]) -> None:
                 path.rmdir()
 
 
-def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
+def _launched(
+    page: Any, host: str, ports: Sequence[int], i18n: Any, examples: Mapping[Path, str]
+) -> str:
     """The address of the page, on the first of these ports that nobody listens on."""
     for port in ports:
         if not _is_free(host, port):
@@ -212,7 +221,7 @@ def _launched(page: Any, host: str, ports: Sequence[int], i18n: Any) -> str:
                 prevent_thread_lock=True,
                 inbrowser=False,
                 max_file_size=LARGEST_FILE,
-                allowed_paths=_examples(),
+                allowed_paths=[str(path) for path in examples],
                 footer_links=[],
                 state_session_capacity=MOST_VISITORS,
                 css_paths=_STYLE,
@@ -241,8 +250,19 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _questions(gr: Any, i18n: Any, studio: Studio) -> tuple[list[Any], Any]:
+def _questions(
+    gr: Any, i18n: Any, studio: Studio, examples: Mapping[Path, str]
+) -> tuple[list[Any], Any]:
     """What a visitor tells, in the order in which `_animate_tab` reads it, and the button to go."""
+    is_camera = studio.source == CAMERA
+    idea = gr.Textbox(
+        label=i18n("idea"),
+        placeholder=i18n("camera_hint" if is_camera else "idea_hint"),
+        lines=2,
+        max_length=2000,
+        elem_id="idea",
+        render=False,  # examples, which fill it, stand before it
+    )
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             picture = gr.Image(
@@ -254,17 +274,23 @@ def _questions(gr: Any, i18n: Any, studio: Studio) -> tuple[list[Any], Any]:
             )
             # The file is handed on unopened: `photo` opens it, and says what is wrong.
             picture.preprocess = lambda sent: None if sent is None else sent.path
-            examples = _examples()
             if examples:
-                gr.Examples([[path] for path in examples], [picture], label=i18n("examples"))
+                shown = gr.Examples(
+                    [[str(path)] for path in examples], [picture], label=i18n("examples")
+                ).dataset
+                ideas = list(examples.values())
+                if any(ideas):
+                    # Beside the picture, what becomes of it: nothing else is true of it.
+                    shown.click(
+                        lambda picked: ideas[picked[0]],
+                        shown,
+                        idea,
+                        queue=False,
+                        show_progress="hidden",
+                        api_name=False,
+                    )
         with gr.Column(scale=3, min_width=280):
-            idea = gr.Textbox(
-                label=i18n("idea"),
-                placeholder=i18n("idea_hint"),
-                lines=2,
-                max_length=2000,
-                elem_id="idea",
-            )
+            idea.render()
             with gr.Row(elem_id="suggestions"):
                 for number in _understood(studio):
                     _suggest(gr, i18n, number, idea)
@@ -289,8 +315,15 @@ def _questions(gr: Any, i18n: Any, studio: Studio) -> tuple[list[Any], Any]:
     return [picture, idea, seconds, families, fit, seed, same], go
 
 
-def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path) -> None:
-    told, go = _questions(gr, i18n, studio)
+def _animate_tab(
+    gr: Any,
+    i18n: Any,
+    studio: Studio,
+    limit: float,
+    uploads: Path,
+    examples: Mapping[Path, str],
+) -> None:
+    told, go = _questions(gr, i18n, studio, examples)
     _, idea, _, _, _, seed, same = told
     clips = gr.HTML(elem_id="clips")
 
@@ -315,7 +348,7 @@ def _animate_tab(gr: Any, i18n: Any, studio: Studio, limit: float, uploads: Path
             names = studio.chosen(families)
             number = int(seed or 0) if same else secrets.randbelow(1_000_000)
             made = studio.draw(
-                _sent(picture, uploads),
+                _sent(picture, uploads, examples),
                 idea or "",
                 # Each length that is not one of the slider's would be a program of its own.
                 seconds=round(2 * min(max(seconds, 0.5), MOST_SECONDS)) / 2,
@@ -370,14 +403,14 @@ def _hint(idea: str, error: UnknownIdeaError, studio: Studio, language: str) -> 
     return say("unknown", language, idea=short(idea), known=", ".join(map(repr, known)))
 
 
-def _sent(path: Any, uploads: Path) -> bytes:
+def _sent(path: Any, uploads: Path, examples: Mapping[Path, str]) -> bytes:
     """The content of a file that a visitor sent, or chose among the examples.
 
     Raises:
         ValueError: for any other file, which a browser may name as well.
     """
     real = Path(str(path)).resolve()
-    is_ours = real.is_relative_to(uploads) or real in {Path(e).resolve() for e in _examples()}
+    is_ours = real.is_relative_to(uploads) or real in {path.resolve() for path in examples}
     if not is_ours or not real.is_file():
         raise ValueError("this photograph is not here, or not any more: choose it again")
     with real.open("rb") as file:
@@ -524,12 +557,20 @@ def _uri(mp4: bytes) -> str:
     return f"data:video/mp4;base64,{base64.b64encode(mp4).decode()}"
 
 
-def _examples() -> list[str]:
-    """Photographs that no model has seen, of those packages that are installed."""
-    found = []
-    for name in camera_photographs.UNSEEN:
-        with contextlib.suppress(ImportError, FileNotFoundError):
-            found.append(str(camera_photographs.shipped(name)))
+def _examples(studio: Studio, uploads: Path) -> dict[Path, str]:
+    """The files of the pictures to begin with, and what each shows. Those that have none are
+    written beside what visitors send.
+    """
+    found = {}
+    for example in studio.examples:
+        picture = example.picture
+        if isinstance(picture, Path):
+            path = picture
+        else:
+            path = uploads / "examples" / f"{example.name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(video.png(picture))
+        found[path] = example.idea
     return found
 
 

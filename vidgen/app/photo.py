@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vidgen.comparison.picture import opened
-from vidgen.data import camera_photographs
 from vidgen.data.framing import fitted
 from vidgen.registry import suggest
 from vidgen.types import Task
-
-EXAMPLE = "example:"
-"""Before the name of a photograph that no model of the zoo learned from, in place of a path."""
 
 FITS: dict[str, str] = {
     "crop": "the middle of the photograph",
@@ -58,21 +53,17 @@ def photo(picture: Any, task: Task, fit: str = "crop") -> Photo:
     reduced to eight, of an animation the first picture.
 
     Args:
-        picture: a path, ``example:NAME``, the bytes of a file, or an array as
-            `picture.first_frame` takes it.
+        picture: a path, the bytes of a file, or an array as `picture.first_frame` takes it.
         task: of the model.
         fit: a name in `FITS`.
 
     Raises:
         vidgen.comparison.picture.PictureError: for a file that is absent, empty, truncated, no
             picture or too large, and for an array of another shape, dtype or range.
-        vidgen.registry.UnknownNameError: for another fit, or an example that does not exist.
-        ImportError: if the package that ships the example is not installed.
+        vidgen.registry.UnknownNameError: for another fit.
     """
     if fit not in FITS:
         raise suggest(fit, FITS, "fit")
-    if isinstance(picture, str) and picture.startswith(EXAMPLE):
-        picture = _example(picture.removeprefix(EXAMPLE))
     image = opened(picture)
     height, width = task.height, task.width
     size = (image.height, image.width)
@@ -91,9 +82,3 @@ def photo(picture: Any, task: Task, fit: str = "crop") -> Photo:
         box=(top, left, top + tall, left + wide),
         fit=fit,
     )
-
-
-def _example(name: str) -> Path:
-    if name not in camera_photographs.UNSEEN:
-        raise suggest(name, camera_photographs.UNSEEN, "example photograph")
-    return camera_photographs.shipped(name)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vidgen import zoo
+from vidgen.app import examples
 from vidgen.app.ideas import Ideas, Understood, strongest
 from vidgen.app.photo import Photo, photo
 from vidgen.comparison import Model, load, model_file
@@ -23,9 +24,6 @@ from vidgen.comparison.model import frames_of
 from vidgen.comparison.model_file import ModelCard
 from vidgen.data.camera_motion import onward
 from vidgen.registry import suggest
-
-SOURCE = "camera"
-"""Of the models that move any photograph."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +90,7 @@ class Studio:
     Args:
         models: model files, or ``zoo:NAME``; by default all of the zoo's that learned from
             `source`.
-        source: of the zoo's models.
+        source: of the zoo's models; `examples.CAMERA` has those that move any photograph.
 
     Raises:
         ValueError: if there are none, they learned from different sources, or two are of one
@@ -100,16 +98,17 @@ class Studio:
         vidgen.comparison.model_file.ModelFileError: if one is no model file.
     """
 
-    def __init__(self, models: Sequence[str | Path] = (), *, source: str = SOURCE) -> None:
+    def __init__(self, models: Sequence[str | Path] = (), *, source: str = examples.CAMERA) -> None:
         files = [model_file.at(model) for model in models]
         found = files or [zoo.path(name) for name in zoo.names()]
         cards = [(model_file.read_card(path), path) for path in found]
         if not files:
             cards = [(card, path) for card, path in cards if card.source == source]
         if not cards:
+            have = sorted({model_file.read_card(path).source for path in found})
             raise ValueError(
-                f"no model of the zoo has learned from {source!r}: `vidgen list zoo` shows them, "
-                "and --models takes files that `vidgen export` wrote"
+                f"no model of the zoo has learned from {source!r}, but from "
+                f"{', '.join(have) or 'nothing'}; --models takes files that `vidgen export` wrote"
             )
         sources = {card.source for card, _ in cards}
         if len(sources) > 1:
@@ -134,6 +133,16 @@ class Studio:
     def generators(self) -> list[str]:
         """Who takes part."""
         return list(self.cards)
+
+    @property
+    def source(self) -> str:
+        """What all of them learned from."""
+        return next(iter(self.cards.values())).source
+
+    @functools.cached_property
+    def examples(self) -> list[examples.Example]:
+        """Pictures to begin with, of those packages that are installed."""
+        return examples.examples(self.source, next(iter(self.cards.values())).options)
 
     @functools.cached_property
     def ideas(self) -> Ideas:
@@ -177,7 +186,7 @@ class Studio:
         family that fails costs the others nothing.
 
         Args:
-            picture: as `photo.photo` takes it.
+            picture: as `photo.photo` takes it, or `examples.PREFIX` and the name of one of those.
             idea: in English or Chinese, see `Ideas.understand`.
             seconds: of the clips.
             seed: of the draws.
@@ -187,13 +196,17 @@ class Studio:
 
         Raises:
             ValueError: for a photograph, an idea or a length that cannot be used.
-            vidgen.registry.UnknownNameError: for a generator or fit that does not exist.
+            vidgen.registry.UnknownNameError: for a generator, fit or example that does not exist.
+            ImportError: if the package that ships an example is not installed.
         """
         began = time.perf_counter()
         names = self.chosen(generators)
         understood = self.ideas.understand(idea)
         for name in names:
             frames_of(self.cards[name].task, seconds)
+        if isinstance(picture, str) and picture.startswith(examples.PREFIX):
+            name = picture.removeprefix(examples.PREFIX)
+            picture = examples.example(name, self.source, self.cards[names[0]].options).picture
         # Families may differ in the size of their frames.
         tasks = {self.cards[name].task.video_shape[1:]: self.cards[name].task for name in names}
         photos = {shape: photo(picture, task, fit) for shape, task in tasks.items()}

@@ -19,7 +19,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "photo": ("Photograph", "照片"),
         "examples": ("Examples", "示例"),
         "idea": ("Idea", "想法"),
-        "idea_hint": ("What is the camera to do?", "镜头要做什么？"),  # noqa: RUF001
+        "idea_hint": ("What is to happen?", "要发生什么？"),  # noqa: RUF001
+        "camera_hint": ("What is the camera to do?", "镜头要做什么？"),  # noqa: RUF001
         "seconds": ("Seconds", "秒数"),
         "families": ("Families", "模型"),
         "fit": ("Fit", "取景"),
