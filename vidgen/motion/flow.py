@@ -133,8 +133,12 @@ def photometric_error(
     References: Yu et al., "Back to basics: unsupervised learning of optical flow via brightness
     constancy" (2016).
     """
-    difference = (moved - real).reshape(-1, *moved.shape[2:])
-    error = jnp.zeros(moved.shape[0])
+    return _pyramid_error(moved - real)
+
+
+def _pyramid(difference: Float[Array, "B T H W C"]) -> Float[Array, "B"]:
+    clips, difference = len(difference), difference.reshape(-1, *difference.shape[2:])
+    error = jnp.zeros(clips)
     for level in range(_PYRAMID_LEVELS):
         if level:
             count, height, width, channels = difference.shape
@@ -143,5 +147,21 @@ def photometric_error(
             even = difference[:, : height // 2 * 2, : width // 2 * 2]
             blocks = even.reshape(count, height // 2, 2, width // 2, 2, channels)
             difference = blocks.mean(axis=(2, 4))
-        error = error + jnp.abs(difference).reshape(moved.shape[0], -1).mean(axis=1)
+        error = error + jnp.abs(difference).reshape(clips, -1).mean(axis=1)
     return error
+
+
+def _pyramid_and_gradient(difference: Array) -> tuple[Array, Array]:
+    # XLA's CPU back end computes what comes down from all levels anew for each channel and axis of
+    # the flow into which it is summed, but what a loop gives only once: `benchmarks/gradients.py`.
+    one = jax.value_and_grad(lambda clip: _pyramid(clip[None])[0])
+    if jax.default_backend() == "cpu":
+        return jax.lax.map(one, difference)
+    return jax.vmap(one)(difference)
+
+
+_pyramid_error = jax.custom_vjp(_pyramid)
+_pyramid_error.defvjp(
+    _pyramid_and_gradient,
+    lambda gradient, error: (error[:, None, None, None, None] * gradient,),
+)
