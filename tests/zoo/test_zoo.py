@@ -15,6 +15,7 @@ from vidgen.data import source
 SHIPPED = {
     "autoregressive-camera",
     "diffusion-camera",
+    "diffusion-shapes",
     "gan-camera",
     "gan-shapes",
     "masked-camera",
