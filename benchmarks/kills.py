@@ -2,6 +2,7 @@
 
     python benchmarks/kills.py
     python benchmarks/kills.py --kills 3 --families gan diffusion
+    python benchmarks/kills.py --families masked --changes masked.residual=true
 
 Each family is trained by the command line on the shrunken `quick`, answers its prompts and is
 judged: once undisturbed, and then again and again into other folders. Every process is struck by
@@ -61,6 +62,8 @@ class Settings:
     """Of each training, all phases together; in steps, clips or FLOPs."""
     seed: int = 0
     """Of the moments."""
+    changes: tuple[str, ...] = ()
+    """To the experiment, as `vidgen train --set` takes them."""
 
 
 class Command:
@@ -71,11 +74,19 @@ class Command:
         out: the folder of the comparison.
         budget: of the training.
         environment: of its processes, see `environment`.
+        changes: to the experiment.
     """
 
-    def __init__(self, family: str, out: Path, budget: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        family: str,
+        out: Path,
+        budget: str,
+        environment: Mapping[str, str],
+        changes: Sequence[str] = (),
+    ) -> None:
         question = ("train", "quick", family, "--smoke", "--budget", budget, "--out", str(out))
-        self._arguments = [*VIDGEN, *question, "--set", *WATCHED]
+        self._arguments = [*VIDGEN, *question, "--set", *WATCHED, *changes]
         self._environment = environment
         self.run = out / family / "seed-0"
 
@@ -264,7 +275,11 @@ def kill(settings: Settings, family: str, folder: Path) -> Row:
     """
     around = environment(folder)
     draw = np.random.default_rng([settings.seed, FAMILIES.index(family)])
-    undisturbed = Command(family, folder / "undisturbed", settings.budget, around)
+
+    def into(name: str) -> Command:
+        return Command(family, folder / name, settings.budget, around, settings.changes)
+
+    undisturbed = into("undisturbed")
     moment = Moment(undisturbed, (), None)
     _expect(undisturbed, *undisturbed.struck(signal.SIGKILL, moment))
     whole, phases = moment.passed, tuple(Cost.read(undisturbed.run).phases)
@@ -272,7 +287,7 @@ def kill(settings: Settings, family: str, folder: Path) -> Row:
     moments: collections.Counter[str] = collections.Counter()
     ended = 0
     while moments.total() < settings.kills:
-        command = Command(family, folder / f"killed-{ended}", settings.budget, around)
+        command = into(f"killed-{ended}")
         code, fresh = -signal.SIGKILL, True
         while code:
             left = moments.total() < settings.kills

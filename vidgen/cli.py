@@ -373,13 +373,15 @@ class Animate:
     """What is to happen, in your own words, in English or Chinese."""
     out: str = "clips"
     """The folder for a clip a family, sheet.png with all of them, and animation.json."""
-    seconds: float = 3.0
-    """Of the clips; longer than those that a model learned from are rollouts."""
+    seconds: float | None = None
+    """Of the clips; longer than those that a model learned from are rollouts. 3 of a photograph,
+    otherwise as long as those."""
     generators: tuple[str, ...] = ("all",)
     """Who, e.g. gan diffusion."""
-    source: str = "camera"
-    """What the zoo's models that are asked have learned from: camera, which moves any photograph,
-    or digits or shapes, which go on from pictures of their own, such as example:0."""
+    source: str | None = None
+    """What the zoo's models that are asked have learned from (see vidgen list zoo): camera by
+    default, which moves any photograph; others go on from pictures of their own, such as
+    example:0."""
     models: tuple[str, ...] = ()
     """Model files instead of the zoo's."""
     fit: str = "crop"
@@ -430,9 +432,9 @@ class Serve:
     Example: vidgen serve --arena runs/quick
     """
 
-    source: str = "camera"
-    """What the zoo's models have learned from: camera, which moves any photograph, or digits or
-    shapes, which go on from pictures of their own, that the page offers."""
+    source: str | None = None
+    """What the zoo's models have learned from (see vidgen list zoo): camera by default, which moves
+    any photograph; others go on from pictures of their own, which the page offers."""
     models: tuple[str, ...] = ()
     """Model files instead of the zoo's."""
     arena: str | None = None

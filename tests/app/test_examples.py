@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidgen.app.examples import CAMERA, example, examples, names
+from vidgen.app.examples import CAMERA, example, examples
 from vidgen.data import camera_photographs, source
 from vidgen.registry import UnknownNameError
 
@@ -36,13 +36,26 @@ def test_an_example_that_is_not_installed_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(("of", "options"), [("digits", {"motion": "diagonal"}), ("shapes", {})])
 def test_another_source_shows_first_frames_of_its_test_part_and_what_comes_of_them(of, options):
     clips = source(of, split="test", **options)
-    for number, one in enumerate(examples(of, options)):
+    found = examples(of, options)
+    assert len(found) > 3
+    for number, one in enumerate(found):
         np.testing.assert_array_equal(one.picture, clips[number].video[0])
         assert one.idea == clips[number].caption
-    assert len(names(of)) == number + 1 > 3
     with pytest.raises(UnknownNameError, match="example"):
-        example(str(number + 1), of, options)
+        example(str(len(found)), of, options)
 
 
 def test_recordings_are_nobody_s_examples():
     assert examples("folder:clips", {}) == []
+    with pytest.raises(ValueError, match="'folder:clips' are recordings"):
+        example("0", "folder:clips", {})
+
+
+@pytest.mark.parametrize(
+    ("of", "options", "count"),
+    [("shapes", {"clips": 4}, 4), ("shapes", {"of_another_version": 1}, 0), ("gone", {}, 0)],
+)
+def test_a_source_that_gives_few_clips_or_none_stops_no_page(of, options, count):
+    assert len(examples(of, options)) == count
+    with pytest.raises((UnknownNameError, ValueError)):
+        example(str(count), of, options)

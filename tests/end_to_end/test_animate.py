@@ -80,10 +80,37 @@ def test_an_example_of_their_own_clips_is_moved_and_what_is_none_is_named(models
     assert "no example is called 'flower'" in capsys.readouterr().err
 
 
-def test_models_of_the_zoo_are_chosen_by_what_they_learned_from(tmp_path, capsys):
-    assert all(card.source == "shapes" for card in Studio(source="shapes").cards.values())
+def test_models_of_the_zoo_are_chosen_by_what_they_learned_from(models, tmp_path, capsys):
+    shapes = Studio(source="shapes")
+    assert {"diffusion", "gan"} <= set(shapes.generators)
+    assert (shapes.source, shapes.seconds) == ("shapes", 1.0)
+    assert (Studio().source, Studio().seconds) == ("camera", 3.0)
     assert animate("example:0", IDEA, [], tmp_path / "none", "--source", "shape") == 2
     assert "learned from 'shape', but from camera, " in capsys.readouterr().err
+    assert animate("example:0", IDEA, models, tmp_path / "none", "--source", "shapes") == 2
+    assert "leave out 'shapes', or the models" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_zoo_goes_on_from_a_picture_of_another_source(tmp_path):
+    out = tmp_path / "clips"
+    said = "a green circle is moving up and right"
+    asked = ("animate", "example:0", said, "--source", "shapes", "--generators", "gan")
+    assert main([*asked, "--out", str(out)]) == 0
+    with av.open(str(out / "gan.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 8  # as long as those of training
+
+
+def test_an_example_says_what_becomes_of_it_only_where_the_models_know_the_sentence(
+    models, monkeypatch
+):
+    studio = Studio(models)
+    ideas = [one.idea for one in studio.examples]
+    assert all(idea in studio.ideas.sentences for idea in ideas)
+    other = Studio(models)
+    known = tuple(said for said in studio.ideas.sentences if said != ideas[2])
+    monkeypatch.setattr(other.ideas, "sentences", known)
+    assert [one.idea for one in other.examples] == [*ideas[:2], "", *ideas[3:]]
 
 
 def test_only_who_is_asked_draws(models, photograph, tmp_path):

@@ -129,11 +129,13 @@ def test_a_visitor_uploads_writes_plays_and_downloads(visit, photograph, width, 
 
 
 @pytest.mark.slow
-def test_an_example_brings_its_picture_and_what_becomes_of_it(visit):
+def test_an_example_brings_its_picture_and_what_becomes_of_it(visit, model_files):
     tab = visit()
+    assert "Photograph" not in tab.inner_text("body")  # that is for the camera's
     tab.click(".gallery-item >> nth=3")
     tab.wait_for_selector("#photo img")
-    tab.wait_for_function("document.querySelector('#idea textarea').value.startsWith('the digit')")
+    (idea,) = (one.idea for one in Studio(list(model_files.values())).examples if one.name == "3")
+    tab.wait_for_function(f"document.querySelector('#idea textarea').value === {idea!r}")
     tab.click("#go")
     drawn(tab, 2)
 
@@ -173,8 +175,8 @@ def test_a_chinese_browser_reads_chinese(visit, photograph, tmp_path):
     tab = visit(locale="zh-CN")
     tab.wait_for_selector("text=动起来")
     asked(tab, photograph, "唱首歌")
-    # Toys know no move of a camera, so that no idea is proposed in Chinese.
-    tab.wait_for_selector("text=is no idea that these models know")
+    # Toys know no move of a camera, and what they know has no Chinese.
+    tab.wait_for_selector("text=这些模型不认识'唱首歌'")
     broken = tmp_path / "broken.png"
     broken.write_bytes(photograph.read_bytes()[:60])
     tab = visit(locale="zh-CN")
@@ -185,14 +187,14 @@ def test_a_chinese_browser_reads_chinese(visit, photograph, tmp_path):
 
 
 @pytest.mark.slow
-def test_pages_stand_beside_each_other_and_a_port_that_is_taken_is_named(folder):
-    arena = Arena(folder, seed=0)
-    with page.served(None, arena) as one, page.served(None, arena) as other:
+def test_pages_stand_beside_each_other_and_a_port_that_is_taken_is_named(model_files, folder):
+    studio, arena = Studio(list(model_files.values())), Arena(folder, seed=0)
+    with page.served(studio, arena) as one, page.served(studio, arena) as other:
         assert one != other
         port = int(one.rstrip("/").rpartition(":")[2])
         with (
             pytest.raises(OSError, match=f"on port {port} already"),
-            page.served(None, arena, port=port),
+            page.served(studio, arena, port=port),
         ):
             pass
 

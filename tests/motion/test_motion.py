@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.motion import MotionConfig, MotionPhase, photometric_error, travel
+from vidgen.motion import MotionConfig, MotionPhase, flow, photometric_error, travel
 from vidgen.nn import warp
 from vidgen.optim import Optimizer
 from vidgen.types import Batch, Condition, Task
@@ -43,6 +43,22 @@ def test_photometric_error_of_odd_sides_leaves_out_their_last_row():
     real = jnp.zeros((1, 1, 7, 5, 1))
     # 1 at 7x5; the means of 2x2 and of what they halve to are 1 as well, until a side is 1.
     np.testing.assert_allclose(photometric_error(real + 1.0, real), [3.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+@pytest.mark.parametrize("kind", [jnp.float32, jnp.bfloat16])
+def test_the_gradient_of_the_photometric_error_is_that_of_the_rules(backend, kind, monkeypatch):
+    keys = jax.random.split(jax.random.key(0), 2)
+    moved, real = (jax.random.normal(key, (3, 2, 9, 8, 3), kind) for key in keys)
+    weights = jnp.array([1.0, -2.0, 0.5], kind)
+    by_rule = jax.grad(lambda x: (flow._pyramid(x - real) * weights).sum())(moved)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    found = jax.grad(lambda x: (photometric_error(x, real) * weights).sum())(moved)
+    assert found.dtype == kind
+    rounding = 1e-6 if kind == jnp.float32 else 1e-2
+    np.testing.assert_allclose(
+        found.astype(jnp.float32), by_rule.astype(jnp.float32), rtol=rounding, atol=rounding / 100
+    )
 
 
 def test_a_canvas_travels_by_the_flow_of_each_frame():

@@ -52,30 +52,31 @@ def example(name: str, of: str, options: Mapping[str, Any]) -> Example:
 
     Raises:
         vidgen.registry.UnknownNameError: for one that does not exist.
+        ValueError: for a source of recordings, which are somebody's own and serve nobody else as
+            examples.
         ImportError: if the package that ships it is not installed.
         FileNotFoundError: if its version ships other pictures.
     """
-    if name not in names(of):
-        raise suggest(name, names(of), "example photograph" if of == CAMERA else "example")
     if of == CAMERA:
+        if name not in camera_photographs.UNSEEN:
+            raise suggest(name, camera_photographs.UNSEEN, "example photograph")
         return Example(name=name, picture=camera_photographs.shipped(name))
-    clip = source(of, split="test", **options)[int(name)]
+    if recorded(of):
+        raise ValueError(f"clips of {of!r} are recordings, and no examples: give a picture file")
+    clips = source(of, split="test", **options)
+    known = [str(number) for number in range(min(_CLIPS, len(clips)))]
+    if name not in known:
+        raise suggest(name, known, "example")
+    clip = clips[int(name)]
     return Example(name=name, picture=clip.video[0], idea=clip.caption)
 
 
 def examples(of: str, options: Mapping[str, Any]) -> list[Example]:
-    """All that are installed; arguments as of `example`."""
+    """All that are here; arguments as of `example`. None where the source itself cannot be built,
+    which drawing does not need.
+    """
     found = []
-    for name in names(of):
-        with contextlib.suppress(ImportError, FileNotFoundError):
+    for name in camera_photographs.UNSEEN if of == CAMERA else map(str, range(_CLIPS)):
+        with contextlib.suppress(ImportError, OSError, ValueError, LookupError):
             found.append(example(name, of, options))
     return found
-
-
-def names(of: str) -> tuple[str, ...]:
-    """What examples for a source's models are called; recordings are somebody's own, and none are
-    shown.
-    """
-    if of == CAMERA:
-        return camera_photographs.UNSEEN
-    return () if recorded(of) else tuple(map(str, range(_CLIPS)))

@@ -73,7 +73,7 @@ _STYLE = Path(__file__).parent / "page.css"
 def _built(
     gr: Any,
     i18n: Any,
-    studio: Studio | None,
+    studio: Studio,
     arena: Arena | None,
     limit: float,
     uploads: Path,
@@ -82,12 +82,11 @@ def _built(
     """The page, as `gradio.Blocks`."""
     page = gr.Blocks(title="vidgen", analytics_enabled=False)
     with page:
-        gr.Markdown(i18n("title"), elem_id="title")
+        gr.Markdown(i18n(_of(studio, "title")), elem_id="title")
         with gr.Tabs():
-            if studio is not None:
-                with gr.Tab(i18n("animate"), id="animate"):
-                    gr.Markdown(i18n("intro"))
-                    _animate_tab(gr, i18n, studio, limit, uploads, examples)
+            with gr.Tab(i18n("animate"), id="animate"):
+                gr.Markdown(i18n(_of(studio, "intro")))
+                _animate_tab(gr, i18n, studio, limit, uploads, examples)
             with gr.Tab(i18n("arena"), id="arena"):
                 if arena is None:
                     gr.Markdown(i18n("no_arena"))
@@ -99,7 +98,7 @@ def _built(
 
 @contextlib.contextmanager
 def served(
-    studio: Studio | None,
+    studio: Studio,
     arena: Arena | None,
     *,
     host: str = "127.0.0.1",
@@ -110,7 +109,7 @@ def served(
     time in a process, or one within another: Gradio reads from the environment where files go.
 
     Args:
-        studio: who moves photographs; None leaves that tab out.
+        studio: who moves what visitors bring.
         arena: what is voted on; None says how to have one.
         host: address to listen on; 0.0.0.0 shows it to the network.
         port: to listen on; None takes a free one from 7860 on.
@@ -136,7 +135,7 @@ def served(
             return _launched(page, host, _PORTS if port is None else (port,), i18n, examples)
 
         try:
-            examples = {} if studio is None else _examples(studio, uploads)
+            examples = _examples(studio, uploads)
             # Where no event loop runs, Gradio makes many and closes none. In a thread of its own,
             # since one may run here already.
             with ThreadPoolExecutor(1) as thread:
@@ -254,10 +253,9 @@ def _questions(
     gr: Any, i18n: Any, studio: Studio, examples: Mapping[Path, str]
 ) -> tuple[list[Any], Any]:
     """What a visitor tells, in the order in which `_animate_tab` reads it, and the button to go."""
-    is_camera = studio.source == CAMERA
     idea = gr.Textbox(
         label=i18n("idea"),
-        placeholder=i18n("camera_hint" if is_camera else "idea_hint"),
+        placeholder=i18n(_of(studio, "hint")),
         lines=2,
         max_length=2000,
         elem_id="idea",
@@ -266,7 +264,7 @@ def _questions(
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             picture = gr.Image(
-                label=i18n("photo"),
+                label=i18n(_of(studio, "photo")),
                 type="filepath",
                 sources=["upload", "clipboard"],
                 height=280,
@@ -280,9 +278,9 @@ def _questions(
                 ).dataset
                 ideas = list(examples.values())
                 if any(ideas):
-                    # Beside the picture, what becomes of it: nothing else is true of it.
+                    # Of many a picture nothing else is true than what became of it.
                     shown.click(
-                        lambda picked: ideas[picked[0]],
+                        lambda picked: (picked and ideas[picked[0]]) or gr.skip(),
                         shown,
                         idea,
                         queue=False,
@@ -291,11 +289,17 @@ def _questions(
                     )
         with gr.Column(scale=3, min_width=280):
             idea.render()
-            with gr.Row(elem_id="suggestions"):
-                for number in _understood(studio):
+            suggested = _understood(studio)
+            with gr.Row(elem_id="suggestions", visible=bool(suggested)):
+                for number in suggested:
                     _suggest(gr, i18n, number, idea)
             seconds = gr.Slider(
-                0.5, MOST_SECONDS, 3.0, step=0.5, label=i18n("seconds"), elem_id="seconds"
+                0.5,
+                MOST_SECONDS,
+                _half(studio.seconds),
+                step=0.5,
+                label=i18n("seconds"),
+                elem_id="seconds",
             )
             families = gr.CheckboxGroup(
                 studio.generators, value=studio.generators, label=i18n("families")
@@ -351,7 +355,7 @@ def _animate_tab(
                 _sent(picture, uploads, examples),
                 idea or "",
                 # Each length that is not one of the slider's would be a program of its own.
-                seconds=round(2 * min(max(seconds, 0.5), MOST_SECONDS)) / 2,
+                seconds=_half(seconds),
                 seed=number,
                 generators=names,
                 fit=fit,
@@ -376,6 +380,16 @@ def _animate_tab(
         event(inspect.unwrap(animate), told, [clips, seed], concurrency_id="models", api_name=False)
 
 
+def _half(seconds: float | int) -> float:
+    """The nearest length of the slider."""
+    return round(2 * min(max(seconds, 0.5), MOST_SECONDS)) / 2
+
+
+def _of(studio: Studio, key: str) -> str:
+    """The key of a word that photographs have for themselves."""
+    return f"camera_{key}" if studio.source == CAMERA else key
+
+
 def _check_told(idea: Any, seconds: Any, families: Any, fit: Any, seed: Any) -> None:
     """Whether a browser sent what a browser sends.
 
@@ -398,8 +412,7 @@ def _check_told(idea: Any, seconds: Any, families: Any, fit: Any, seed: Any) -> 
 def _hint(idea: str, error: UnknownIdeaError, studio: Studio, language: str) -> str:
     """What to try in place of an idea that is not known, in the visitor's language."""
     known = [suggestion(number, language) for number in _understood(studio)]
-    if not known:
-        return str(error)
+    known = known or list(studio.ideas.usual)
     return say("unknown", language, idea=short(idea), known=", ".join(map(repr, known)))
 
 

@@ -90,16 +90,21 @@ class Studio:
     Args:
         models: model files, or ``zoo:NAME``; by default all of the zoo's that learned from
             `source`.
-        source: of the zoo's models; `examples.CAMERA` has those that move any photograph.
+        source: of the zoo's models; by default `examples.CAMERA`, whose models move any photograph.
 
     Raises:
-        ValueError: if there are none, they learned from different sources, or two are of one
-            generator.
+        ValueError: if there are none, they learned from different sources, two are of one
+            generator, or both models and a source are given.
         vidgen.comparison.model_file.ModelFileError: if one is no model file.
     """
 
-    def __init__(self, models: Sequence[str | Path] = (), *, source: str = examples.CAMERA) -> None:
+    def __init__(self, models: Sequence[str | Path] = (), *, source: str | None = None) -> None:
+        if models and source is not None:
+            raise ValueError(
+                f"a source chooses among the models of the zoo: leave out {source!r}, or the models"
+            )
         files = [model_file.at(model) for model in models]
+        source = source or examples.CAMERA
         found = files or [zoo.path(name) for name in zoo.names()]
         cards = [(model_file.read_card(path), path) for path in found]
         if not files:
@@ -137,12 +142,29 @@ class Studio:
     @property
     def source(self) -> str:
         """What all of them learned from."""
-        return next(iter(self.cards.values())).source
+        return self._first.source
+
+    @property
+    def seconds(self) -> float:
+        """How long a clip is if nobody says: 3 s of a photograph, and of other models the length
+        that they learned, beyond which they have to go on by themselves.
+        """
+        task = self._first.task
+        return 3.0 if self.source == examples.CAMERA else task.frames / task.fps
 
     @functools.cached_property
     def examples(self) -> list[examples.Example]:
-        """Pictures to begin with, of those packages that are installed."""
-        return examples.examples(self.source, next(iter(self.cards.values())).options)
+        """Pictures to begin with, of those packages that are installed; with what becomes of them
+        where these models know to say it.
+        """
+        return [
+            dataclasses.replace(one, idea=one.idea if one.idea in self.ideas.sentences else "")
+            for one in examples.examples(self.source, self._first.options)
+        ]
+
+    @property
+    def _first(self) -> ModelCard:
+        return next(iter(self.cards.values()))
 
     @functools.cached_property
     def ideas(self) -> Ideas:
@@ -174,7 +196,7 @@ class Studio:
         picture: Any,
         idea: str,
         *,
-        seconds: float | int = 3.0,
+        seconds: float | int | None = None,
         seed: int = 0,
         generators: Iterable[str] = (),
         fit: str = "crop",
@@ -188,7 +210,7 @@ class Studio:
         Args:
             picture: as `photo.photo` takes it, or `examples.PREFIX` and the name of one of those.
             idea: in English or Chinese, see `Ideas.understand`.
-            seconds: of the clips.
+            seconds: of the clips; `Studio.seconds` by default.
             seed: of the draws.
             generators: who; all of them by default.
             fit: a name in `photo.FITS`.
@@ -200,13 +222,14 @@ class Studio:
             ImportError: if the package that ships an example is not installed.
         """
         began = time.perf_counter()
+        seconds = self.seconds if seconds is None else seconds
         names = self.chosen(generators)
         understood = self.ideas.understand(idea)
         for name in names:
             frames_of(self.cards[name].task, seconds)
         if isinstance(picture, str) and picture.startswith(examples.PREFIX):
             name = picture.removeprefix(examples.PREFIX)
-            picture = examples.example(name, self.source, self.cards[names[0]].options).picture
+            picture = examples.example(name, self.source, self._first.options).picture
         # Families may differ in the size of their frames.
         tasks = {self.cards[name].task.video_shape[1:]: self.cards[name].task for name in names}
         photos = {shape: photo(picture, task, fit) for shape, task in tasks.items()}

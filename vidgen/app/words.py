@@ -9,23 +9,29 @@ LANGUAGES = ("en", "zh")
 
 WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "title": ("# A photograph and an idea", "# 一张照片，一个想法"),  # noqa: RUF001
+        "title": ("# A picture and an idea", "# 一张图片，一个想法"),  # noqa: RUF001
+        "camera_title": ("# A photograph and an idea", "# 一张照片，一个想法"),  # noqa: RUF001
         "intro": (
+            "Every family of generators goes on from the same picture as you say, side by side.",
+            "每一类生成模型按你的想法让同一张图片动起来，并排比较。",  # noqa: RUF001
+        ),
+        "camera_intro": (
             "Every family of generators moves the same photograph as you say, side by side.",
             "每一类生成模型按你的想法让同一张照片动起来，并排比较。",  # noqa: RUF001
         ),
         "animate": ("Animate", "动起来"),
         "arena": ("Arena", "擂台"),
-        "photo": ("Photograph", "照片"),
+        "photo": ("Picture", "图片"),
+        "camera_photo": ("Photograph", "照片"),
         "examples": ("Examples", "示例"),
         "idea": ("Idea", "想法"),
-        "idea_hint": ("What is to happen?", "要发生什么？"),  # noqa: RUF001
+        "hint": ("What is to happen?", "要发生什么？"),  # noqa: RUF001
         "camera_hint": ("What is the camera to do?", "镜头要做什么？"),  # noqa: RUF001
         "seconds": ("Seconds", "秒数"),
         "families": ("Families", "模型"),
         "fit": ("Fit", "取景"),
-        "crop": ("Middle of the photograph", "照片中部"),
-        "letterbox": ("Whole photograph", "整张照片"),
+        "crop": ("The middle of it", "中间部分"),
+        "letterbox": ("All of it", "完整画面"),
         "seed": ("Seed", "随机种子"),
         "again": ("Same seed again", "沿用种子"),
         "go": ("Animate", "开始"),

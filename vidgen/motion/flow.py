@@ -129,6 +129,7 @@ def photometric_error(
 
     Bilinear warping has gradients one pixel wide. In frames averaged over 2, 4 and 8 pixels what
     was moved and where it belongs overlap sooner, and the gradients point from one to the other.
+    Differentiable in reverse.
 
     References: Yu et al., "Back to basics: unsupervised learning of optical flow via brightness
     constancy" (2016).
@@ -155,7 +156,8 @@ def _pyramid_and_gradient(difference: Array) -> tuple[Array, Array]:
     # XLA's CPU back end computes what comes down from all levels anew for each channel and axis of
     # the flow into which it is summed, but what a loop gives only once: `benchmarks/gradients.py`.
     one = jax.value_and_grad(lambda clip: _pyramid(clip[None])[0])
-    if jax.default_backend() == "cpu":
+    # With several devices the loop would run along the axis that is divided among them.
+    if jax.default_backend() == "cpu" and jax.device_count() == 1:
         return jax.lax.map(one, difference)
     return jax.vmap(one)(difference)
 
@@ -163,5 +165,5 @@ def _pyramid_and_gradient(difference: Array) -> tuple[Array, Array]:
 _pyramid_error = jax.custom_vjp(_pyramid)
 _pyramid_error.defvjp(
     _pyramid_and_gradient,
-    lambda gradient, error: (error[:, None, None, None, None] * gradient,),
+    lambda gradient, error: ((error[:, None, None, None, None] * gradient).astype(gradient.dtype),),
 )
