@@ -14,6 +14,7 @@ from vidgen.data import source
 
 SHIPPED = {
     "autoregressive-camera",
+    "autoregressive-shapes",
     "diffusion-camera",
     "diffusion-shapes",
     "gan-camera",
