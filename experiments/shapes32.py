@@ -6,7 +6,7 @@ shapes are told apart by part (`vidgen/data/shapes.py`).
 
 The generators are sized to 1.25 million parameters each (`vidgen.comparison.sizing.sized`), so that
 the trained ones are small enough to come with vidgen. Codes are of what motion compensation leaves
-of a clip (`residual`): the pixels of a given frame, and of one that was drawn, then last to the end.
+of a clip (`residual`): so the pixels of its first frame, given or drawn, last to its end.
 
 Expected: measured so far are three families, seed 0, on CPU cores, 128 prompts each::
 
