@@ -20,6 +20,7 @@ SHIPPED = {
     "gan-camera",
     "gan-shapes",
     "masked-camera",
+    "meanflow-camera",
 }
 
 LARGEST = 40_000_000
