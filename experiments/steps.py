@@ -11,7 +11,7 @@ over prompts, within this one training), PSNR with a frame (t), and how long one
 sentence on, where nothing is compiled any more (median of 20). Written is a JSON.
 
 Expected: measured so far is ``zoo:masked-camera`` in one to eight passes, on two CPU cores, 256
-prompts, all with a frame; diffusion has not been measured, and mean flow is not in the zoo yet::
+prompts, all with a frame; the other models have not been measured::
 
     passes  success            PSNR               a clip
     1       0.32 [0.26, 0.38]  24.3 [23.7, 24.9]   47 ms
