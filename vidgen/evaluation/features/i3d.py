@@ -203,9 +203,10 @@ def resize(
 ) -> Float[Array, "B T {side} {side} 3"]:
     """Squash to a square, in [-1, 1], grey repeated."""
     x = to_float(video)
-    shape = (*x.shape[:2], side, side, x.shape[-1])
-    x = jax.image.resize(x, shape, "bilinear", antialias=False)
-    return x if x.shape[-1] == 3 else jnp.repeat(x, 3, axis=-1)
+    if x.shape[-1] != 3:
+        x = jnp.repeat(x, 3, axis=-1)  # first, since of one channel sums may be rounded otherwise
+    shape = (*x.shape[:2], side, side, 3)
+    return jax.image.resize(x, shape, "bilinear", antialias=False)
 
 
 def table() -> list[Entry]:
