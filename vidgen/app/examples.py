@@ -63,12 +63,10 @@ def example(name: str, of: str, options: Mapping[str, Any]) -> Example:
         return Example(name=name, picture=camera_photographs.shipped(name))
     if recorded(of):
         raise ValueError(f"clips of {of!r} are recordings, and no examples: give a picture file")
-    clips = source(of, split="test", **options)
-    known = [str(number) for number in range(min(_CLIPS, len(clips)))]
-    if name not in known:
-        raise suggest(name, known, "example")
-    clip = clips[int(name)]
-    return Example(name=name, picture=clip.video[0], idea=clip.caption)
+    beginnings = _beginnings(of, options)
+    if name not in beginnings:
+        raise suggest(name, beginnings, "example")
+    return beginnings[name]
 
 
 def examples(of: str, options: Mapping[str, Any]) -> list[Example]:
@@ -76,7 +74,20 @@ def examples(of: str, options: Mapping[str, Any]) -> list[Example]:
     which drawing does not need.
     """
     found = []
-    for name in camera_photographs.UNSEEN if of == CAMERA else map(str, range(_CLIPS)):
+    if of == CAMERA:
+        for name in camera_photographs.UNSEEN:
+            with contextlib.suppress(ImportError, FileNotFoundError):
+                found.append(example(name, of, options))
+    elif not recorded(of):
         with contextlib.suppress(ImportError, OSError, ValueError, LookupError):
-            found.append(example(name, of, options))
+            found.extend(_beginnings(of, options).values())
     return found
+
+
+def _beginnings(of: str, options: Mapping[str, Any]) -> dict[str, Example]:
+    clips = source(of, split="test", **options)
+    first = (clips[number] for number in range(min(_CLIPS, len(clips))))
+    return {
+        str(number): Example(name=str(number), picture=clip.video[0], idea=clip.caption)
+        for number, clip in enumerate(first)
+    }
