@@ -10,6 +10,7 @@ import vidgen
 from vidgen import zoo
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, read_json
+from vidgen.comparison.jobs import restored
 from vidgen.comparison.model_file import ModelFileError
 from vidgen.evaluation.arrays import arrays_digest
 from vidgen.registry import UnknownNameError
@@ -124,6 +125,17 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
         vidgen.load(path)
 
 
+@pytest.mark.fault(15)
+def test_a_file_without_what_drawing_reads_is_refused(file, tmp_path):
+    def change(arrays, about):
+        arrays.pop("mean/mean")
+        about["left_out"] = ["mean"]
+        resealed(arrays, about)
+
+    with pytest.raises(ModelFileError, match="leaves out what drawing reads: mean"):
+        vidgen.load(rewritten(file, tmp_path / "other.safetensors", change))
+
+
 def test_weights_without_a_card_and_files_that_are_absent_are_refused(tmp_path):
     save_file({"a": np.zeros(2, np.float32)}, tmp_path / "bare.safetensors")
     with pytest.raises(ModelFileError, match="vidgen export"):
@@ -132,6 +144,22 @@ def test_weights_without_a_card_and_files_that_are_absent_are_refused(tmp_path):
         vidgen.load(tmp_path / "absent.safetensors")
     with pytest.raises(UnknownNameError, match="no model of the zoo"):
         vidgen.load("zoo:absent")
+
+
+def test_what_only_later_phases_began_from_is_left_out(
+    prepared, undisturbed, tmp_path, monkeypatch
+):
+    def with_a_beginning(job, setting):
+        generator, params, sampler = restored(job, setting)
+        return generator, {"beginning": {"w": np.ones(9, np.float32)}, **params}, sampler
+
+    monkeypatch.setattr(model_file, "restored", with_a_beginning)
+    path = tmp_path / "model.safetensors"
+    with prepared():
+        card = model_file.export(undisturbed / "toy" / "seed-0", path)
+    assert card.left_out == ("beginning",)
+    assert set(load_file(path)) == {"mean/mean"}
+    assert card.parameters == 8 * 32 * 32
 
 
 def test_export_refuses_before_it_works(undisturbed, tmp_path):

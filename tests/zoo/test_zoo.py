@@ -10,6 +10,7 @@ import vidgen
 from vidgen import zoo
 from vidgen.cli import main
 from vidgen.comparison import catalogue, model_file
+from vidgen.comparison.price import read_by_sampling
 from vidgen.data import source
 
 SHIPPED = {
@@ -53,6 +54,9 @@ def test_weights_are_those_of_the_network_that_the_card_describes(name):
     leaves = jax.tree.leaves(file.params)
     assert sum(leaf.size for leaf in leaves) == file.card.parameters
     assert len(leaves) > 20
+    read = read_by_sampling(file.generator, file.card.task, file.params, file.card.sampler)
+    phases = jax.tree.unflatten(jax.tree.structure(file.params), read)
+    assert all(any(jax.tree.leaves(phase)) for phase in phases.values())
     features, mask = file.encoder([file.card.sentences[0]])
     assert features.shape == (1, file.card.task.text_length, file.card.task.text_width)
     assert mask.any()

@@ -1,10 +1,10 @@
 """A trained generator as one file: weights for sampling, and a card that says what they are.
 
 A run folder holds all that training left behind; a model file holds what it takes to draw clips:
-what each phase exported, in half precision, with the card as metadata of the safetensors format,
-which runs no code when it is read. Its scores are of the rounded weights, judged anew. Of the text
-encoder it holds the words, and the vectors that word2vec learned; the weights of others are to be
-found where they lay in training.
+what each phase exported, but to later phases alone, in half precision, with the card as metadata of
+the safetensors format, which runs no code when it is read. Its scores are of the rounded weights,
+judged anew. Of the text encoder it holds the words, and the vectors that word2vec learned; the
+weights of others are to be found where they lay in training.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from vidgen.comparison import catalogue, records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import of_run, surroundings
 from vidgen.comparison.jobs import Job, restored
+from vidgen.comparison.price import read_by_sampling
 from vidgen.comparison.question import setting_of, settle
 from vidgen.comparison.rows import as_json, rows_of
 from vidgen.comparison.sampler import sampler_class
-from vidgen.contract import Generator
+from vidgen.contract import Generator, RollsOut
 from vidgen.evaluation import answer
 from vidgen.evaluation.arrays import arrays_digest
 from vidgen.pretrained import Entry, Weights, WrongWeightsError, port
@@ -84,6 +85,7 @@ class ModelCard:
         sentences: captions of training, each once, sorted.
         words: of the vectors that word2vec learned, where it is the encoder.
         parameters: numbers in the file.
+        left_out: phases of which drawing reads nothing, and the file holds nothing.
         scores: what the rounded weights came to, as `vidgen.comparison.rows.Row` without seeds.
         faults: what is known to be wrong with its clips, in words.
         made: versions, device and revision.
@@ -105,6 +107,7 @@ class ModelCard:
     sentences: tuple[str, ...]
     words: tuple[str, ...] = ()
     parameters: int
+    left_out: tuple[str, ...] = ()
     scores: tuple[Mapping[str, Any], ...] = ()
     faults: str = ""
     made: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -149,6 +152,8 @@ def export(
     if name not in asked.generators:
         raise registry.suggest(name, asked.generators, "generator of this experiment")
     generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
+    left_out = _unread(generator, asked.task, params, sampler)
+    params = {phase: kept for phase, kept in params.items() if phase not in left_out}
     arrays = {key: _halved(np.asarray(leaf)) for key, leaf in _leaves(params)}
     budget = str(asked.budget if share == 1.0 else asked.budget.share(share))
     (console or Console(quiet=True)).print(
@@ -159,7 +164,9 @@ def export(
         setting.encoder,
         asked.task,
         functools.partial(
-            setting.compiled(generator.sample), _filled(generator, arrays), sampler=sampler
+            setting.compiled(generator.sample),
+            _filled(exports(generator), arrays, left_out),
+            sampler=sampler,
         ),
         batch_size=min(asked.answer_batch, len(setting.prompts)),
     )
@@ -183,6 +190,7 @@ def export(
         sentences=tuple(sorted(set(data.captions_of(setting.train, _SENTENCES)))),
         words=() if learned is None else tuple(learned.words),
         parameters=sum(array.size for array in arrays.values()),
+        left_out=left_out,
         scores=tuple(as_json(rows_of(kept, generator=name, kind="generator", seed=seed))),
         faults=faults,
         made=surroundings(),
@@ -248,8 +256,14 @@ def read(path: str | Path) -> ModelFile:
         raise ModelFileError(f"{path} holds weights that are not finite")
     vectors = arrays.pop(_VECTORS, None)
     generator = registry.entry(card.generator).build(card.task, card.config)
+    shapes = exports(generator)
+    if card.left_out:
+        unread = _unread(generator, card.task, shapes, card.sampler)
+        missed = [phase for phase in card.left_out if phase not in unread]
+        if missed:
+            raise ModelFileError(f"{path} leaves out what drawing reads: {', '.join(missed)}")
     try:
-        params = _filled(generator, arrays)
+        params = _filled(shapes, arrays, card.left_out)
     except WrongWeightsError as error:
         raise ModelFileError(f"{path} does not fit this version of vidgen: {error}") from error
     wanted = text.Wanted(
@@ -344,17 +358,30 @@ def _leaves(params: Mapping[str, Params]) -> Iterator[tuple[str, Any]]:
         yield jax.tree_util.keystr(place, simple=True, separator="/"), leaf
 
 
-def _filled(generator: Generator, arrays: Weights) -> dict[str, Params]:
-    """What a generator's phases export, with the arrays of a file.
+def _unread(
+    generator: Generator, task: Task, params: Mapping[str, Params], sampler: Any
+) -> tuple[str, ...]:
+    """Phases whose exports were for later ones alone, such as what MeanFlow begins from."""
+    if isinstance(generator, RollsOut):  # longer clips may read what those of the task do not
+        return ()
+    read = read_by_sampling(generator, task, params, sampler)
+    by_phase = jax.tree.unflatten(jax.tree.structure(dict(params)), read)
+    return tuple(phase for phase, kept in by_phase.items() if not any(jax.tree.leaves(kept)))
+
+
+def _filled(
+    shapes: Mapping[str, Params], arrays: Weights, left_out: Sequence[str]
+) -> dict[str, Params]:
+    """What a generator's phases export but those left out, with the arrays of a file.
 
     Raises:
         WrongWeightsError: naming every key that is missing, unexpected or of a wrong shape.
     """
-    shapes = exports(generator)
-    wanted = dict(_leaves(shapes))
+    kept = {phase: inside for phase, inside in shapes.items() if phase not in left_out}
+    wanted = dict(_leaves(kept))
     found = port(arrays, [Entry(target=k, sources={k: x.shape}) for k, x in wanted.items()])
     leaves = [found[key].astype(shape.dtype) for key, shape in wanted.items()]
-    return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    return jax.tree.unflatten(jax.tree.structure(kept), leaves)
 
 
 def _halved(array: np.ndarray) -> np.ndarray:
