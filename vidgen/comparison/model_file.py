@@ -55,6 +55,9 @@ _DECISIVE = ("source", "options", "train_options", "task", "context_rate", "layo
 _DECISIVE += ("augment", "text", "precision")
 """Of an experiment, what decides a training beside the generator's config."""
 
+_BESIDE = ("curve", "horizon", "answers")
+"""Of an experiment, what is trained and asked beside it, which costs those who train it again."""
+
 _KEPT = ("oracle_success", "oracle_success_majority", "psnr")
 """Metrics that a card bears."""
 
@@ -417,7 +420,8 @@ def _command(asked: Experiment, name: str, seed: int, budget: str) -> str:
     if not shipped:
         return shlex.join(command)
     plain = settle(catalogue.find(asked.name).select(generators=[name]), {})
-    pairs = [(part, getattr(plain, part), getattr(asked, part)) for part in _DECISIVE]
+    parts = (*_DECISIVE, *_BESIDE)
+    pairs = [(part, getattr(plain, part), getattr(asked, part)) for part in parts]
     pairs.append((name, plain.generators[name], asked.generators[name]))
     changes = [
         f"{path}={value}"
