@@ -14,14 +14,9 @@ from vidgen.comparison.price import read_by_sampling
 from vidgen.data import source
 
 SHIPPED = {
-    "autoregressive-camera",
-    "autoregressive-shapes",
-    "diffusion-camera",
-    "diffusion-shapes",
-    "gan-camera",
-    "gan-shapes",
-    "masked-camera",
-    "meanflow-camera",
+    f"{generator}-{source}"
+    for generator in ("autoregressive", "diffusion", "gan", "masked", "meanflow")
+    for source in ("camera", "digits", "shapes")
 }
 
 LARGEST = 40_000_000
