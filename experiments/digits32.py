@@ -16,14 +16,20 @@ options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
 Expected: higher scores than those of `quick`, with t intervals over the seeds. Measured so far is
 one seed at 1e14 FLOPs of all but meanflow, see the README and `experiments/results/digits32`; the
-hours are budget times trainings. Generators of 1.25 million parameters come near those scores on a
-quarter of the FLOPs (seed 0, 256 prompts each; `vidgen list zoo` has the commands): 0.94 [0.90,
-0.96] from a sentence and 0.98 [0.96, 0.99] with a frame by autoregressive with `residual`, 0.94
-[0.91, 0.96] and 0.92 [0.88, 0.95] by gan with `repair_weight=100`, 0.95 [0.92, 0.97] and 0.98
-[0.96, 0.99] by diffusion, 0.79 [0.74, 0.84] and 0.98 [0.96, 0.99] by meanflow in 4 steps, 0.65
-[0.59, 0.70] and 0.96 [0.93, 0.98] by masked with `residual`. At the widths below and 2.5e13 FLOPs,
-autoregressive has 0.95 [0.92, 0.97] and 0.82 [0.77, 0.87], with `residual` 0.84 [0.79, 0.88] and
-0.89 [0.84, 0.92].
+hours are budget times trainings. On a quarter of those FLOPs, generators of 1.25 million parameters
+(seed 0, 256 prompts each; `vidgen list zoo` has the commands)::
+
+    generator                           success, text      success, text + frame
+    autoregressive, residual            0.94 [0.90, 0.96]  0.98 [0.96, 0.99]
+    gan, repair_weight=100              0.94 [0.91, 0.96]  0.92 [0.88, 0.95]
+    masked, residual, 16 passes         0.65 [0.59, 0.70]  0.96 [0.93, 0.98]
+    diffusion                           0.95 [0.92, 0.97]  0.98 [0.96, 0.99]
+    meanflow, 4 steps                   0.79 [0.74, 0.84]  0.98 [0.96, 0.99]
+
+and at the default widths, by `--generators autoregressive --budget 2.5e13flops --seeds 0`::
+
+    autoregressive                      0.95 [0.92, 0.97]  0.82 [0.77, 0.87]
+    autoregressive, residual            0.84 [0.79, 0.88]  0.89 [0.84, 0.92]
 """
 
 from vidgen.comparison import Budget, Experiment

@@ -13,7 +13,7 @@ from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.jobs import restored
 from vidgen.comparison.model_file import ModelFileError
 from vidgen.evaluation.arrays import arrays_digest
-from vidgen.registry import UnknownNameError
+from vidgen.registry import UnknownNameError, entry
 
 SENTENCE = "the digit 3 is moving up and left"
 
@@ -97,6 +97,7 @@ def test_weights_are_halved(file):
         (lambda a, m: m.update(task={"frames": -1}), "does not fit this version"),
         (lambda a, m: m.update(colour="red"), "no field 'colour'"),
         (lambda a, m: m.pop("digest"), "a card that vidgen did not write"),
+        (lambda a, m: (m.update(left_out=["ghost"]), resealed(a, m)), "ghost, which is no phase"),
     ],
 )
 @pytest.mark.fault(15)
@@ -123,6 +124,16 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match="no readable safetensors"):
         vidgen.load(path)
+
+
+@pytest.mark.fault(15)
+def test_a_card_of_which_no_network_is_built_is_refused_by_its_file(file, tmp_path, monkeypatch):
+    def fails(self, config, task):
+        raise ZeroDivisionError("no width")
+
+    monkeypatch.setattr(entry("toy").generator, "__init__", fails)
+    with pytest.raises(ModelFileError, match=r"toy\.safetensors does not fit.*no width"):
+        vidgen.load(file)
 
 
 @pytest.mark.fault(15)

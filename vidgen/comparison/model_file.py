@@ -258,16 +258,9 @@ def read(path: str | Path) -> ModelFile:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path} holds weights that are not finite")
     vectors = arrays.pop(_VECTORS, None)
-    generator = registry.entry(card.generator).build(card.task, card.config)
-    shapes = exports(generator)
-    if card.left_out:
-        unread = _unread(generator, card.task, shapes, card.sampler)
-        missed = [phase for phase in card.left_out if phase not in unread]
-        if missed:
-            raise ModelFileError(f"{path} leaves out what drawing reads: {', '.join(missed)}")
     try:
-        params = _filled(shapes, arrays, card.left_out)
-    except WrongWeightsError as error:
+        generator, params = _built(card, arrays)
+    except Exception as error:  # whatever a card can say that no network is built, or drawn, with
         raise ModelFileError(f"{path} does not fit this version of vidgen: {error}") from error
     wanted = text.Wanted(
         vocabulary=card.vocabulary,
@@ -285,7 +278,7 @@ def described(card: ModelCard) -> str:
     """A card in a few lines, for people."""
     task = card.task
     asked = [
-        f"{label} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        f"{label} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}] of {row['n']}"
         for prompts, label in (("text", "from a sentence"), ("text+image", "with a first frame"))
         if (row := card.score("oracle_success", prompts)) and row["value"] is not None
     ]
@@ -293,10 +286,19 @@ def described(card: ModelCard) -> str:
         f"{card.generator} on {card.source}: {task.frames} frames of {task.height}x{task.width} at "
         f"{task.fps} a second, {card.parameters / 1e6:.1f} million parameters",
         f"success {', '.join(asked)}" if asked else "",
+        f"drawn with {settings}" if (settings := _chosen(card.sampler)) else "",
         f"trained by: {card.command}",
         f"faults: {card.faults}" if card.faults else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _chosen(sampler: Any) -> str:
+    """Sampler settings that are not the default ones, such as ``"steps=16"``."""
+    if sampler is None:
+        return ""
+    usual, own = (records.encode(one) for one in (type(sampler)(), sampler))
+    return ", ".join(f"{path[1:]}={value}" for path, value in _changed(usual, own, ""))
 
 
 def _write(path: Path, card: ModelCard, arrays: Mapping[str, np.ndarray]) -> None:
@@ -364,12 +366,36 @@ def _leaves(params: Mapping[str, Params]) -> Iterator[tuple[str, Any]]:
 def _unread(
     generator: Generator, task: Task, params: Mapping[str, Params], sampler: Any
 ) -> tuple[str, ...]:
-    """Phases whose exports were for later ones alone, such as what MeanFlow begins from."""
+    """Phases whose exports were for later ones alone, such as what MeanFlow begins from. Which they
+    are may not depend on the sampler's settings, which those who draw change.
+    """
     if isinstance(generator, RollsOut):  # longer clips may read what those of the task do not
         return ()
     read = read_by_sampling(generator, task, params, sampler)
     by_phase = jax.tree.unflatten(jax.tree.structure(dict(params)), read)
-    return tuple(phase for phase, kept in by_phase.items() if not any(jax.tree.leaves(kept)))
+    leaves = {phase: jax.tree.leaves(kept) for phase, kept in by_phase.items()}
+    return tuple(phase for phase, used in leaves.items() if used and not any(used))
+
+
+def _built(card: ModelCard, arrays: Weights) -> tuple[Generator, dict[str, Params]]:
+    """The generator of a card, with what its phases exported.
+
+    Raises:
+        WrongWeightsError: as `_filled`; and if the card leaves out what there is not, or what
+            drawing reads.
+    """
+    generator = registry.entry(card.generator).build(card.task, card.config)
+    shapes = exports(generator)
+    unknown = sorted(set(card.left_out) - set(shapes))
+    if unknown:
+        raise WrongWeightsError(f"it leaves out {', '.join(unknown)}, which is no phase of it")
+    params = _filled(shapes, arrays, card.left_out)
+    if card.left_out:
+        unread = _unread(generator, card.task, shapes, card.sampler)
+        missed = [phase for phase in card.left_out if phase not in unread]
+        if missed:
+            raise WrongWeightsError(f"it leaves out what drawing reads: {', '.join(missed)}")
+    return generator, params
 
 
 def _filled(

@@ -94,12 +94,13 @@ def read_by_sampling(
     Returns:
         One a leaf, in the order of `jax.tree.leaves`.
     """
-    condition, keys = _for_one(task), jax.random.split(stream(0, "latency"), 1)
-    traced = jax.make_jaxpr(lambda params: generator.sample(params, condition, keys, sampler))(
-        dict(params)
-    )
+    asked = jax.eval_shape(lambda: (_for_one(task), jax.random.split(stream(0, "latency"), 1)))
+    traced = jax.make_jaxpr(
+        lambda params, asked: generator.sample(params, *asked, sampler)  # all as shapes
+    )(dict(params), asked)
     # Within programs that a sampler jits by itself, too.
-    return dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
+    used = dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
+    return used[: len(jax.tree.leaves(dict(params)))]
 
 
 def parameters(params: Mapping[str, Params], read: Sequence[bool]) -> int:
