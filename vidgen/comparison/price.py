@@ -96,8 +96,8 @@ def read_by_sampling(
     """
     asked = jax.eval_shape(lambda: (_for_one(task), jax.random.split(stream(0, "latency"), 1)))
     traced = jax.make_jaxpr(
-        lambda params, asked: generator.sample(params, *asked, sampler)  # all as shapes
-    )(dict(params), asked)
+        lambda params, condition, keys: generator.sample(params, condition, keys, sampler)
+    )(dict(params), *asked)
     # Within programs that a sampler jits by itself, too.
     used = dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
     return used[: len(jax.tree.leaves(dict(params)))]
