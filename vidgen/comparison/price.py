@@ -94,13 +94,14 @@ def read_by_sampling(
     Returns:
         One a leaf, in the order of `jax.tree.leaves`.
     """
-    asked = jax.eval_shape(lambda: (_for_one(task), jax.random.split(stream(0, "latency"), 1)))
-    traced = jax.make_jaxpr(
-        lambda params, condition, keys: generator.sample(params, condition, keys, sampler)
-    )(dict(params), *asked)
+
+    def drawn(params: dict[str, Params]) -> Any:  # the condition within: no array is made of it
+        keys = jax.random.split(stream(0, "latency"), 1)
+        return generator.sample(params, _for_one(task), keys, sampler)
+
+    traced = jax.make_jaxpr(drawn)(dict(params))
     # Within programs that a sampler jits by itself, too.
-    used = dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
-    return used[: len(jax.tree.leaves(dict(params)))]
+    return dce_jaxpr(traced.jaxpr, [True] * len(traced.jaxpr.outvars))[1]
 
 
 def parameters(params: Mapping[str, Params], read: Sequence[bool]) -> int:
