@@ -97,7 +97,6 @@ def test_weights_are_halved(file):
         (lambda a, m: m.update(task={"frames": -1}), "does not fit this version"),
         (lambda a, m: m.update(colour="red"), "no field 'colour'"),
         (lambda a, m: m.pop("digest"), "a card that vidgen did not write"),
-        (lambda a, m: (m.update(left_out=["ghost"]), resealed(a, m)), "ghost, which is no phase"),
     ],
 )
 @pytest.mark.fault(15)
@@ -140,10 +139,9 @@ def test_a_card_of_which_no_network_is_built_is_refused_by_its_file(file, tmp_pa
 def test_a_file_without_what_drawing_reads_is_refused(file, tmp_path):
     def change(arrays, about):
         arrays.pop("mean/mean")
-        about["left_out"] = ["mean"]
         resealed(arrays, about)
 
-    with pytest.raises(ModelFileError, match="leaves out what drawing reads: mean"):
+    with pytest.raises(ModelFileError, match="lacks mean, which drawing reads"):
         vidgen.load(rewritten(file, tmp_path / "other.safetensors", change))
 
 
@@ -168,7 +166,6 @@ def test_what_only_later_phases_began_from_is_left_out(
     path = tmp_path / "model.safetensors"
     with prepared():
         card = model_file.export(undisturbed / "toy" / "seed-0", path)
-    assert card.left_out == ("beginning",)
     assert set(load_file(path)) == {"mean/mean"}
     assert card.parameters == 8 * 32 * 32
 

@@ -88,7 +88,6 @@ class ModelCard:
         sentences: captions of training, each once, sorted.
         words: of the vectors that word2vec learned, where it is the encoder.
         parameters: numbers in the file.
-        left_out: phases of which drawing reads nothing, and the file holds nothing.
         scores: what the rounded weights came to, as `vidgen.comparison.rows.Row` without seeds.
         faults: what is known to be wrong with its clips, in words.
         made: versions, device and revision.
@@ -110,7 +109,6 @@ class ModelCard:
     sentences: tuple[str, ...]
     words: tuple[str, ...] = ()
     parameters: int
-    left_out: tuple[str, ...] = ()
     scores: tuple[Mapping[str, Any], ...] = ()
     faults: str = ""
     made: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -155,8 +153,8 @@ def export(
     if name not in asked.generators:
         raise registry.suggest(name, asked.generators, "generator of this experiment")
     generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
-    left_out = _unread(generator, asked.task, params, sampler)
-    params = {phase: kept for phase, kept in params.items() if phase not in left_out}
+    unread = _unread(generator, asked.task, params, sampler)
+    params = {phase: kept for phase, kept in params.items() if phase not in unread}
     arrays = {key: _halved(np.asarray(leaf)) for key, leaf in _leaves(params)}
     budget = str(asked.budget if share == 1.0 else asked.budget.share(share))
     (console or Console(quiet=True)).print(
@@ -167,9 +165,7 @@ def export(
         setting.encoder,
         asked.task,
         functools.partial(
-            setting.compiled(generator.sample),
-            _filled(exports(generator), arrays, left_out),
-            sampler=sampler,
+            setting.compiled(generator.sample), _filled(params, arrays), sampler=sampler
         ),
         batch_size=min(asked.answer_batch, len(setting.prompts)),
     )
@@ -193,7 +189,6 @@ def export(
         sentences=tuple(sorted(set(data.captions_of(setting.train, _SENTENCES)))),
         words=() if learned is None else tuple(learned.words),
         parameters=sum(array.size for array in arrays.values()),
-        left_out=left_out,
         scores=tuple(as_json(rows_of(kept, generator=name, kind="generator", seed=seed))),
         faults=faults,
         made=surroundings(),
@@ -378,39 +373,34 @@ def _unread(
 
 
 def _built(card: ModelCard, arrays: Weights) -> tuple[Generator, dict[str, Params]]:
-    """The generator of a card, with what its phases exported.
+    """The generator of a card, with what its phases exported but those that the file leaves out.
 
     Raises:
-        WrongWeightsError: as `_filled`; and if the card leaves out what there is not, or what
-            drawing reads.
+        WrongWeightsError: as `_filled`, and if drawing reads what is left out.
     """
     generator = registry.entry(card.generator).build(card.task, card.config)
     shapes = exports(generator)
-    unknown = sorted(set(card.left_out) - set(shapes))
-    if unknown:
-        raise WrongWeightsError(f"it leaves out {', '.join(unknown)}, which is no phase of it")
-    params = _filled(shapes, arrays, card.left_out)
-    if card.left_out:
+    there = {key.partition("/")[0] for key in arrays}
+    absent = [name for name in shapes if name not in there and jax.tree.leaves(shapes[name])]
+    params = _filled({name: shapes[name] for name in shapes if name not in absent}, arrays)
+    if absent:
         unread = _unread(generator, card.task, shapes, card.sampler)
-        missed = [phase for phase in card.left_out if phase not in unread]
+        missed = [name for name in absent if name not in unread]
         if missed:
-            raise WrongWeightsError(f"it leaves out what drawing reads: {', '.join(missed)}")
+            raise WrongWeightsError(f"it lacks {', '.join(missed)}, which drawing reads")
     return generator, params
 
 
-def _filled(
-    shapes: Mapping[str, Params], arrays: Weights, left_out: Sequence[str]
-) -> dict[str, Params]:
-    """What a generator's phases export but those left out, with the arrays of a file.
+def _filled(shapes: Mapping[str, Params], arrays: Weights) -> dict[str, Params]:
+    """What phases export, with the arrays of a file.
 
     Raises:
         WrongWeightsError: naming every key that is missing, unexpected or of a wrong shape.
     """
-    kept = {phase: inside for phase, inside in shapes.items() if phase not in left_out}
-    wanted = dict(_leaves(kept))
+    wanted = dict(_leaves(shapes))
     found = port(arrays, [Entry(target=k, sources={k: x.shape}) for k, x in wanted.items()])
     leaves = [found[key].astype(shape.dtype) for key, shape in wanted.items()]
-    return jax.tree.unflatten(jax.tree.structure(kept), leaves)
+    return jax.tree.unflatten(jax.tree.structure(dict(shapes)), leaves)
 
 
 def _halved(array: np.ndarray) -> np.ndarray:
