@@ -26,7 +26,8 @@ hours are budget times trainings. On a quarter of those FLOPs, generators of 1.2
     diffusion                           0.95 [0.92, 0.97]  0.98 [0.96, 0.99]
     meanflow, 4 steps                   0.79 [0.74, 0.84]  0.98 [0.96, 0.99]
 
-and at the default widths, by `--generators autoregressive --budget 2.5e13flops --seeds 0`::
+and at the default widths, by `--generators autoregressive --seeds 0 --budget 2.5e13flops` and
+`--set curve= compositional=false equal_flops=none equal_parameters=none horizon=1 answers=1`::
 
     autoregressive                      0.95 [0.92, 0.97]  0.82 [0.77, 0.87]
     autoregressive, residual            0.84 [0.79, 0.88]  0.89 [0.84, 0.92]

@@ -41,10 +41,7 @@ experiment = Experiment(
     source="shapes",
     generators={
         "gan": GanConfig(
-            content_width=34,
-            feature_width=22,
-            motion_width=136,
-            discriminator_width=34,
+            content_width=34, feature_width=22, motion_width=136, discriminator_width=34
         ),
         "autoregressive": AutoregressiveConfig(
             tokenizer=TokenizerConfig(widths=(32, 80)),
