@@ -15,7 +15,7 @@ chosen on validation prompts. MNIST in place of the handwriting that ships with 
 options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
 Expected: higher scores than those of `quick`, with t intervals over the seeds. Measured so far is
-one seed at 1e14 FLOPs of all but meanflow, see the README and `experiments/results/digits32`; the
+one seed at 1e14 FLOPs, see the README and `experiments/results/digits32`; the
 hours are budget times trainings. On a quarter of those FLOPs, generators of 1.25 million parameters
 (seed 0, 256 prompts each; `vidgen list zoo` has the commands)::
 
