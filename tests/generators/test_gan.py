@@ -181,12 +181,13 @@ def noisy(weights):
     }
 
 
-def scene_of(key, video, condition, animated=3, augmentation=None):
-    """A scene, of which nothing is augmented unless told, seen from half way for "wgan-gp"."""
+def scene_of(key, video, condition, animated=3, augmentation=None, said=None):
+    """A scene, in which nothing is hidden or augmented unless told; half way for "wgan-gp"."""
     return Scene.draw(
         key,
         video,
         condition,
+        condition if said is None else said,
         animated,
         augmentation=augmentation or Augmentation(colour=None, shift=None, hole=None),
         mix=jnp.full(len(video), 0.5),
@@ -388,7 +389,8 @@ def test_the_other_losses_give_both_players_gradients(kind, phase, state, batch)
 def followed(phase, batch):
     """What the flow alone makes of the real first frames, under weights of the generator."""
     latents = phase.latents(jax.random.split(jax.random.key(1), 4))
-    return lambda weights: phase._draw(weights, batch.condition, latents, batch.video).moved
+    told = batch.condition
+    return lambda weights: phase._draw(weights, told, told, latents, batch.video).moved
 
 
 def test_the_flow_starts_from_the_real_first_frame_of_every_clip(followed, state, batch):
@@ -497,9 +499,29 @@ def test_the_frame_discriminator_matches_a_later_frame_of_each_clip(phase, batch
     assert (np.abs(slopes(scene.later)).sum(axis=(1, 2, 3)) > 0).all()
 
 
-def test_repair_is_held_to_clips_whose_frame_is_given(phase, batch):
+def test_a_flow_that_is_held_to_a_clip_is_told_its_sentence(phase, batch):
+    """Also where both players are not: what lies between all motions is no motion."""
+    hidden = batch.condition.keep(text=False)
+    latents = phase.latents(jax.random.split(jax.random.key(1), len(batch.video)))
+    weights = noisy(jax.jit(phase.generator.init)(jax.random.key(0)))
+
+    @jax.jit
+    def drawn(condition, said):
+        return phase._draw(weights, condition, said, latents, batch.video)
+
+    told, untold = drawn(batch.condition, batch.condition), drawn(hidden, batch.condition)
+    np.testing.assert_array_equal(untold.moved, told.moved)
+    assert np.abs(drawn(hidden, hidden).moved - told.moved).max() > 1e-3
+    for name in ("canvas", "video"):
+        made = getattr(untold, name)
+        np.testing.assert_array_equal(made, getattr(drawn(hidden, hidden), name))
+        assert np.abs(made - getattr(told, name)).max() > 1e-3
+
+
+def test_repair_is_held_to_clips_whose_frame_and_sentence_are_given(phase, batch):
     """By the error of their later frames, and of animated clips alone."""
-    scene = scene_of(jax.random.key(1), batch.video, batch.condition)
+    heard = batch.condition.keep(text=jnp.arange(len(batch.video)) != 2)
+    scene = scene_of(jax.random.key(1), batch.video, heard, said=batch.condition)
     made = 0.5 * batch.video[:3]
     weights = jax.jit(phase.discriminators.init)(jax.random.key(0))
     logits = {"clip": jnp.zeros(3), "frame": jnp.zeros(7)}
@@ -520,11 +542,14 @@ def test_repair_is_held_to_clips_whose_frame_is_given(phase, batch):
 
     ((without, silent), (held, report)), alone = slopes(made)
     assert "repair_error" not in silent
-    # The middle one of the three has no first frame.
-    given = np.array([1.0, 0.0, 1.0])[:, None, None, None, None]
+    # The middle one of the three has no first frame, and the sentence of the last is hidden.
+    given = np.array([1.0, 0.0, 0.0])[:, None, None, None, None]
     np.testing.assert_allclose(held - without, given * alone, atol=1e-6)
     error = photometric_error(made[:, 1:], batch.video[:3, 1:])
-    np.testing.assert_allclose(report["repair_error"], (error[0] + error[2]) / 3, rtol=1e-5)
+    np.testing.assert_allclose(report["repair_error"], error[0] / 3, rtol=1e-5)
+    # One that never had a sentence hides none.
+    silent = scene_of(jax.random.key(1), batch.video, batch.condition.keep(text=False))
+    np.testing.assert_array_equal(silent.decided, [1.0, 0.0, 1.0])
 
 
 def test_judged_frames_are_those_the_generator_made(batch):

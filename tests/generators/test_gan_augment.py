@@ -107,7 +107,13 @@ def still():
 
 def scene_of(clips, condition, augmentation):
     return Scene.draw(
-        jax.random.key(5), clips, condition, 3, augmentation=augmentation, mix=jnp.full(4, 0.5)
+        jax.random.key(5),
+        clips,
+        condition,
+        condition,
+        3,
+        augmentation=augmentation,
+        mix=jnp.full(4, 0.5),
     )
 
 

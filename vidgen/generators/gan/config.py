@@ -62,10 +62,11 @@ class GanConfig:
             at a time: any of "colour", "translation" and "cutout" (`Augmentation`).
         flow_weight: weight of the photometric error of the flow, in the generator's loss, on real
             first frames; 0 for adversarial training alone.
-        repair_weight: weight of the same error of whole generated clips, repaired, whose context is
-            given, beside what the discriminators say of them (`generator_objective`); 0 leaves
-            repair to the discriminators. For tasks in which a frame and a sentence say what comes
-            next: where they leave it open, an error against the one clip that came blurs.
+        repair_weight: weight of the same error of whole generated clips, repaired, whose context
+            and caption are given, beside what the discriminators say of them
+            (`generator_objective`); 0 leaves repair to the discriminators. For tasks in which a
+            frame and a sentence say what comes next: where they leave it open, an error against the
+            one clip that came blurs.
         text_dropout: probability that a training clip loses its caption.
         context_dropout: probability that a training clip loses its context.
         ema_decay: of the generator's averaged weights, which sampling reads.

@@ -93,6 +93,7 @@ class AdversarialPhase:
             pick,
             batch.video,
             condition,
+            batch.condition,
             config.animated,
             augmentation=Augmentation.draw(
                 config.augment, change, self.batch_size, self.task.height, self.task.width
@@ -102,10 +103,10 @@ class AdversarialPhase:
         latents = self.latents(jax.random.split(draw, self.batch_size))
 
         def play(rows: Any) -> tuple[tuple[Players, Metrics], tuple[()]]:
-            own, condition, latents = rows
+            own, condition, said, latents = rows
             part = dataclasses.replace(scene, **own)
             drawn, pull_back = jax.vjp(
-                lambda weights: self._draw(weights, condition, latents, part.real),
+                lambda weights: self._draw(weights, condition, said, latents, part.real),
                 players["generator"],
             )
             (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
@@ -127,7 +128,8 @@ class AdversarialPhase:
             grads = {"generator": pull_back(drawn_grads)[0], "discriminator": discriminator_grads}
             return (grads, {"loss": loss, **report, **generator_report}), ()
 
-        (grads, report), _ = in_parts(play, (scene.own, condition, latents), config.microbatches)
+        rows = (scene.own, condition, batch.condition, latents)
+        (grads, report), _ = in_parts(play, rows, config.microbatches)
         diversity = self._diversity(compare, players["generator"], batch)
         metrics = {**report, "diversity": diversity}
         params, opt_state, norms = self._update(grads, state.opt_state, players, progress)
@@ -154,6 +156,7 @@ class AdversarialPhase:
         self,
         weights: Weights,
         condition: Condition,
+        said: Condition,
         latents: tuple[Float[Array, "B Z"], Float[Array, "B M"]],
         real: Video,
     ) -> Drawn:
@@ -167,12 +170,14 @@ class AdversarialPhase:
         canvas = paint(condition, *latents)
         told = jax.tree.map(lambda x: x[rows], condition)
         known = condition.context_mask.shape[1]
+        # The flow is laid beside one real clip, so it is told which. Of a hidden sentence it would
+        # learn what lies between all that might have come, which is to let things vanish.
         shown = Condition.of(
-            condition.text,
-            condition.text_mask,
+            said.text,
+            said.text_mask,
             real[:, :known],
-            jnp.ones_like(condition.context_mask),
-            condition.layout,
+            jnp.ones_like(said.context_mask),
+            said.layout,
         )
         return Drawn(
             canvas=canvas,
