@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidgen.motion import MotionConfig, MotionPhase, flow, photometric_error, travel
+from vidgen.contract import TrainState
+from vidgen.motion import (
+    MotionConfig,
+    MotionPhase,
+    flow,
+    photometric_error,
+    travel,
+)
 from vidgen.nn import warp
 from vidgen.optim import Optimizer
 from vidgen.types import Batch, Condition, Task
@@ -115,6 +122,141 @@ def test_the_phase_learns_to_follow_the_sentence():
     assert differ.any()
     wrong = photometric_error(swapped, held_out.video[:, 1:])[differ].mean()
     assert error < 0.5 * wrong
+
+    # Without a sentence one of the hypotheses is about as good, and what lies between is not.
+    untold = condition.keep(text=False)
+
+    @jax.jit
+    def errors(hypothesis):
+        moved = network(first, untold, jnp.full(len(first), hypothesis))
+        return photometric_error(moved[:, 1:], held_out.video[:, 1:])
+
+    between, *each = (np.asarray(errors(n)) for n in range(-1, 3))
+    assert np.min(each, axis=0).mean() < 1.5 * error < 0.1 * between.mean()
+    best = np.argmin(each, axis=0)
+    down = np.asarray(condition.text[:, 0, 0] == 1)
+    downward, rightward = set(best[down]), set(best[~down])
+    assert not downward & rightward
+    # Both are as frequent, and every clip had a sentence.
+    chances = np.exp(network.hypothesis.chances())
+    assert abs(chances[list(downward)].sum() - 0.5) < 0.2
+    assert chances[3] < 0.02
+    assert 1.8 < metrics["hypotheses"] < 3.0
+    drawn = network.draw(jax.random.split(jax.random.key(5), 400), silent_rows(400))
+    share = np.bincount(np.asarray(drawn) + 1, minlength=4) / 400
+    np.testing.assert_allclose(share, np.roll(chances, 1), atol=0.08)
+
+
+def silent_rows(count):
+    """A condition that says nothing, of so many clips."""
+    return Condition.of(
+        jnp.zeros((count, 2, 3)),
+        jnp.zeros((count, 2)),
+        jnp.zeros((count, 1, 16, 16, 1)),
+        jnp.ones((count, 1)),
+    )
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Weights with noise on them, so that hypotheses differ; all are as likely."""
+    phase = MotionPhase(MotionConfig.tiny(), TASK, share=1.0)
+    weights = phase.network.init(jax.random.key(2))
+    rng = np.random.default_rng(3)
+    noisy = {
+        name: value + 0.1 * rng.standard_normal(value.shape).astype(np.float32)
+        for name, value in weights.items()
+    }
+    return phase.network.bind(noisy | {"hypothesis.share": jnp.zeros(4)})
+
+
+def test_only_a_clip_without_a_sentence_follows_a_hypothesis(network):
+    told = scenes(jax.random.key(0), 4).condition
+    first = jax.random.normal(jax.random.key(1), (4, 1, 16, 16, 1))
+    mixed = told.keep(text=jnp.array([True, False, False, True]))
+    plain, one, other, none = (
+        np.asarray(network(first, mixed, hypothesis))
+        for hypothesis in (None, jnp.zeros(4, int), jnp.array([1, 1, 0, 1]), jnp.full(4, -1))
+    )
+    np.testing.assert_array_equal(plain, none)
+    np.testing.assert_array_equal(one[[0, 3]], plain[[0, 3]])
+    np.testing.assert_array_equal(other[2], one[2])
+    assert np.abs(one - plain)[[1, 2]].mean(axis=(1, 2, 3, 4)).min() > 1e-3
+    assert np.abs(one - other)[1].mean() > 1e-3
+
+
+def test_guidance_leads_away_from_no_hypothesis_unless_there_is_no_sentence(network):
+    told = scenes(jax.random.key(0), 4).condition.keep(text=jnp.array([1, 0, 1, 0], bool))
+    keys = jax.random.split(jax.random.key(8), 4)
+    drawn = np.asarray(network.draw(keys, told.beside(told.keep(text=False))))
+    np.testing.assert_array_equal(drawn[:4], network.draw(keys, told))
+    np.testing.assert_array_equal(drawn[4:], np.where([1, 0, 1, 0], -1, drawn[:4]))
+    # Each clip's own key draws for it, whoever is beside it.
+    np.testing.assert_array_equal(network.draw(keys[::-1], told), drawn[3::-1])
+    many = np.asarray(network.draw(jax.random.split(jax.random.key(1), 400), silent_rows(400)))
+    share = np.bincount(many + 1, minlength=4) / 400
+    np.testing.assert_allclose(share, 0.25, atol=0.08)
+
+
+def test_a_motion_without_hypotheses_has_none():
+    config = dataclasses.replace(MotionConfig.tiny(), hypotheses=0)
+    bare = MotionPhase(config, TASK, share=1.0)
+    weights = bare.network.init(jax.random.key(2))
+    assert not [name for name in weights if "hypothesis" in name]
+    network = bare.network.bind(weights)
+    condition = silent_rows(3)
+    drawn = network.draw(jax.random.split(jax.random.key(0), 3), condition)
+    np.testing.assert_array_equal(drawn, [-1, -1, -1])
+    state, batch = bare.init(jax.random.key(0), {}), scenes(jax.random.key(0), 2)
+    _, report = jax.jit(bare.step)(state, batch, jax.random.key(1), jnp.float32(0.0))
+    assert "hypotheses" not in report
+    with pytest.raises(ValueError, match="hypotheses"):
+        dataclasses.replace(config, hypotheses=-1)
+
+
+def test_the_best_hypothesis_of_a_clip_learns_from_it(network):
+    phase = MotionPhase(MotionConfig.tiny(), TASK, share=1.0)
+    params = phase.network.init(jax.random.key(2))
+    batch = scenes(jax.random.key(0), 64)
+    condition = batch.condition.keep(text=jnp.arange(64) < 48)
+    first, later = batch.video[:, :1], batch.video[:, 1:]
+    best, learns = (
+        np.asarray(x)
+        for x in jax.jit(phase._tried)(jax.random.key(3), params, first, later, condition)
+    )
+    network = phase.network.bind(params)
+    silent = condition.keep(text=False)
+    errors = [
+        photometric_error(network(first, silent, jnp.full(64, n))[:, 1:], later) for n in range(3)
+    ]
+    np.testing.assert_array_equal(best[:48], np.argmin(errors, axis=0)[:48])
+    # Clips that never had a sentence teach that there are such clips, and no hypothesis.
+    assert (best[48:] == 3).all()
+    assert (learns[48:] == -1).all()
+    strays = (best != learns)[:48].mean()
+    assert 0.0 < strays < 0.2
+
+    # What a sentence moves is learned as if there were none of them.
+    bare = MotionPhase(dataclasses.replace(phase.config, hypotheses=0), TASK, share=1.0)
+    batch, progress = scenes(jax.random.key(1), phase.batch_size), jnp.float32(0.5)
+    own = {name: value for name, value in params.items() if name.startswith("hypothesis.")}
+    others = {name: value for name, value in params.items() if name not in own}
+    grads = jax.jit(phase._of_hypotheses)(
+        jax.random.key(3), params, batch.video[:, :1], batch.video[:, 1:], batch.condition
+    )
+    assert set(grads) == set(own)
+    assert all(np.abs(grad).max() > 0.0 for grad in grads.values())
+    steps = []
+    for each, weights in ((phase, params), (bare, others)):
+        # Unclipped, so that no norm is over both.
+        loose = dataclasses.replace(each.config.optimizer, clip=1e9)
+        each = MotionPhase(dataclasses.replace(each.config, optimizer=loose), TASK, share=1.0)
+        state = TrainState.create(weights, loose.init(weights))
+        state, _ = jax.jit(each.step)(state, batch, jax.random.key(5), progress)
+        steps.append(state.params)
+    assert set(steps[0]) == set(own) | set(steps[1])
+    for name, value in steps[1].items():
+        np.testing.assert_allclose(steps[0][name], value, atol=1e-6)
 
 
 def test_the_last_of_several_first_frames_is_moved():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from vidgen.contract import Key
 from vidgen.priors.expectation import Expectation, decided
 from vidgen.tokenizers import TokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
@@ -55,6 +56,7 @@ class Codec:
     def expected(
         self,
         params: Mapping[str, Params],
+        keys: Key,
         condition: Condition,
         doubled: Condition,
         opening: Int[Array, "B M"],
@@ -63,6 +65,7 @@ class Codec:
 
         Args:
             params: weights by phase.
+            keys: [B] PRNG keys, one a clip, by which those without a sentence choose their motion.
             condition: B prompts.
             doubled: the same, and with guidance those that it leads away from beside them.
             opening: the first codes.
@@ -71,18 +74,29 @@ class Codec:
         codes = opening.reshape(len(opening), -1, *self.tokenizer.grid[1:])
         if self.expectation.residual:
             shown = self.tokenizer.decode(params[self._name], codes)
-            told = self.expectation.told(params, self._moved(params, shown, condition))
+            told = self.expectation.told(params, self._moved(params, shown, condition, keys))
             return jnp.tile(told, (copies, 1, 1))
         shown = self.tokenizer.decode(params[self._name], jnp.tile(codes, (copies, 1, 1, 1)))
-        return self.expectation.told(params, self._moved(params, shown, doubled))
+        return self.expectation.told(params, self._moved(params, shown, doubled, keys))
 
     def clip(
-        self, params: Mapping[str, Params], codes: Int[Array, "B N"], condition: Condition
+        self,
+        params: Mapping[str, Params],
+        codes: Int[Array, "B N"],
+        condition: Condition,
+        keys: Key,
     ) -> Video:
-        """What the codes stand for, with the pixels of frames that are given pasted in."""
+        """What the codes stand for, with the pixels of frames that are given pasted in.
+
+        Args:
+            params: weights by phase.
+            codes: in raster order.
+            condition: B prompts.
+            keys: those of `expected`.
+        """
         video = self.tokenizer.decode(params[self._name], codes.reshape(-1, *self.tokenizer.grid))
         if self.expectation.residual:
-            video = self.expectation.whole(video, self._moved(params, video, condition))
+            video = self.expectation.whole(video, self._moved(params, video, condition, keys))
         return self._with_context(condition, jnp.clip(video, -1.0, 1.0))
 
     def codes(
@@ -104,13 +118,19 @@ class Codec:
         return jnp.clip(self.expectation.whole(back, moved), -1.0, 1.0)
 
     def _moved(
-        self, params: Mapping[str, Params], video: Float[Array, "B M H W C"], condition: Condition
+        self,
+        params: Mapping[str, Params],
+        video: Float[Array, "R M H W C"],
+        condition: Condition,
+        keys: Key,
     ) -> Video:
         """What is expected of clips that begin as these do; their context is pasted in."""
         begun = video[:, : self.expectation.frames]
         if self.expectation.residual:
             begun = jnp.clip(begun, -1.0, 1.0)
-        return self.expectation.moved(params, self._with_context(condition, begun), condition)
+        hypothesis = self.expectation.hypothesis(params, keys, condition)
+        begun = self._with_context(condition, begun)
+        return self.expectation.moved(params, begun, condition, hypothesis)
 
     def _with_context(self, condition: Condition, video: Video) -> Video:
         K = self._task.context_frames

@@ -126,7 +126,7 @@ class Diffusion:
         )
         condition = opened(condition, drawn[:, : clips.task.context_frames])
         known = None if self._forcing is None else Known(condition.context)
-        return self._clip(params, condition, keys, sampler, known)
+        return self._clip(params, condition, keys, sampler, known, for_motion=keys)
 
     def attention(
         self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
@@ -167,6 +167,7 @@ class Diffusion:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 
         def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
+            # Where no sentence says it, the history and no hypothesis tells what moves where.
             known = Known(last, sampler.history_noise)
             return self._clip(params, begun(condition, last[:, :K]), keys, later, known)
 
@@ -179,13 +180,16 @@ class Diffusion:
         keys: Key,
         sampler: DiffusionSampler,
         known: Known | None,
+        for_motion: Key | None = None,
     ) -> Video:
-        """Clips that go on from their opening, or from all that is known of them."""
+        """Clips that go on from their opening, or from all that is known of them; `for_motion` as
+        the keys of `Stage.moved`.
+        """
         clips = self._cascade.clips
         denoiser = self._network.bind(params[clips.name])
 
         def told(condition: Condition) -> Velocity:
-            return self._velocity(denoiser, condition, clips.moved(params, condition))
+            return self._velocity(denoiser, condition, clips.moved(params, condition, for_motion))
 
         return self._drawn(clips, params, told, condition, keys, sampler, known)
 
