@@ -187,8 +187,8 @@ def scene_of(key, video, condition, animated=3, augmentation=None, said=None):
         key,
         video,
         condition,
-        condition if said is None else said,
         animated,
+        said=condition if said is None else said,
         augmentation=augmentation or Augmentation(colour=None, shift=None, hole=None),
         mix=jnp.full(len(video), 0.5),
     )
@@ -390,7 +390,7 @@ def followed(phase, batch):
     """What the flow alone makes of the real first frames, under weights of the generator."""
     latents = phase.latents(jax.random.split(jax.random.key(1), 4))
     told = batch.condition
-    return lambda weights: phase._draw(weights, told, told, latents, batch.video).moved
+    return lambda weights: phase._draw(weights, told, latents, batch.video, said=told).moved
 
 
 def test_the_flow_starts_from_the_real_first_frame_of_every_clip(followed, state, batch):
@@ -507,7 +507,7 @@ def test_a_flow_that_is_held_to_a_clip_is_told_its_sentence(phase, batch):
 
     @jax.jit
     def drawn(condition, said):
-        return phase._draw(weights, condition, said, latents, batch.video)
+        return phase._draw(weights, condition, latents, batch.video, said=said)
 
     told, untold = drawn(batch.condition, batch.condition), drawn(hidden, batch.condition)
     np.testing.assert_array_equal(untold.moved, told.moved)
@@ -549,7 +549,7 @@ def test_repair_is_held_to_clips_whose_frame_and_sentence_are_given(phase, batch
     np.testing.assert_allclose(report["repair_error"], error[0] / 3, rtol=1e-5)
     # One that never had a sentence hides none.
     silent = scene_of(jax.random.key(1), batch.video, batch.condition.keep(text=False))
-    np.testing.assert_array_equal(silent.decided, [1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(silent.settled, [1.0, 0.0, 1.0])
 
 
 def test_judged_frames_are_those_the_generator_made(batch):

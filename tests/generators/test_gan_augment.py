@@ -110,8 +110,8 @@ def scene_of(clips, condition, augmentation):
         jax.random.key(5),
         clips,
         condition,
-        condition,
         3,
+        said=condition,
         augmentation=augmentation,
         mix=jnp.full(4, 0.5),
     )

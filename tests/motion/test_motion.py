@@ -138,9 +138,9 @@ def test_the_phase_learns_to_follow_the_sentence():
     downward, rightward = set(best[down]), set(best[~down])
     assert not downward & rightward
     # Both are as frequent, and every clip had a sentence.
-    chances = np.exp(network.hypothesis.chances())
+    chances = np.exp(network.codebook.chances())
     assert abs(chances[list(downward)].sum() - 0.5) < 0.2
-    assert chances[3] < 0.02
+    assert chances[3] < 0.1
     assert 1.8 < metrics["hypotheses"] < 3.0
     drawn = network.draw(jax.random.split(jax.random.key(5), 400), silent_rows(400))
     share = np.bincount(np.asarray(drawn) + 1, minlength=4) / 400
@@ -158,16 +158,20 @@ def silent_rows(count):
 
 
 @pytest.fixture(scope="module")
-def network():
-    """Weights with noise on them, so that hypotheses differ; all are as likely."""
-    phase = MotionPhase(MotionConfig.tiny(), TASK, share=1.0)
-    weights = phase.network.init(jax.random.key(2))
+def noisy():
+    """Weights with noise on them, so that hypotheses differ; all are as likely, and none is not."""
+    weights = MotionPhase(MotionConfig.tiny(), TASK, share=1.0).network.init(jax.random.key(2))
     rng = np.random.default_rng(3)
-    noisy = {
+    weights = {
         name: value + 0.1 * rng.standard_normal(value.shape).astype(np.float32)
         for name, value in weights.items()
     }
-    return phase.network.bind(noisy | {"hypothesis.share": jnp.zeros(4)})
+    return weights | {"codebook.share": jnp.array([0.0, 0.0, 0.0, -1.0])}
+
+
+@pytest.fixture(scope="module")
+def network(noisy):
+    return MotionPhase(MotionConfig.tiny(), TASK, share=1.0).network.bind(noisy)
 
 
 def test_only_a_clip_without_a_sentence_follows_a_hypothesis(network):
@@ -195,14 +199,14 @@ def test_guidance_leads_away_from_no_hypothesis_unless_there_is_no_sentence(netw
     np.testing.assert_array_equal(network.draw(keys[::-1], told), drawn[3::-1])
     many = np.asarray(network.draw(jax.random.split(jax.random.key(1), 400), silent_rows(400)))
     share = np.bincount(many + 1, minlength=4) / 400
-    np.testing.assert_allclose(share, 0.25, atol=0.08)
+    np.testing.assert_allclose(share, [0.0, 1 / 3, 1 / 3, 1 / 3], atol=0.08)
 
 
 def test_a_motion_without_hypotheses_has_none():
     config = dataclasses.replace(MotionConfig.tiny(), hypotheses=0)
     bare = MotionPhase(config, TASK, share=1.0)
     weights = bare.network.init(jax.random.key(2))
-    assert not [name for name in weights if "hypothesis" in name]
+    assert not [name for name in weights if name.startswith("codebook")]
     network = bare.network.bind(weights)
     condition = silent_rows(3)
     drawn = network.draw(jax.random.split(jax.random.key(0), 3), condition)
@@ -214,49 +218,63 @@ def test_a_motion_without_hypotheses_has_none():
         dataclasses.replace(config, hypotheses=-1)
 
 
-def test_the_best_hypothesis_of_a_clip_learns_from_it(network):
+def test_the_best_hypothesis_of_a_clip_learns_from_it(network, noisy):
     phase = MotionPhase(MotionConfig.tiny(), TASK, share=1.0)
-    params = phase.network.init(jax.random.key(2))
-    batch = scenes(jax.random.key(0), 64)
-    condition = batch.condition.keep(text=jnp.arange(64) < 48)
+    batch = scenes(jax.random.key(0), 256)
+    condition = batch.condition.keep(text=jnp.arange(256) < 192)
     first, later = batch.video[:, :1], batch.video[:, 1:]
     best, learns = (
         np.asarray(x)
-        for x in jax.jit(phase._tried)(jax.random.key(3), params, first, later, condition)
+        for x in jax.jit(phase._tried)(jax.random.key(3), noisy, first, later, condition)
     )
-    network = phase.network.bind(params)
     silent = condition.keep(text=False)
     errors = [
-        photometric_error(network(first, silent, jnp.full(64, n))[:, 1:], later) for n in range(3)
+        photometric_error(network(first, silent, jnp.full(256, n))[:, 1:], later) for n in range(3)
     ]
-    np.testing.assert_array_equal(best[:48], np.argmin(errors, axis=0)[:48])
+    least = np.argmin(errors, axis=0)
+    assert len(set(least[:192])) > 1
+    np.testing.assert_array_equal(best[:192], least[:192])
     # Clips that never had a sentence teach that there are such clips, and no hypothesis.
-    assert (best[48:] == 3).all()
-    assert (learns[48:] == -1).all()
-    strays = (best != learns)[:48].mean()
-    assert 0.0 < strays < 0.2
+    assert (best[192:] == 3).all()
+    assert (learns[192:] == -1).all()
+    # One in twenty learns at random, in two of three cases another.
+    assert (best != learns)[:192].mean() < 0.2
 
-    # What a sentence moves is learned as if there were none of them.
+
+def test_what_a_sentence_moves_is_learned_as_if_there_were_no_hypotheses(noisy):
+    phase = MotionPhase(MotionConfig.tiny(), TASK, share=1.0)
     bare = MotionPhase(dataclasses.replace(phase.config, hypotheses=0), TASK, share=1.0)
     batch, progress = scenes(jax.random.key(1), phase.batch_size), jnp.float32(0.5)
-    own = {name: value for name, value in params.items() if name.startswith("hypothesis.")}
-    others = {name: value for name, value in params.items() if name not in own}
+    own = {name: value for name, value in noisy.items() if name.startswith("codebook.")}
+    others = {name: value for name, value in noisy.items() if name not in own}
     grads = jax.jit(phase._of_hypotheses)(
-        jax.random.key(3), params, batch.video[:, :1], batch.video[:, 1:], batch.condition
+        jax.random.key(3), noisy, batch.video[:, :1], batch.video[:, 1:], batch.condition
     )
     assert set(grads) == set(own)
     assert all(np.abs(grad).max() > 0.0 for grad in grads.values())
     steps = []
-    for each, weights in ((phase, params), (bare, others)):
-        # Unclipped, so that no norm is over both.
-        loose = dataclasses.replace(each.config.optimizer, clip=1e9)
-        each = MotionPhase(dataclasses.replace(each.config, optimizer=loose), TASK, share=1.0)
-        state = TrainState.create(weights, loose.init(weights))
+    for each, weights in ((phase, noisy), (bare, others)):
+        state = TrainState.create(weights, each.config.optimizer.init(weights))
         state, _ = jax.jit(each.step)(state, batch, jax.random.key(5), progress)
         steps.append(state.params)
     assert set(steps[0]) == set(own) | set(steps[1])
     for name, value in steps[1].items():
-        np.testing.assert_allclose(steps[0][name], value, atol=1e-6)
+        np.testing.assert_allclose(steps[0][name], value, atol=1e-5)
+
+
+def test_clips_that_never_had_a_sentence_follow_no_hypothesis():
+    """From the first step on, and whatever is drawn."""
+    config = dataclasses.replace(MotionConfig.tiny(), batch_size=4, microbatches=2)
+    phase = MotionPhase(config, TASK, share=1.0)
+    state, step = phase.init(jax.random.key(0), {}), jax.jit(phase.step)
+    keys = jax.random.split(jax.random.key(1), 200)
+    for index in range(30):
+        batch = scenes(jax.random.key(index), 4)
+        batch = dataclasses.replace(batch, condition=batch.condition.keep(text=False))
+        state, _ = step(state, batch, jax.random.key(index), jnp.float32(index / 30))
+        if index in (0, 29):
+            drawn = phase.network.bind(phase.export(state)).draw(keys, silent_rows(200))
+            assert (np.asarray(drawn) == -1).mean() > 0.95
 
 
 def test_the_last_of_several_first_frames_is_moved():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -36,7 +38,10 @@ class Hypotheses(nnx.Module):
         self.embed = nnx.Embed(
             count, width, embedding_init=initializers.normal(1.0 / _PACE), rngs=rngs
         )
-        self.share = nnx.Param(jnp.zeros(count + 1))
+        # At first next to all clips follow none, as where no clip of training has a sentence they
+        # always shall.
+        none = math.log(50.0 * count) / _PACE
+        self.share = nnx.Param(jnp.zeros(count + 1).at[count].set(none))
 
     def __call__(self, which: Int[Array, "B"]) -> Float[Array, "B E"]:
         """The vectors of some; what a number below 0 gives is of no meaning."""
@@ -102,7 +107,7 @@ class MotionNetwork(nnx.Module):
         )
         self.hypotheses = config.hypotheses
         if self.hypotheses:
-            self.hypothesis = Hypotheses(self.hypotheses, config.width, rngs=rngs)
+            self.codebook = Hypotheses(self.hypotheses, config.width, rngs=rngs)
 
     def __call__(
         self,
@@ -120,7 +125,7 @@ class MotionNetwork(nnx.Module):
         told = self.caption(condition.text, condition.text_mask)
         if hypothesis is not None and self.hypotheses:
             followed = (hypothesis >= 0) & ~jnp.any(condition.text_mask, axis=1)
-            told = jnp.where(followed[:, None], self.hypothesis(hypothesis), told)
+            told = jnp.where(followed[:, None], self.codebook(hypothesis), told)
         if self.layout is not None and condition.layout is not None:
             told = told + self.layout(condition.layout)
         motion = recomputed(self.motion.__call__, self.remat)
@@ -140,7 +145,7 @@ class MotionNetwork(nnx.Module):
         B = len(keys)
         if not self.hypotheses:
             return jnp.full(condition.batch_size, -1)
-        chances = self.hypothesis.chances()
+        chances = self.codebook.chances()
         drawn = jax.vmap(
             lambda key: jax.random.categorical(jax.random.fold_in(key, _OF_HYPOTHESES), chances)
         )(keys)

@@ -24,7 +24,14 @@ uncertain world: representing ambiguity through multiple hypotheses" (2017), sec
 none is left behind for good."""
 
 _TRIED = 16
-"""Of so many clips one is moved by all hypotheses."""
+"""Of so many clips of a microbatch one is moved by all hypotheses, and at least one of all."""
+
+_OWN = "codebook."
+"""What names of weights that belong to the hypotheses begin with."""
+
+_FAINT = 1e-3
+"""Scale of their gradients. Adam, which moves them, makes nothing of it, but the norm of all
+gradients, by which those of the other weights are clipped, stays theirs."""
 
 
 class MotionPhase:
@@ -35,7 +42,8 @@ class MotionPhase:
 
     Metrics: ``loss`` (`photometric_error`), ``still`` (the same of a frame that does not move: what
     the motion must beat), with hypotheses ``hypotheses`` (how many of them as equals would be as
-    hard to guess: the exponential of the entropy of their shares), and the optimiser's.
+    hard to guess: the exponential of the entropy of their shares; all of them where no clip has a
+    sentence), and the optimiser's.
 
     Args:
         config: sizes.
@@ -78,7 +86,7 @@ class MotionPhase:
             microbatches=self.config.microbatches,
         )
         if self.config.hypotheses:
-            tried = max(1, self.batch_size // _TRIED)
+            tried = max(1, self.batch_size // self.config.microbatches // _TRIED)
             rows = jax.tree.map(lambda x: x[:tried], (first, later, batch.condition))
             grads = grads | self._of_hypotheses(jax.random.fold_in(key, 1), state.params, *rows)
         params, opt_state, metrics = self.config.optimizer.update(
@@ -89,7 +97,7 @@ class MotionPhase:
         still = jnp.broadcast_to(first[:, -1:], later.shape)
         report = {"loss": loss, "still": photometric_error(still, later).mean(), **metrics}
         if self.config.hypotheses:
-            own = self.network.bind(params).hypothesis
+            own = self.network.bind(params).codebook
             chances = jax.nn.log_softmax(own.chances()[:-1])
             report["hypotheses"] = jnp.exp(-jnp.sum(jnp.exp(chances) * chances))
         return state, report
@@ -111,11 +119,11 @@ class MotionPhase:
         def objective(own: Weights) -> Array:
             network = self.network.bind(params | own)
             told = network.caption(condition.text, condition.text_mask)
-            apart = jnp.square(network.hypothesis(learns) - told).mean(axis=-1)
+            apart = jnp.square(network.codebook(learns) - told).mean(axis=-1)
             apart = jnp.where(learns >= 0, apart, 0.0)
-            return jnp.mean(apart - network.hypothesis.chances()[best])
+            return _FAINT * jnp.mean(apart - network.codebook.chances()[best])
 
-        own = {name: value for name, value in params.items() if name.startswith("hypothesis.")}
+        own = {name: value for name, value in params.items() if name.startswith(_OWN)}
         return jax.grad(objective)(own)
 
     def _tried(

@@ -162,14 +162,18 @@ class Diffusion:
                 f"{noise}: train with a higher DiffusionConfig.history_noise"
             )
         clip, later = self.sample(params, condition, keys, sampler), sampler
+        # A clip without a sentence goes on as it began; of one whose sentence is not told again the
+        # history, and no hypothesis, says what moves where.
+        for_motion = keys if sampler.rollout_text else None
         condition = condition.keep(layout=False)  # it speaks of the first window's frames alone
         if not sampler.rollout_text:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 
         def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
-            # Where no sentence says it, the history and no hypothesis tells what moves where.
             known = Known(last, sampler.history_noise)
-            return self._clip(params, begun(condition, last[:, :K]), keys, later, known)
+            return self._clip(
+                params, begun(condition, last[:, :K]), keys, later, known, for_motion=for_motion
+            )
 
         return slide(clip, keys, frames, history, go_on)
 

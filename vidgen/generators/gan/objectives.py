@@ -60,7 +60,7 @@ class Scene:
         later: a later frame of every real clip, to be matched with its caption and no more.
         clip: which clip of the batch each of these is of.
         alone: the caption of each of them.
-        decided: float [A], 1 where the generator is given the whole context of an animated clip and
+        settled: float [A], 1 where the generator is given the whole context of an animated clip and
             its caption, if it has one: where little is left open.
         captions: of the whole batch, from which those of a part are told too.
         augmentation: of the whole batch; what is real, generated and given in a clip goes through
@@ -76,7 +76,7 @@ class Scene:
     later: Float[Array, "B H W C"]
     clip: Int[Array, "B"]
     alone: Condition
-    decided: Float[Array, "A"]
+    settled: Float[Array, "A"]
     captions: Condition
     augmentation: Augmentation
     mix: Float[Array, "whole"]
@@ -87,9 +87,9 @@ class Scene:
         key: jax.Array,
         real: Video,
         condition: Condition,
-        said: Condition,
         animated: int,
         *,
+        said: Condition,
         augmentation: Augmentation,
         mix: Float[Array, "B"],
     ) -> Scene:
@@ -99,8 +99,8 @@ class Scene:
             key: a PRNG key.
             real: the real clips.
             condition: what the players are told of them.
-            said: the same before anything was hidden.
             animated: how many are judged as clips.
+            said: the condition before anything was hidden.
             augmentation: of the whole batch.
             mix: of the whole batch.
         """
@@ -130,7 +130,7 @@ class Scene:
             later=real[rows, later],
             clip=rows,
             alone=alone,
-            decided=context_given(told) * heard,
+            settled=context_given(told) * heard,
             captions=alone,
             augmentation=augmentation,
             mix=mix,
@@ -152,7 +152,7 @@ class Scene:
         """What is of single rows, by name, and can be that of a part of the batch; the rest is of
         all of it, whichever rows are looked at.
         """
-        names = ("real", "told", "row", "frame", "later", "clip", "alone", "decided")
+        names = ("real", "told", "row", "frame", "later", "clip", "alone", "settled")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -286,7 +286,7 @@ def generator_objective(
     can be laid beside its real continuation, which says how it should have moved; the flow is shown
     it before repair, which could otherwise rather wipe out what is in the wrong place. The content
     path is left to the discriminators, and so is repair unless `repair_weight` asks for the error
-    of what is repaired, too, where the context is given.
+    of what is repaired, too, where the context and the caption are given.
 
     References: an error beside the adversarial loss: Isola et al., "Image-to-image translation with
     conditional adversarial networks" (2017).
@@ -310,7 +310,7 @@ def generator_objective(
     if config.repair_weight:
         real = scene.real[: len(drawn.video)]
         left = photometric_error(drawn.video[:, begin:], real[:, begin:])
-        left = (scene.decided * left).mean()
+        left = (scene.settled * left).mean()
         loss = loss + config.repair_weight * left
         report["repair_error"] = left
     return loss, {"generator_loss": loss, **report}

@@ -93,8 +93,8 @@ class AdversarialPhase:
             pick,
             batch.video,
             condition,
-            batch.condition,
             config.animated,
+            said=batch.condition,
             augmentation=Augmentation.draw(
                 config.augment, change, self.batch_size, self.task.height, self.task.width
             ),
@@ -106,7 +106,7 @@ class AdversarialPhase:
             own, condition, said, latents = rows
             part = dataclasses.replace(scene, **own)
             drawn, pull_back = jax.vjp(
-                lambda weights: self._draw(weights, condition, said, latents, part.real),
+                lambda weights: self._draw(weights, condition, latents, part.real, said=said),
                 players["generator"],
             )
             (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
@@ -156,9 +156,10 @@ class AdversarialPhase:
         self,
         weights: Weights,
         condition: Condition,
-        said: Condition,
         latents: tuple[Float[Array, "B Z"], Float[Array, "B M"]],
         real: Video,
+        *,
+        said: Condition,
     ) -> Drawn:
         config, generator = self.config, self.generator.bind(weights)
         # The first rows of a batch are also the first of each of its parts.
