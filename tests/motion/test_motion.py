@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 
 from vidgen.contract import TrainState
-from vidgen.motion import (
-    MotionConfig,
-    MotionPhase,
-    flow,
-    photometric_error,
-    travel,
-)
+from vidgen.motion import MotionConfig, MotionPhase, flow, photometric_error, travel
 from vidgen.nn import warp
 from vidgen.optim import Optimizer
 from vidgen.types import Batch, Condition, Task
