@@ -89,8 +89,7 @@ class Stage:
         if self.motion is None:
             return None
         network = self.motion.network.bind(params[self.motion.name])
-        hypothesis = None if keys is None else network.draw(keys, condition)
-        moved = network(condition.context, condition, hypothesis)
+        moved = network.sample(condition.context, condition, keys)
         return moved if self.latents is None else self.latents.encode(params, moved)
 
     def attention(

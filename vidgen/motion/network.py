@@ -34,18 +34,21 @@ class Hypotheses(nnx.Module):
     """
 
     def __init__(self, count: int, width: int, *, rngs: nnx.Rngs) -> None:
+        self.count = count
         # As long as the vector of a sentence.
-        self.embed = nnx.Embed(
-            count, width, embedding_init=initializers.normal(1.0 / _PACE), rngs=rngs
-        )
+        vectors = initializers.normal(1.0 / _PACE)(rngs.params(), (count, width))
+        self.vectors = nnx.Param(vectors)
         # At first next to all clips follow none, as where no clip of training has a sentence they
         # always shall.
         none = math.log(50.0 * count) / _PACE
         self.share = nnx.Param(jnp.zeros(count + 1).at[count].set(none))
 
     def __call__(self, which: Int[Array, "B"]) -> Float[Array, "B E"]:
-        """The vectors of some; what a number below 0 gives is of no meaning."""
-        return _PACE * self.embed(jnp.maximum(which, 0))
+        """The vectors of some, and zeros for a number below 0."""
+        # A product, since the gradient of what is looked up is a scatter, which XLA's partitioner
+        # cannot lay out where devices share so few rows unevenly.
+        chosen = jax.nn.one_hot(which, self.count)
+        return _PACE * jnp.matmul(chosen, self.vectors.get_value(), precision="highest")
 
     def chances(self) -> Float[Array, "choices"]:
         """Logarithms of the share of clips that each describes best, and after the J of them of the
@@ -132,6 +135,12 @@ class MotionNetwork(nnx.Module):
         flow, _, _ = motion(first[:, -1], told, first, jnp.ones(len(first)))
         moved = recomputed(travel, self.remat)(first[:, -1], flow[:, self.known - 1 :])
         return jnp.concatenate([first, moved], axis=1)
+
+    def sample(
+        self, first: Float[Array, "R K H W C"], condition: Condition, keys: Key | None
+    ) -> Video:
+        """As `__call__`, by the hypotheses of `draw`; by none where there are no keys."""
+        return self(first, condition, None if keys is None else self.draw(keys, condition))
 
     def draw(self, keys: Key, condition: Condition) -> Int[Array, "R"]:
         """A hypothesis for each row of a condition, -1 where it follows none.

@@ -121,7 +121,8 @@ class MotionPhase:
             told = network.caption(condition.text, condition.text_mask)
             apart = jnp.square(network.codebook(learns) - told).mean(axis=-1)
             apart = jnp.where(learns >= 0, apart, 0.0)
-            return _FAINT * jnp.mean(apart - network.codebook.chances()[best])
+            likely = jax.nn.one_hot(best, self.config.hypotheses + 1) @ network.codebook.chances()
+            return _FAINT * jnp.mean(apart - likely)
 
         own = {name: value for name, value in params.items() if name.startswith(_OWN)}
         return jax.grad(objective)(own)

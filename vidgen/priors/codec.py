@@ -128,9 +128,7 @@ class Codec:
         begun = video[:, : self.expectation.frames]
         if self.expectation.residual:
             begun = jnp.clip(begun, -1.0, 1.0)
-        hypothesis = self.expectation.hypothesis(params, keys, condition)
-        begun = self._with_context(condition, begun)
-        return self.expectation.moved(params, begun, condition, hypothesis)
+        return self.expectation.moved(params, self._with_context(condition, begun), condition, keys)
 
     def _with_context(self, condition: Condition, video: Video) -> Video:
         K = self._task.context_frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from vidgen.contract import Key
 from vidgen.motion import MotionNetwork
@@ -69,7 +69,7 @@ class Expectation:
         frozen: Mapping[str, Params],
         first: Float[Array, "B K H W C"],
         condition: Condition,
-        hypothesis: Int[Array, "B"] | None = None,
+        keys: Key | None = None,
     ) -> Video:
         """The first frames, and what becomes of them.
 
@@ -77,21 +77,9 @@ class Expectation:
             frozen: weights of the motion by name of the phase.
             first: the first frames.
             condition: its sentence is read.
-            hypothesis: what clips without one follow, see `MotionNetwork`.
+            keys: as in `MotionNetwork.sample`.
         """
-        return self._motion.bind(frozen["motion"])(first, condition, hypothesis)
-
-    def hypothesis(
-        self, frozen: Mapping[str, Params], keys: Key, condition: Condition
-    ) -> Int[Array, "R"]:
-        """As `MotionNetwork.draw`.
-
-        Args:
-            frozen: weights of the motion by name of the phase.
-            keys: of the clips.
-            condition: of the clips, and of those that guidance leads away from.
-        """
-        return self._motion.bind(frozen["motion"]).draw(keys, condition)
+        return self._motion.bind(frozen["motion"]).sample(first, condition, keys)
 
     def begun(
         self, frozen: Mapping[str, Params], first: Float[Array, "B K H W C"], condition: Condition
