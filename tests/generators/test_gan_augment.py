@@ -111,7 +111,6 @@ def scene_of(clips, condition, augmentation):
         clips,
         condition,
         3,
-        said=condition,
         augmentation=augmentation,
         mix=jnp.full(4, 0.5),
     )

@@ -60,8 +60,8 @@ class Scene:
         later: a later frame of every real clip, to be matched with its caption and no more.
         clip: which clip of the batch each of these is of.
         alone: the caption of each of them.
-        settled: float [A], 1 where the generator is given the whole context of an animated clip and
-            its caption, if it has one: where little is left open.
+        settled: float [A], 1 where the generator is given the whole context of an animated clip,
+            beside its caption: where little is left open.
         captions: of the whole batch, from which those of a part are told too.
         augmentation: of the whole batch; what is real, generated and given in a clip goes through
             the same one.
@@ -89,7 +89,6 @@ class Scene:
         condition: Condition,
         animated: int,
         *,
-        said: Condition,
         augmentation: Augmentation,
         mix: Float[Array, "B"],
     ) -> Scene:
@@ -98,9 +97,8 @@ class Scene:
         Args:
             key: a PRNG key.
             real: the real clips.
-            condition: what the players are told of them.
+            condition: what the discriminators are told of them.
             animated: how many are judged as clips.
-            said: the condition before anything was hidden.
             augmentation: of the whole batch.
             mix: of the whole batch.
         """
@@ -118,7 +116,6 @@ class Scene:
         index = jax.random.randint(judged, (animated,), begin, real.shape[1])
         later = jax.random.randint(matched, (len(real),), 1, real.shape[1])
         rows, moving = jnp.arange(len(real)), jnp.arange(animated)
-        heard = jnp.all(condition.text_mask == said.text_mask, axis=1)[:animated]
         return cls(
             real=real,
             told={
@@ -130,7 +127,7 @@ class Scene:
             later=real[rows, later],
             clip=rows,
             alone=alone,
-            settled=context_given(told) * heard,
+            settled=context_given(told),
             captions=alone,
             augmentation=augmentation,
             mix=mix,
