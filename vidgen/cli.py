@@ -323,7 +323,7 @@ class Sample:
     folder: Positional[str]
     """A run folder, such as runs/quick/diffusion/seed-0, a model file, or zoo:NAME."""
     text: tuple[str, ...] = ()
-    """Sentences, one a clip, each in quotes."""
+    """Sentences, one a clip, each in quotes; without any, one of training that the seed draws."""
     image: str | None = None
     """A picture file that becomes the first frame."""
     plan: str | None = None
@@ -349,6 +349,10 @@ class Sample:
         model = load(self.folder)
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]
+        if not self.text and self.plan is None:
+            texts = model.draw_sentences(self.seed, range(self.count))
+            for drawn in filter(None, texts):
+                console.print(f"A sentence of training: {drawn}", markup=False, soft_wrap=True)
         plan = None if self.plan is None else plans.read(self.plan, model.task.frames)
         frames = None if self.seconds is None else model.frames(self.seconds)
         clips = model.sample(

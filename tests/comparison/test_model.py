@@ -1,4 +1,6 @@
-"""What a loaded model is told of a plan. Sentences and pictures are tested end to end."""
+"""What a loaded model is told: plans, and sentences where none is given. Sentences and pictures are
+tested end to end.
+"""
 
 import dataclasses
 import inspect
@@ -43,13 +45,42 @@ class Deaf(Painter):
     card = dataclasses.replace(Painter.card, layout=False)
 
 
-def model(painter=Painter, task=TASK):
-    return Model("painter", painter(), {}, ENCODER, task)
+class Reader(Painter):
+    """Every pixel as bright as what is said adds up to; black where nothing is."""
+
+    def sample(self, params, condition, keys, sampler=None):
+        said = 0.5 * jnp.tanh(condition.text[..., 0].sum(axis=1))
+        said = jnp.where(condition.text_mask.any(axis=1), said, -1.0)
+        shape = (condition.batch_size, *TASK.video_shape)
+        return jnp.broadcast_to(said[:, None, None, None, None], shape)
+
+
+def model(painter=Painter, task=TASK, captions=()):
+    return Model("painter", painter(), {}, ENCODER, task, captions=lambda: captions)
 
 
 def plan(bottom=4.0, identity=("3",), frames=2):
     boxes = np.tile(np.array([0, 0, bottom, 8], np.float32), (frames, len(identity), 1))
     return Plan(identity=identity, boxes=boxes)
+
+
+def test_a_clip_of_which_nothing_is_said_follows_a_sentence_of_training():
+    reader = model(Reader, captions=("4", "3 4", "", "4"))
+    assert reader.sentences == ("3 4", "4")
+    drawn = reader.draw_sentences(5, range(20))
+    assert set(drawn) == {"3 4", "4"}
+    assert reader.draw_sentences(5, [7, 3]) == [drawn[7], drawn[3]]
+    assert reader.draw_sentences(6, range(20)) != drawn
+    asked = ["3", *[None] * 12]
+    clips = reader.sample(asked, seed=5)
+    np.testing.assert_array_equal(clips, reader.sample(["3", *drawn[1:13]], seed=5))
+    assert len(np.unique(clips)) == 3
+    # Where a plan says what is to be seen, or no clip of training had a sentence, nothing is said.
+    planned = reader.sample(None, plan=plan())
+    assert not planned.any()
+    silent = model(Reader, captions=("", ""))
+    assert silent.draw_sentences(5, range(2)) == [None, None]
+    assert not silent.sample([None, None]).any()
 
 
 def test_a_plan_reaches_its_own_clip():

@@ -103,29 +103,6 @@ def test_sample_does_not_depend_on_order(run, condition, keys):
     assert apart(after, before) > 0.02
 
 
-def test_a_clip_without_a_sentence_is_moved_by_a_hypothesis(run, condition, keys):
-    """By the one that its key draws; what has a sentence is not touched by any."""
-    motion = run.params.get("motion", {})
-    if "codebook.share" not in motion:
-        pytest.skip("no motion compensation")
-
-    def favouring(which):
-        share = jnp.full_like(motion["codebook.share"], -1.0).at[which].set(1.0)
-        # Hypotheses so far apart, and so strong, that codes differ, too.
-        loud = {
-            name: value * 30.0 if name.startswith(("motion.shared", "motion.local")) else value
-            for name, value in motion.items()
-        }
-        return run.params | {"motion": loud | {"codebook.share": share}}
-
-    silent = condition.keep(text=False)
-    one, other = (run.sample(favouring(which), silent, keys) for which in (0, 1))
-    assert apart(one[:, 1:], other[:, 1:]) > 1e-3
-    np.testing.assert_array_equal(
-        *(run.sample(favouring(which), condition, keys) for which in (0, 1))
-    )
-
-
 def test_masked_conditions_leave_no_trace(run, condition, keys):
     """The unconditional clip is the same whatever was masked away, in value and in length."""
     hidden = condition.unconditional()

@@ -329,6 +329,8 @@ def test_a_trained_model_samples_what_it_is_asked(undisturbed):
     assert (clips.shape, clips.dtype) == ((2, 8, 32, 32, 1), np.uint8)
     np.testing.assert_array_equal(clips, model.sample(text=[sentence, None], seed=1))
     np.testing.assert_array_equal(clips[0], model.sample(text=sentence, seed=1)[0])
+    assert sentence in model.sentences
+    assert set(model.draw_sentences(1, range(4))) < set(model.sentences)
     assert (clips != model.sample(text=[sentence, None], seed=2)).any()
     still = model.sample(text=[sentence, sentence], seed=1, noise=0.0)
     np.testing.assert_array_equal(still[0], still[1])

@@ -110,6 +110,7 @@ def scene_of(clips, condition, augmentation):
         jax.random.key(5),
         clips,
         condition,
+        condition,
         3,
         augmentation=augmentation,
         mix=jnp.full(4, 0.5),

@@ -19,7 +19,6 @@ from vidgen.types import Batch, Condition, Task
 
 TASK = Task(frames=4, height=8, width=12, channels=1, text_length=3, text_width=4)
 B = 2
-KEYS = jax.random.split(jax.random.key(11), B)
 
 
 def shaken(value):
@@ -209,8 +208,8 @@ def test_guidance_leads_away_from_prompts_that_expect_the_same(generator, params
         opening = codes[:, : codec.expectation.opening]
         doubled = batch.condition.beside(silent)
         return (
-            codec.expected(params, KEYS, batch.condition, doubled, opening),
-            codec.expected(params, KEYS, batch.condition, batch.condition, opening),
+            codec.expected(params, batch.condition, doubled, opening),
+            codec.expected(params, batch.condition, batch.condition, opening),
         )
 
     both, one = expected()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,6 +20,7 @@ from vidgen.comparison.picture import first_frame
 from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
 from vidgen.contract import Card, Generator, stream
+from vidgen.data import captions_of
 from vidgen.evaluation import rollout
 from vidgen.text import TextEncoder, layout_of
 from vidgen.training import Precision, at, check_device
@@ -56,6 +57,7 @@ class Model:
         sampler: its sampler settings; None for its default.
         precision: at which it draws, as in training.
         file: the card of the model file that it came from; None of a run folder.
+        captions: of training clips, read when they are first asked for.
 
     Example:
         >>> model = load("runs/quick/diffusion/seed-0")  # doctest: +SKIP
@@ -73,8 +75,9 @@ class Model:
         sampler: Any = None,
         precision: Precision = "float32",
         file: model_file.ModelCard | None = None,
+        captions: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self.file = file
+        self.file, self._captions = file, captions
         self.name, self.task, self.generator, self.params = name, task, generator, params
         self._encoder, self._sampler = encoder, sampler
         self._precision: Precision = precision
@@ -83,6 +86,30 @@ class Model:
     def card(self) -> Card:
         """What it is and what it can do."""
         return self.generator.card
+
+    @functools.cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """Captions of training clips, each once, sorted; none where its clips had none."""
+        return tuple(sorted(set(self._captions()) - {""}))
+
+    def draw_sentences(self, seed: int, clips: Sequence[int]) -> list[str | None]:
+        """What clips follow for which nothing is said and nothing planned: one of `sentences` each,
+        all as likely; None where there are none.
+
+        Training hides few sentences, for guidance, so that without one a generator draws little
+        that can be seen. A clip of anything is drawn in two steps, first what it shows, as
+        class-conditional generators draw a class (Brock et al., "Large scale GAN training", 2019).
+
+        Args:
+            seed: of the draw.
+            clips: their places in it; each depends on the seed and on its own place alone.
+        """
+        if not self.sentences or not clips:
+            return [None] * len(clips)
+        root, count = stream(seed, "sentences"), len(self.sentences)
+        keys = jax.vmap(functools.partial(jax.random.fold_in, root))(np.asarray(clips))
+        which = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(keys)
+        return [self.sentences[i] for i in np.asarray(which)]
 
     @functools.cached_property
     def _jitted(self) -> Any:
@@ -122,8 +149,8 @@ class Model:
         """Draw clips, one a sentence.
 
         Args:
-            text: a sentence, N of them, or None for a clip without one; within a list, too, None
-                says nothing.
+            text: a sentence, N of them, or None, within a list, too, for one of training that the
+                seed draws (`draw_sentences`), unless a plan says what is to be seen.
             image: the first frame: a path or an array (see `picture.first_frame`), one for all
                 clips, or a list of N of them, with None where none is given.
             seed: of the draw. Clip i depends on the seed, on i and on its own prompt alone.
@@ -161,6 +188,9 @@ class Model:
         if len(plans) != len(sentences):
             raise ValueError(f"{len(sentences)} sentences, but {len(plans)} plans")
         layout = self._layout(plans)
+        free = [i for i, said in enumerate(sentences) if said is None and plans[i] is None]
+        for i, drawn in zip(free, self.draw_sentences(seed, free), strict=True):
+            sentences[i] = drawn
         words, mask = self._text(sentences)
         context, given = self._context(pictures)
         frames = self.task.frames if frames is None else frames
@@ -276,6 +306,7 @@ def load(run: epath.PathLike) -> Model:
             card.sampler,
             card.precision,
             card,
+            lambda: card.sentences,
         )
     folder, name, seed, share = of_run(run)
     setting = setting_of(folder)
@@ -284,4 +315,13 @@ def load(run: epath.PathLike) -> Model:
     generator, params, sampler = restored(Job(generator=name, seed=seed, share=share), setting)
     asked = setting.experiment
     check_device(asked.precision)
-    return Model(name, generator, params, setting.encoder, asked.task, sampler, asked.precision)
+    return Model(
+        name,
+        generator,
+        params,
+        setting.encoder,
+        asked.task,
+        sampler,
+        asked.precision,
+        captions=lambda: captions_of(setting.train, model_file.MOST_SENTENCES),
+    )

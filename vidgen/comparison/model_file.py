@@ -48,7 +48,7 @@ _CARD = "vidgen"
 _VECTORS = "text/vectors"
 """Of words, where word2vec learned them from the captions of training."""
 
-_SENTENCES = 2048
+MOST_SENTENCES = 2048
 """Clips of training, at most, whose captions the card keeps."""
 
 _DECISIVE = ("source", "options", "train_options", "task", "context_rate", "layout_rate")
@@ -186,7 +186,7 @@ def export(
         command=_command(asked, name, seed, budget),
         encoder=asked.text_encoder,
         vocabulary=tuple(sorted(setting.train.vocabulary)),
-        sentences=tuple(sorted(set(data.captions_of(setting.train, _SENTENCES)))),
+        sentences=tuple(sorted(set(data.captions_of(setting.train, MOST_SENTENCES)))),
         words=() if learned is None else tuple(learned.words),
         parameters=sum(array.size for array in arrays.values()),
         scores=tuple(as_json(rows_of(kept, generator=name, kind="generator", seed=seed))),

@@ -74,22 +74,17 @@ class Stage:
         clip = batch.video[:, : self.task.frames]
         return clip, begun(batch.condition, clip[:, : self.task.context_frames])
 
-    def moved(
-        self, params: Mapping[str, Params], condition: Condition, keys: Key | None = None
-    ) -> Video | None:
+    def moved(self, params: Mapping[str, Params], condition: Condition) -> Video | None:
         """The context, and what becomes of it as the sentence asks, in the space in which the clip
         is drawn; None where there is no context.
 
         Args:
             params: of the `frozen` phases, by name.
             condition: in pixels.
-            keys: that draw what becomes of clips without a sentence, see `MotionNetwork.draw`; None
-                for what lies between all that might.
         """
         if self.motion is None:
             return None
-        network = self.motion.network.bind(params[self.motion.name])
-        moved = network.sample(condition.context, condition, keys)
+        moved = self.motion.network.bind(params[self.motion.name])(condition.context, condition)
         return moved if self.latents is None else self.latents.encode(params, moved)
 
     def attention(

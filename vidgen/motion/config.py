@@ -16,8 +16,6 @@ class MotionConfig:
         width: features of the state and of the sentence.
         features: features of the frame that is moved.
         grid: cells of a flow along each side.
-        hypotheses: how many motions it can tell apart where no sentence says which, see
-            `MotionNetwork`; 0 for the one that lies between all of them.
         batch_size: clips a step.
         microbatches: as in `vidgen.optim.value_and_grad`; they divide the batch.
         remat: whether flows, and the frames that they move, are computed again for the gradient
@@ -26,14 +24,12 @@ class MotionConfig:
         optimizer: moves all weights.
 
     Raises:
-        ValueError: if a size is below 1, hypotheses are negative, or microbatches do not divide the
-            batch.
+        ValueError: if a size is below 1, or microbatches do not divide the batch.
     """
 
     width: int = 192
     features: int = 32
     grid: int = 4
-    hypotheses: int = 16
     batch_size: int = 16
     microbatches: int = dataclasses.field(default=1, metadata=ADDED_LATER)
     remat: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
@@ -48,11 +44,9 @@ class MotionConfig:
     def __post_init__(self) -> None:
         if min(self.width, self.features, self.grid, self.batch_size) < 1:
             raise ValueError(f"sizes of the motion must be at least 1: {self}")
-        if self.hypotheses < 0:
-            raise ValueError(f"hypotheses of the motion must not be negative: {self}")
         check_microbatches(self.microbatches, self.batch_size)
 
     @classmethod
     def tiny(cls) -> MotionConfig:
         """A network for tests."""
-        return cls(width=16, features=8, grid=2, hypotheses=3, batch_size=2)
+        return cls(width=16, features=8, grid=2, batch_size=2)

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from vidgen.contract import Key
 from vidgen.priors.expectation import Expectation, decided
 from vidgen.tokenizers import TokenizerPhase
 from vidgen.types import Condition, Params, Task, Video
@@ -56,7 +55,6 @@ class Codec:
     def expected(
         self,
         params: Mapping[str, Params],
-        keys: Key,
         condition: Condition,
         doubled: Condition,
         opening: Int[Array, "B M"],
@@ -65,7 +63,6 @@ class Codec:
 
         Args:
             params: weights by phase.
-            keys: [B] PRNG keys, one a clip, by which those without a sentence choose their motion.
             condition: B prompts.
             doubled: the same, and with guidance those that it leads away from beside them.
             opening: the first codes.
@@ -74,29 +71,18 @@ class Codec:
         codes = opening.reshape(len(opening), -1, *self.tokenizer.grid[1:])
         if self.expectation.residual:
             shown = self.tokenizer.decode(params[self._name], codes)
-            told = self.expectation.told(params, self._moved(params, shown, condition, keys))
+            told = self.expectation.told(params, self._moved(params, shown, condition))
             return jnp.tile(told, (copies, 1, 1))
         shown = self.tokenizer.decode(params[self._name], jnp.tile(codes, (copies, 1, 1, 1)))
-        return self.expectation.told(params, self._moved(params, shown, doubled, keys))
+        return self.expectation.told(params, self._moved(params, shown, doubled))
 
     def clip(
-        self,
-        params: Mapping[str, Params],
-        codes: Int[Array, "B N"],
-        condition: Condition,
-        keys: Key,
+        self, params: Mapping[str, Params], codes: Int[Array, "B N"], condition: Condition
     ) -> Video:
-        """What the codes stand for, with the pixels of frames that are given pasted in.
-
-        Args:
-            params: weights by phase.
-            codes: in raster order.
-            condition: B prompts.
-            keys: those of `expected`.
-        """
+        """What the codes stand for, with the pixels of frames that are given pasted in."""
         video = self.tokenizer.decode(params[self._name], codes.reshape(-1, *self.tokenizer.grid))
         if self.expectation.residual:
-            video = self.expectation.whole(video, self._moved(params, video, condition, keys))
+            video = self.expectation.whole(video, self._moved(params, video, condition))
         return self._with_context(condition, jnp.clip(video, -1.0, 1.0))
 
     def codes(
@@ -118,17 +104,13 @@ class Codec:
         return jnp.clip(self.expectation.whole(back, moved), -1.0, 1.0)
 
     def _moved(
-        self,
-        params: Mapping[str, Params],
-        video: Float[Array, "R M H W C"],
-        condition: Condition,
-        keys: Key,
+        self, params: Mapping[str, Params], video: Float[Array, "B M H W C"], condition: Condition
     ) -> Video:
         """What is expected of clips that begin as these do; their context is pasted in."""
         begun = video[:, : self.expectation.frames]
         if self.expectation.residual:
             begun = jnp.clip(begun, -1.0, 1.0)
-        return self.expectation.moved(params, self._with_context(condition, begun), condition, keys)
+        return self.expectation.moved(params, self._with_context(condition, begun), condition)
 
     def _with_context(self, condition: Condition, video: Video) -> Video:
         K = self._task.context_frames

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from vidgen.contract import Key
 from vidgen.motion import MotionNetwork
 from vidgen.nn import Network
 from vidgen.nn.patches import patchify
@@ -69,7 +68,6 @@ class Expectation:
         frozen: Mapping[str, Params],
         first: Float[Array, "B K H W C"],
         condition: Condition,
-        keys: Key | None = None,
     ) -> Video:
         """The first frames, and what becomes of them.
 
@@ -77,9 +75,8 @@ class Expectation:
             frozen: weights of the motion by name of the phase.
             first: the first frames.
             condition: its sentence is read.
-            keys: as in `MotionNetwork.sample`.
         """
-        return self._motion.bind(frozen["motion"]).sample(first, condition, keys)
+        return self._motion.bind(frozen["motion"])(first, condition)
 
     def begun(
         self, frozen: Mapping[str, Params], first: Float[Array, "B K H W C"], condition: Condition

@@ -136,11 +136,11 @@ class CodesGenerator:
         codes = draw(
             self._prior.network.bind(params[self._prior.name]),
             functools.partial(self._codec.stands_for, params),
-            functools.partial(self._codec.expected, params, keys),
+            functools.partial(self._codec.expected, params),
             condition,
             keys,
             sampler,
             opening=self._codec.expectation.opening,
             given=self._codec.given(params, condition),
         )
-        return self._codec.clip(params, codes, condition, keys)
+        return self._codec.clip(params, codes, condition)

@@ -126,7 +126,7 @@ class Diffusion:
         )
         condition = opened(condition, drawn[:, : clips.task.context_frames])
         known = None if self._forcing is None else Known(condition.context)
-        return self._clip(params, condition, keys, sampler, known, for_motion=keys)
+        return self._clip(params, condition, keys, sampler, known)
 
     def attention(
         self, params: Mapping[str, Params], video: Video, condition: Condition, keys: Key
@@ -162,18 +162,13 @@ class Diffusion:
                 f"{noise}: train with a higher DiffusionConfig.history_noise"
             )
         clip, later = self.sample(params, condition, keys, sampler), sampler
-        # A clip without a sentence goes on as it began; of one whose sentence is not told again the
-        # history, and no hypothesis, says what moves where.
-        for_motion = keys if sampler.rollout_text else None
         condition = condition.keep(layout=False)  # it speaks of the first window's frames alone
         if not sampler.rollout_text:
             condition, later = condition.keep(text=False), dataclasses.replace(later, guidance=None)
 
         def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
             known = Known(last, sampler.history_noise)
-            return self._clip(
-                params, begun(condition, last[:, :K]), keys, later, known, for_motion=for_motion
-            )
+            return self._clip(params, begun(condition, last[:, :K]), keys, later, known)
 
         return slide(clip, keys, frames, history, go_on)
 
@@ -184,16 +179,13 @@ class Diffusion:
         keys: Key,
         sampler: DiffusionSampler,
         known: Known | None,
-        for_motion: Key | None = None,
     ) -> Video:
-        """Clips that go on from their opening, or from all that is known of them; `for_motion` as
-        the keys of `Stage.moved`.
-        """
+        """Clips that go on from their opening, or from all that is known of them."""
         clips = self._cascade.clips
         denoiser = self._network.bind(params[clips.name])
 
         def told(condition: Condition) -> Velocity:
-            return self._velocity(denoiser, condition, clips.moved(params, condition, for_motion))
+            return self._velocity(denoiser, condition, clips.moved(params, condition))
 
         return self._drawn(clips, params, told, condition, keys, sampler, known)
 

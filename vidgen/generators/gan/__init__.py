@@ -75,11 +75,10 @@ class Gan:
         """
         sampler = sampler or GanSampler()
         content, motion = self._phase.latents(keys)
-        generator, follows = self._phase.bind(params[self._phase.name], keys)
+        generator = self._phase.generator.bind(params[self._phase.name])
         video = generator(
             condition,
             content * sampler.content_truncation,
             motion * sampler.motion_truncation,
-            follows,
         )
         return jnp.clip(video, -1.0, 1.0)

@@ -67,12 +67,7 @@ class GanConfig:
             (`generator_objective`); 0 leaves repair to the discriminators. For tasks in which a
             frame and a sentence say what comes next: where they leave it open, an error against the
             one clip that came blurs.
-        captions: of so many training clips, the latest, the generator keeps what it read in their
-            caption; a clip that is asked for without a sentence follows one of them, drawn by its
-            key, as an image of no given class follows a drawn one (Brock et al., "Large scale GAN
-            training", 2019). At 0 it follows none.
-        text_dropout: probability that the discriminators are not told the caption of a training
-            clip, so that they also judge clips of which nothing is said.
+        text_dropout: probability that a training clip loses its caption.
         context_dropout: probability that a training clip loses its context.
         ema_decay: of the generator's averaged weights, which sampling reads.
         generator_optimizer: of the generator.
@@ -101,7 +96,6 @@ class GanConfig:
     augment: tuple[AugmentKind, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
     flow_weight: float = 500.0
     repair_weight: float = dataclasses.field(default=0.0, metadata=ADDED_LATER)
-    captions: int = dataclasses.field(default=256, metadata=ADDED_LATER)
     text_dropout: float = 0.02
     context_dropout: float = 0.05
     ema_decay: float = 0.995
@@ -136,8 +130,6 @@ class GanConfig:
         for name in ("gamma", "gamma_final", "matching", "flow_weight", "repair_weight"):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"{name} is a weight of at least 0, got {getattr(self, name)}")
-        if self.captions < 0:
-            raise ValueError(f"captions is how many are held, at least 0, got {self.captions}")
         if not (0.0 <= self.text_dropout < 1.0 and 0.0 <= self.context_dropout < 1.0):
             raise ValueError(
                 f"text_dropout and context_dropout are probabilities below 1, got "
@@ -150,7 +142,6 @@ class GanConfig:
         return cls(
             batch_size=4,
             animated=3,
-            captions=6,
             content_latent=8,
             motion_latent=4,
             content_width=8,

@@ -165,40 +165,27 @@ class VideoGenerator(nnx.Module):
         condition: Condition,
         content_latent: Float[Array, "B Z"],
         motion_latent: Float[Array, "B M"],
-        follows: Float[Array, "B E"] | None = None,
     ) -> Video:
-        """Clips of about [-1, 1].
-
-        Args:
-            condition: what is asked for.
-            content_latent: of appearance.
-            motion_latent: of place and motion.
-            follows: what stands for the caption of a clip that has none.
-        """
-        canvas = self.paint(condition, content_latent, motion_latent, follows)
-        return self.animate(canvas, condition, motion_latent, follows)
+        """Clips of about [-1, 1]."""
+        canvas = self.paint(condition, content_latent, motion_latent)
+        return self.animate(canvas, condition, motion_latent)
 
     def paint(
         self,
         condition: Condition,
         content_latent: Float[Array, "B Z"],
         motion_latent: Float[Array, "B M"],
-        follows: Float[Array, "B E"] | None = None,
     ) -> Float[Array, "B H W C"]:
         """First frames without context: what the content path paints, put in its place."""
-        caption = self._told(condition, follows)
+        caption = self._told(condition)
         picture = self.content(caption, content_latent)
         return self.placement(picture, caption, motion_latent, condition.layout)
 
     def animate(
-        self,
-        canvas: Float[Array, "B H W C"],
-        condition: Condition,
-        latent: Float[Array, "B M"],
-        follows: Float[Array, "B E"] | None = None,
+        self, canvas: Float[Array, "B H W C"], condition: Condition, latent: Float[Array, "B M"]
     ) -> Video:
         """The motion path: clips from painted canvases, or from the context where it is given."""
-        caption = self._told(condition, follows)
+        caption = self._told(condition)
         known = condition.context_mask.shape[1]
         if known:
             given = context_given(condition)[:, None, None, None]
@@ -229,13 +216,9 @@ class VideoGenerator(nnx.Module):
         flow, _, _ = self._flow(canvas, caption, latent, condition)
         return travel(canvas, flow)
 
-    def _told(
-        self, condition: Condition, follows: Float[Array, "B E"] | None = None
-    ) -> Float[Array, "B E"]:
-        """The caption, or what stands for it, and the layout where there is one."""
+    def _told(self, condition: Condition) -> Float[Array, "B E"]:
+        """The caption, and the layout where there is one."""
         told = self.caption(condition.text, condition.text_mask)
-        if follows is not None:
-            told = jnp.where(condition.text_mask.any(axis=1)[:, None], told, follows)
         if self.layout is None or condition.layout is None:
             return told
         return told + self.layout(condition.layout)

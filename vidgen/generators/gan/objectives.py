@@ -60,8 +60,8 @@ class Scene:
         later: a later frame of every real clip, to be matched with its caption and no more.
         clip: which clip of the batch each of these is of.
         alone: the caption of each of them.
-        settled: float [A], 1 where the generator is given the whole context of an animated clip,
-            beside its caption: where little is left open.
+        decided: float [A], 1 where the generator is given the whole context of an animated clip and
+            its caption, if it has one: where little is left open.
         captions: of the whole batch, from which those of a part are told too.
         augmentation: of the whole batch; what is real, generated and given in a clip goes through
             the same one.
@@ -76,7 +76,7 @@ class Scene:
     later: Float[Array, "B H W C"]
     clip: Int[Array, "B"]
     alone: Condition
-    settled: Float[Array, "A"]
+    decided: Float[Array, "A"]
     captions: Condition
     augmentation: Augmentation
     mix: Float[Array, "whole"]
@@ -87,6 +87,7 @@ class Scene:
         key: jax.Array,
         real: Video,
         condition: Condition,
+        said: Condition,
         animated: int,
         *,
         augmentation: Augmentation,
@@ -97,7 +98,8 @@ class Scene:
         Args:
             key: a PRNG key.
             real: the real clips.
-            condition: what the discriminators are told of them.
+            condition: what the players are told of them.
+            said: the same before anything was hidden.
             animated: how many are judged as clips.
             augmentation: of the whole batch.
             mix: of the whole batch.
@@ -116,6 +118,7 @@ class Scene:
         index = jax.random.randint(judged, (animated,), begin, real.shape[1])
         later = jax.random.randint(matched, (len(real),), 1, real.shape[1])
         rows, moving = jnp.arange(len(real)), jnp.arange(animated)
+        heard = jnp.all(condition.text_mask == said.text_mask, axis=1)[:animated]
         return cls(
             real=real,
             told={
@@ -127,7 +130,7 @@ class Scene:
             later=real[rows, later],
             clip=rows,
             alone=alone,
-            settled=context_given(told),
+            decided=context_given(told) * heard,
             captions=alone,
             augmentation=augmentation,
             mix=mix,
@@ -149,7 +152,7 @@ class Scene:
         """What is of single rows, by name, and can be that of a part of the batch; the rest is of
         all of it, whichever rows are looked at.
         """
-        names = ("real", "told", "row", "frame", "later", "clip", "alone", "settled")
+        names = ("real", "told", "row", "frame", "later", "clip", "alone", "decided")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -283,7 +286,7 @@ def generator_objective(
     can be laid beside its real continuation, which says how it should have moved; the flow is shown
     it before repair, which could otherwise rather wipe out what is in the wrong place. The content
     path is left to the discriminators, and so is repair unless `repair_weight` asks for the error
-    of what is repaired, too, where the context and the caption are given.
+    of what is repaired, too, where the context is given.
 
     References: an error beside the adversarial loss: Isola et al., "Image-to-image translation with
     conditional adversarial networks" (2017).
@@ -307,7 +310,7 @@ def generator_objective(
     if config.repair_weight:
         real = scene.real[: len(drawn.video)]
         left = photometric_error(drawn.video[:, begin:], real[:, begin:])
-        left = (scene.settled * left).mean()
+        left = (scene.decided * left).mean()
         loss = loss + config.repair_weight * left
         report["repair_error"] = left
     return loss, {"generator_loss": loss, **report}

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vidgen.contract import Key, TrainState
-from vidgen.generators.gan import captions
 from vidgen.generators.gan.augment import Augmentation
 from vidgen.generators.gan.config import GanConfig
 from vidgen.generators.gan.discriminators import Discriminators
@@ -74,10 +73,7 @@ class AdversarialPhase:
             "discriminator": self.config.discriminator_optimizer.init(params["discriminator"]),
         }
         average = jax.tree.map(jnp.copy, params["generator"])
-        sizes = (self.config.captions, self.config.motion_width)
-        rest = {captions.HELD: jnp.zeros(sizes)} if self.config.captions else {}
-        state = TrainState.create(params, opt_state, rest=rest, average=False)
-        return state.replace(ema=average)
+        return TrainState.create(params, opt_state, average=False).replace(ema=average)
 
     def step(
         self, state: TrainState, batch: Batch, key: Key, progress: Float[Array, ""]
@@ -92,11 +88,12 @@ class AdversarialPhase:
         """
         config, players = self.config, state.params
         conceal, draw, pick, compare, change, between = jax.random.split(key, 6)
-        condition, told = self._conceal(conceal, batch.condition)
+        condition = self._conceal(conceal, batch.condition)
         scene = Scene.draw(
             pick,
             batch.video,
-            told,
+            condition,
+            batch.condition,
             config.animated,
             augmentation=Augmentation.draw(
                 config.augment, change, self.batch_size, self.task.height, self.task.width
@@ -106,10 +103,10 @@ class AdversarialPhase:
         latents = self.latents(jax.random.split(draw, self.batch_size))
 
         def play(rows: Any) -> tuple[tuple[Players, Metrics], tuple[()]]:
-            own, condition, latents = rows
+            own, condition, said, latents = rows
             part = dataclasses.replace(scene, **own)
             drawn, pull_back = jax.vjp(
-                lambda weights: self._draw(weights, condition, latents, part.real),
+                lambda weights: self._draw(weights, condition, said, latents, part.real),
                 players["generator"],
             )
             (loss, (real_logits, report)), discriminator_grads = jax.value_and_grad(
@@ -131,30 +128,18 @@ class AdversarialPhase:
             grads = {"generator": pull_back(drawn_grads)[0], "discriminator": discriminator_grads}
             return (grads, {"loss": loss, **report, **generator_report}), ()
 
-        rows = (scene.own, condition, latents)
+        rows = (scene.own, condition, batch.condition, latents)
         (grads, report), _ = in_parts(play, rows, config.microbatches)
         diversity = self._diversity(compare, players["generator"], batch)
         metrics = {**report, "diversity": diversity}
         params, opt_state, norms = self._update(grads, state.opt_state, players, progress)
         average = ema(state.ema, params["generator"], state.step, config.ema_decay)
-        rest = {}
-        if config.captions:
-            read = self.generator.bind(average).caption(condition.text, condition.text_mask)
-            rest[captions.HELD] = captions.hold(state.rest[captions.HELD], read, state.step)
-        state = state.replace(
-            step=state.step + 1, params=params, rest=rest, opt_state=opt_state, ema=average
-        )
+        state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=average)
         return state, {**metrics, **norms}
 
     def export(self, state: TrainState) -> Params:
-        """The generator's averaged weights, and the captions that it holds."""
-        return {**state.ema, **state.rest}
-
-    def bind(self, params: Params, keys: Key) -> tuple[VideoGenerator, Float[Array, "B E"] | None]:
-        """The generator of these exported weights, and what clips without a sentence follow."""
-        weights = {name: value for name, value in params.items() if name != captions.HELD}
-        follows = captions.draw(params[captions.HELD], keys) if self.config.captions else None
-        return self.generator.bind(weights), follows
+        """The generator's averaged weights."""
+        return state.ema
 
     def latents(self, keys: Key) -> tuple[Float[Array, "B Z"], Float[Array, "B M"]]:
         """Content and motion latents, each row from its own key alone."""
@@ -171,6 +156,7 @@ class AdversarialPhase:
         self,
         weights: Weights,
         condition: Condition,
+        said: Condition,
         latents: tuple[Float[Array, "B Z"], Float[Array, "B M"]],
         real: Video,
     ) -> Drawn:
@@ -184,12 +170,14 @@ class AdversarialPhase:
         canvas = paint(condition, *latents)
         told = jax.tree.map(lambda x: x[rows], condition)
         known = condition.context_mask.shape[1]
+        # The flow is laid beside one real clip, so it is told which. Of a hidden sentence it would
+        # learn what lies between all that might have come, which is to let things vanish.
         shown = Condition.of(
-            condition.text,
-            condition.text_mask,
+            said.text,
+            said.text_mask,
             real[:, :known],
-            jnp.ones_like(condition.context_mask),
-            condition.layout,
+            jnp.ones_like(said.context_mask),
+            said.layout,
         )
         return Drawn(
             canvas=canvas,
@@ -215,14 +203,11 @@ class AdversarialPhase:
             metrics[norm] = jnp.hypot(*(metrics[f"{player}_{norm}"] for player in optimizers))
         return params, states, metrics
 
-    def _conceal(self, key: Key, condition: Condition) -> tuple[Condition, Condition]:
-        """What the generator is told, and what the discriminators are.
-
-        Captions are hidden from these alone: where there is none, the generator follows one.
-        """
+    def _conceal(self, key: Key, condition: Condition) -> Condition:
         text, context = jax.random.uniform(key, (2, self.batch_size))
-        asked = condition.keep(context=context >= self.config.context_dropout)
-        return asked, asked.keep(text=text >= self.config.text_dropout)
+        return condition.keep(
+            text=text >= self.config.text_dropout, context=context >= self.config.context_dropout
+        )
 
     def _diversity(self, key: Key, weights: Weights, batch: Batch) -> Float[Array, ""]:
         told = jax.tree.map(lambda x: x[:_COMPARED], batch.condition)

@@ -88,7 +88,11 @@ class MeanFlow:
     ) -> Video:
         """See `vidgen.contract.Generator.sample`; `sampler` is a `MeanFlowSampler`."""
         sampler = sampler or MeanFlowSampler()
-        opening, clips = self._cascade.stages
+        opening, clips, compensate = (
+            self._cascade.opening,
+            self._cascade.clips,
+            self._cascade.motion,
+        )
         told = unopened(condition)
         drawn = draw(
             self._average(opening, params, told, None),
@@ -99,8 +103,9 @@ class MeanFlow:
             curve=sampler.curve,
         )
         told = opened(condition, drawn)
+        moved = compensate.network.bind(params[compensate.name])(told.context, told)
         return draw(
-            self._average(clips, params, told, clips.moved(params, told, keys)),
+            self._average(clips, params, told, moved),
             clips.task.video_shape,
             told,
             keys,
