@@ -23,6 +23,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from vidgen.types import ADDED_LATER
+
 Scalar = float | int | str | bool | None
 
 
@@ -36,6 +38,7 @@ class Range:
         low: the lower end.
         high: the upper end.
         log: drawn evenly in the logarithm, as rates and weights should be.
+        also: dotted paths of further fields, which always hold the same value.
 
     Raises:
         ValueError: if the ends are not finite or not in order, or not positive with `log`.
@@ -44,6 +47,7 @@ class Range:
     low: float | int
     high: float | int
     log: bool = False
+    also: tuple[str, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -63,12 +67,14 @@ class Choice:
 
     Attributes:
         values: two or more that differ.
+        also: as of a `Range`.
 
     Raises:
         ValueError: if there is nothing to choose.
     """
 
     values: tuple[Scalar, ...]
+    also: tuple[str, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if len(set(self.values)) < max(2, len(self.values)):
@@ -82,6 +88,21 @@ Dimension = Range | Choice
 
 Space = Mapping[str, Dimension]
 """Dimensions by the dotted path of a config's field, such as ``optimizer.learning_rate``."""
+
+
+def fields_of(space: Space, path: str) -> tuple[str, ...]:
+    """All fields that a dimension turns, the one that it is named after first."""
+    return (path, *space[path].also)
+
+
+def settings_at(space: Space, point: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of every field that a space turns, by its path.
+
+    Args:
+        space: the dimensions.
+        point: a value for each of them.
+    """
+    return {path: value for name, value in point.items() for path in fields_of(space, name)}
 
 
 @runtime_checkable

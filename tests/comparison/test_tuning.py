@@ -19,7 +19,7 @@ from vidgen.comparison.selection import Tried
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.terminal import say_search
 from vidgen.generators.gan import GanConfig
-from vidgen.space import Choice, Range, Searchable
+from vidgen.space import Choice, Range, Searchable, settings_at
 from vidgen.training import Budget, Cost, DivergedError
 from vidgen.types import Task
 
@@ -99,19 +99,28 @@ def told(search):
     return [dataclasses.replace(trial, cost={}) for trial in search.trials]
 
 
-def test_a_search_begins_with_the_experiments_config_and_leaves_record_and_preset(begin, capsys):
+def test_a_search_begins_with_the_experiments_config_and_leaves_record_and_preset(
+    begin, trials, capsys
+):
     search = begin()
     search.go_on(TRIALS, QUIET)
     start = search.trials[0]
     assert start.point == {
         "generator_optimizer.learning_rate": 3e-3,
         "discriminator_optimizer.learning_rate": 3e-3,
+        "generator_optimizer.schedule.hold": 0.5,
         "gamma": 10.0,
-        "matching": 1.0,
     }
     assert start.score.value == goodness(GanConfig())
     assert all(trial.point[f] in search.space[f] for trial in search.trials for f in search.space)
     assert len({tuple(trial.point.values()) for trial in search.trials}) == TRIALS
+    configs = [config for tried in trials.points.values() for config in tried]
+    holds = [
+        (config.generator_optimizer.schedule.hold, config.discriminator_optimizer.schedule.hold)
+        for config in configs
+    ]
+    assert all(one == other for one, other in holds)
+    assert len(set(holds)) == TRIALS
     best = search.best
     assert best.score.value == max(trial.score.value for trial in search.trials)
     assert best.number != 0
@@ -128,7 +137,6 @@ def test_a_search_begins_with_the_experiments_config_and_leaves_record_and_prese
     unturned = dataclasses.replace(
         found.config,
         gamma=10.0,
-        matching=1.0,
         generator_optimizer=GanConfig().generator_optimizer,
         discriminator_optimizer=GanConfig().discriminator_optimizer,
     )
@@ -276,6 +284,8 @@ class Config:
     """A config of somebody else's."""
 
     depth: int = 3
+    width: int = 8
+    rate: float = 3.0
     inner: Inner = Inner()
 
     @classmethod
@@ -296,6 +306,10 @@ SPACE = {"depth": Range(1, 64, log=True), "inner.kind": Choice(("adamw", "muon")
         ({"dept": Range(1, 4)}, "did you mean 'depth'"),
         ({"inner.kind.name": Range(1, 4)}, "a str has no field 'name'"),
         ({"depth": Range(1.0, 4.0)}, "needs whole ends"),
+        ({"depth": Range(1, 4, also=("inner.deep",))}, "no field of Inner is called 'deep'"),
+        ({"depth": Range(1, 4, also=("width",))}, "would start at 3 and 8: set both alike"),
+        ({"depth": Range(1, 4, also=("rate",))}, r"would start at 3 and 3\.0"),
+        ({"depth": Range(1, 4), "width": Range(1, 9, also=("depth",))}, "turns depth by two"),
         ({"inner.kind": Choice(("sgd", "muon"))}, r"inner\.kind='adamw', which is not in Choice"),
     ],
 )
@@ -318,6 +332,12 @@ def test_a_space_that_does_not_fit_its_config_is_refused(space, complaint, monke
 def test_a_dimension_without_anything_to_choose_is_refused(make):
     with pytest.raises(ValueError, match=r"."):
         make()
+
+
+def test_fields_that_are_tied_get_one_value():
+    space = {"a": Range(0.0, 1.0, also=("b.c", "d")), "e": Choice((1, 2))}
+    found = settings_at(space, {"a": 0.25, "e": 2})
+    assert found == {"a": 0.25, "b.c": 0.25, "d": 0.25, "e": 2}
 
 
 def test_whole_numbers_and_choices_are_proposed_as_what_they_are():

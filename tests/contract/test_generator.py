@@ -15,7 +15,7 @@ from vidgen import registry
 from vidgen.comparison import overrides, proposals
 from vidgen.comparison.experiment import Experiment
 from vidgen.contract import Attends, Generator, Phase, TrainState
-from vidgen.space import Range, Searchable, Sizable, scaled
+from vidgen.space import Range, Searchable, Sizable, scaled, settings_at
 from vidgen.training import Budget
 from vidgen.training.alarms import floors_of
 from vidgen.types import Condition, Images
@@ -264,7 +264,8 @@ def test_search_space_holds_the_defaults_and_every_corner_of_it_can_be_built(nam
     ends = [(d.low, d.high) if isinstance(d, Range) else d.values for d in space.values()]
     configs = []
     for corner in itertools.product(*ends):  # whose values the config itself refuses or takes
-        changes = dict(zip((f"{name}.{path}" for path in space), corner, strict=True))
+        found = settings_at(space, dict(zip(space, corner, strict=True)))
+        changes = {f"{name}.{path}": value for path, value in found.items()}
         configs.append(overrides.apply(small, changes).generators[name])
     for built in (configs[0], configs[-1]):  # a network takes half a second
         shares = [phase.share for phase in entry.build(task, built).phases()]

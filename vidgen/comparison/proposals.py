@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidgen.registry import suggest
-from vidgen.space import Choice, Dimension, Range, Searchable, Space
+from vidgen.space import Choice, Dimension, Range, Searchable, Space, fields_of
 
 Point = Mapping[str, Any]
 """A value for each dimension of a space."""
@@ -38,12 +38,23 @@ def declared(name: str, config: Any) -> Space:
     space = config.search_space()
     if not space:
         raise ValueError(f"the search space of {name!r} is empty")
+    turned = [field for path in space for field in fields_of(space, path)]
+    for field in turned:
+        if turned.count(field) > 1:
+            raise ValueError(f"the search space of {name!r} turns {field} by two dimensions")
     for path, dimension in space.items():
         value = _value(config, path)
         if value not in dimension:
             raise ValueError(
                 f"the search of {name!r} starts at {path}={value!r}, which is not in {dimension}"
             )
+        for other in dimension.also:
+            held = _value(config, other)
+            if type(held) is not type(value) or held != value:
+                raise ValueError(
+                    f"the search of {name!r} gives {path} and {other} one value, but would start "
+                    f"at {value!r} and {held!r}: set both alike"
+                )
         ends = (dimension.low, dimension.high) if isinstance(dimension, Range) else ()
         if isinstance(value, int) and not all(isinstance(end, int) for end in ends):
             raise ValueError(f"{name}.{path} is a whole number, so its range needs whole ends")

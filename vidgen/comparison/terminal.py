@@ -28,6 +28,7 @@ from vidgen.comparison.setting import Setting
 from vidgen.comparison.sizing import size_of
 from vidgen.comparison.tuning import Search
 from vidgen.comparison.wording import amount, interval, short
+from vidgen.space import fields_of
 from vidgen.training import devices_here, estimate
 from vidgen.training.peak import matmul_peak
 
@@ -220,7 +221,8 @@ def say_search(search: Search, console: Console) -> None:
         title=f"{search.generator}: {best.score.metric} of {best.score.n} validation prompts",
         title_justify="left",
     )
-    for column in ("trial", "value [95% interval]", *search.space):
+    turned = (" = ".join(fields_of(search.space, path)) for path in search.space)
+    for column in ("trial", "value [95% interval]", *turned):
         table.add_column(column, justify="right", overflow="fold")
     shown = ranked[:_SHOWN]
     for trial in shown if start in shown or start not in ranked else [*shown, start]:

@@ -49,6 +49,7 @@ from vidgen.comparison.rows import Row
 from vidgen.comparison.setting import Setting
 from vidgen.comparison.trials import Trial, best_of, price
 from vidgen.comparison.wording import seconds, short
+from vidgen.space import fields_of, settings_at
 from vidgen.training import Budget, DivergedError, lock
 
 SEED = 1000
@@ -174,11 +175,15 @@ class Search:
 
     def _config(self, point: Point) -> Experiment:
         """The experiment at a point of the space."""
-        changes = {f"{self.generator}.{field}": value for field, value in point.items()}
+        found = settings_at(self.space, point)
+        changes = {f"{self.generator}.{field}": value for field, value in found.items()}
         return overrides.apply(self.experiment, changes)
 
     def _tried(self, trial: Trial, trials: int, console: Console) -> Trial:
-        words = ", ".join(f"{field} {short(value)}" for field, value in trial.point.items())
+        words = ", ".join(
+            f"{' = '.join(fields_of(self.space, field))} {short(value)}"
+            for field, value in trial.point.items()
+        )
         console.print(
             f"\ntrial {trial.number} (0 to {trials - 1}): {words}", highlight=False, markup=False
         )

@@ -153,12 +153,14 @@ class GanConfig:
 
     @classmethod
     def search_space(cls) -> Space:
-        """The pace of both players, how smooth the judge is kept, and how much captions weigh."""
+        """The pace of both players, when it begins to fall, and how smooth the judges are kept."""
         return {
             "generator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
             "discriminator_optimizer.learning_rate": Range(1e-3, 1e-2, log=True),
+            "generator_optimizer.schedule.hold": Range(
+                0.0, 0.9, also=("discriminator_optimizer.schedule.hold",)
+            ),
             "gamma": Range(1.0, 100.0, log=True),
-            "matching": Range(0.25, 4.0, log=True),
         }
 
     def widths(self) -> Widths:
