@@ -332,7 +332,7 @@ class Sample:
     out: str = "clip.mp4"
     """The file: .mp4, .gif, .webp, or .png for a sheet of frames."""
     count: int = 1
-    """Clips a sentence."""
+    """Clips a sentence, or in all where none is given."""
     seconds: float | None = None
     """Of each clip; by default as long as those it learned from. Longer ones are rollouts."""
     seed: int = 0
@@ -349,16 +349,16 @@ class Sample:
         model = load(self.folder)
         changes = overrides.sampler_changes(model.generator, overrides.parse(self.set))
         texts = [text for text in self.text or (None,) for _ in range(self.count)]
-        if not self.text and self.plan is None:
-            texts = model.draw_sentences(self.seed, range(self.count))
-            for drawn in filter(None, texts):
-                console.print(f"A sentence of training: {drawn}", markup=False, soft_wrap=True)
         plan = None if self.plan is None else plans.read(self.plan, model.task.frames)
         frames = None if self.seconds is None else model.frames(self.seconds)
         clips = model.sample(
             texts, image=self.image, seed=self.seed, plan=plan, frames=frames, **changes
         )
         path = video.write(self.out, clips, fps=model.task.fps)
+        if not self.text and plan is None:
+            for place, drawn in enumerate(model.draw_sentences(self.seed, range(len(clips)))):
+                if drawn is not None:
+                    console.print(f"Clip {place}, by a sentence of training: {drawn}", markup=False)
         console.print(f"{len(clips)} clips: {path}", markup=False, soft_wrap=True)
         return 0
 

@@ -7,8 +7,9 @@ A config declares both itself, since nobody else knows what matters in it. The s
     def search_space(cls) -> Space:
         return {"optimizer.learning_rate": Range(1e-3, 1e-2, log=True)}
 
-Only what decides training belongs here. What can be turned at sampling time costs no training, and
-is chosen by an experiment's ``sweeps``.
+Fields that should hold one value are a single dimension, ``Range(0.0, 0.9, also=(...,))``. Only
+what decides training belongs here. What can be turned at sampling time costs no training, and is
+chosen by an experiment's ``sweeps``.
 
 Widths are what makes its networks larger or smaller, for comparisons at equal parameters::
 
@@ -47,7 +48,7 @@ class Range:
     low: float | int
     high: float | int
     log: bool = False
-    also: tuple[str, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
+    also: tuple[str, ...] = dataclasses.field(default=(), repr=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -74,7 +75,7 @@ class Choice:
     """
 
     values: tuple[Scalar, ...]
-    also: tuple[str, ...] = dataclasses.field(default=(), metadata=ADDED_LATER)
+    also: tuple[str, ...] = dataclasses.field(default=(), repr=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if len(set(self.values)) < max(2, len(self.values)):

@@ -55,6 +55,10 @@ class Reader(Painter):
         return jnp.broadcast_to(said[:, None, None, None, None], shape)
 
 
+class Mute(Painter):
+    card = dataclasses.replace(Painter.card, text=False)
+
+
 def model(painter=Painter, task=TASK, captions=()):
     return Model("painter", painter(), {}, ENCODER, task, captions=lambda: captions)
 
@@ -65,7 +69,7 @@ def plan(bottom=4.0, identity=("3",), frames=2):
 
 
 def test_a_clip_of_which_nothing_is_said_follows_a_sentence_of_training():
-    reader = model(Reader, captions=("4", "3 4", "", "4"))
+    reader = model(Reader, captions=("4", "3 4", "", " ", "4" * 2001, "4"))
     assert reader.sentences == ("3 4", "4")
     drawn = reader.draw_sentences(5, range(20))
     assert set(drawn) == {"3 4", "4"}
@@ -76,11 +80,16 @@ def test_a_clip_of_which_nothing_is_said_follows_a_sentence_of_training():
     np.testing.assert_array_equal(clips, reader.sample(["3", *drawn[1:13]], seed=5))
     assert len(np.unique(clips)) == 3
     # Where a plan says what is to be seen, or no clip of training had a sentence, nothing is said.
-    planned = reader.sample(None, plan=plan())
-    assert not planned.any()
+    planned = reader.sample([None, None], plan=[plan(), None], seed=5)
+    assert not planned[0].any()
+    np.testing.assert_array_equal(planned[1], reader.sample(drawn[:2], seed=5)[1])
     silent = model(Reader, captions=("", ""))
     assert silent.draw_sentences(5, range(2)) == [None, None]
     assert not silent.sample([None, None]).any()
+    unread = Model("mute", Mute(), {}, ENCODER, TASK, captions=lambda: 1 / 0)
+    assert unread.draw_sentences(5, range(2)) == [None, None]
+    with pytest.raises(ValueError, match="64 bits"):
+        reader.draw_sentences(2**63, [0])
 
 
 def test_a_plan_reaches_its_own_clip():

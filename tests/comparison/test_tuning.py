@@ -146,6 +146,7 @@ def test_a_search_begins_with_the_experiments_config_and_leaves_record_and_prese
     said = capsys.readouterr().out
     assert f"The best of {TRIALS} is trial {best.number}" in said
     assert "0 (start)" in said
+    assert "discriminator_optimizer.schedule.hold" in "".join(said.split())
     assert f"--preset gan={search.preset}" in said
 
 

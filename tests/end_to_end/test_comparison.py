@@ -364,6 +364,12 @@ def test_sample_writes_a_file(undisturbed, tmp_path, capsys):
     assert main([*command, "--count", "2", "--set", "noise=0.5", "--out", str(out)]) == 0
     with Image.open(out) as image:
         assert (image.n_frames, image.size) == (8, (512, 256))
+    assert "a sentence of training" not in capsys.readouterr().out
+    assert main([*command[:2], "--count", "2", "--out", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for place, drawn in enumerate(vidgen.load(command[1]).draw_sentences(0, range(2))):
+        assert f"Clip {place}, by a sentence of training: {drawn}" in said
+    assert main([*command[:2], "--seed", str(2**63), "--out", str(out)]) == 2
     empty = tmp_path / "empty.png"
     empty.write_bytes(b"")
     assert main([*command, "--image", str(empty), "--out", str(out)]) == 2

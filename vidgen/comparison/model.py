@@ -57,7 +57,7 @@ class Model:
         sampler: its sampler settings; None for its default.
         precision: at which it draws, as in training.
         file: the card of the model file that it came from; None of a run folder.
-        captions: of training clips, read when they are first asked for.
+        captions: gives those of training clips; called once, when one is first drawn.
 
     Example:
         >>> model = load("runs/quick/diffusion/seed-0")  # doctest: +SKIP
@@ -90,21 +90,25 @@ class Model:
     @functools.cached_property
     def sentences(self) -> tuple[str, ...]:
         """Captions of training clips, each once, sorted; none where its clips had none."""
-        return tuple(sorted(set(self._captions()) - {""}))
+        return tuple(sorted({said for said in self._captions() if not _unfit(said)}))
 
     def draw_sentences(self, seed: int, clips: Sequence[int]) -> list[str | None]:
         """What clips follow for which nothing is said and nothing planned: one of `sentences` each,
-        all as likely; None where there are none.
+        all as likely; None where there are none, or none is heard.
 
-        Training hides few sentences, for guidance, so that without one a generator draws little
-        that can be seen. A clip of anything is drawn in two steps, first what it shows, as
-        class-conditional generators draw a class (Brock et al., "Large scale GAN training", 2019).
+        What is drawn without a sentence, which training hides from few clips, often fades. So a
+        clip of anything is drawn in two steps, first what it shows, as class-conditional generators
+        draw a class (Brock et al., "Large scale GAN training", 2019).
 
         Args:
             seed: of the draw.
-            clips: their places in it; each depends on the seed and on its own place alone.
+            clips: their places in it, from 0; each depends on the seed and on its own place alone.
+
+        Raises:
+            ValueError: for a seed of more than 64 bits.
         """
-        if not self.sentences or not clips:
+        _check_seed(seed)
+        if not len(clips) or not self.card.text or not self.sentences:
             return [None] * len(clips)
         root, count = stream(seed, "sentences"), len(self.sentences)
         keys = jax.vmap(functools.partial(jax.random.fold_in, root))(np.asarray(clips))
@@ -150,7 +154,8 @@ class Model:
 
         Args:
             text: a sentence, N of them, or None, within a list, too, for one of training that the
-                seed draws (`draw_sentences`), unless a plan says what is to be seen.
+                seed draws (`draw_sentences`), unless a plan says what is to be seen. Of a picture
+                it says what moves where: its object stays as a rule, whatever it is called.
             image: the first frame: a path or an array (see `picture.first_frame`), one for all
                 clips, or a list of N of them, with None where none is given.
             seed: of the draw. Clip i depends on the seed, on i and on its own prompt alone.
@@ -172,11 +177,10 @@ class Model:
         """
         kind = sampler_class(type(self.generator))
         settings = turned(self.name, kind, self._sampler, sampler)
-        if not -(2**63) <= seed < 2**63:
-            raise ValueError(f"a seed is a whole number of 64 bits, got {seed}")
+        _check_seed(seed)
         sentences = [text] if text is None or isinstance(text, str) else list(text)
         if not sentences:
-            raise ValueError("no sentence was given; pass text=None for a clip without one")
+            raise ValueError("no sentence was given; pass text=None for one of training")
         pictures = list(image) if isinstance(image, list | tuple) else [image] * len(sentences)
         if len(pictures) != len(sentences):
             raise ValueError(f"{len(sentences)} sentences, but {len(pictures)} pictures")
@@ -248,15 +252,8 @@ class Model:
 
     def _text(self, sentences: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
         for sentence in sentences:
-            if sentence is not None and not sentence.strip():
-                raise ValueError(
-                    "a sentence is empty; leave it out, or pass None, for a clip without"
-                )
-            if sentence is not None and len(sentence) > LONGEST_SENTENCE:
-                raise ValueError(
-                    f"a sentence has {len(sentence):,} characters; at most {LONGEST_SENTENCE:,} "
-                    "are read"
-                )
+            if sentence is not None and (why := _unfit(sentence)):
+                raise ValueError(why)
         task = self.task
         words = np.zeros((len(sentences), task.text_length, task.text_width), np.float32)
         mask = np.zeros((len(sentences), task.text_length), bool)
@@ -277,6 +274,20 @@ class Model:
             # A still picture stands for all the frames that the task gives.
             frames[i], given[i] = first_frame(picture, task)[None], True
         return frames, given
+
+
+def _unfit(sentence: str) -> str:
+    """Why a sentence is not read; empty where it is."""
+    if not sentence.strip():
+        return "a sentence is empty; leave it out, or pass None, for one of training"
+    if len(sentence) > LONGEST_SENTENCE:
+        return f"a sentence has {len(sentence):,} characters; at most {LONGEST_SENTENCE:,} are read"
+    return ""
+
+
+def _check_seed(seed: int) -> None:
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(f"a seed is a whole number of 64 bits, got {seed}")
 
 
 def load(run: epath.PathLike) -> Model:
