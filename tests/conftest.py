@@ -8,6 +8,7 @@ import importlib.util
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,10 @@ from fractions import Fraction
 from http.server import HTTPServer
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# What a shell starts in the background ignores Ctrl-C, with all that it starts in turn: tests that
+# strike with it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _compile_faster() -> None:
