@@ -88,11 +88,7 @@ class MeanFlow:
     ) -> Video:
         """See `vidgen.contract.Generator.sample`; `sampler` is a `MeanFlowSampler`."""
         sampler = sampler or MeanFlowSampler()
-        opening, clips, compensate = (
-            self._cascade.opening,
-            self._cascade.clips,
-            self._cascade.motion,
-        )
+        opening, clips = self._cascade.stages
         told = unopened(condition)
         drawn = draw(
             self._average(opening, params, told, None),
@@ -103,9 +99,8 @@ class MeanFlow:
             curve=sampler.curve,
         )
         told = opened(condition, drawn)
-        moved = compensate.network.bind(params[compensate.name])(told.context, told)
         return draw(
-            self._average(clips, params, told, moved),
+            self._average(clips, params, told, clips.moved(params, told)),
             clips.task.video_shape,
             told,
             keys,
