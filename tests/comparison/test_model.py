@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -66,6 +67,13 @@ def model(painter=Painter, task=TASK, captions=()):
 def plan(bottom=4.0, identity=("3",), frames=2):
     boxes = np.tile(np.array([0, 0, bottom, 8], np.float32), (frames, len(identity), 1))
     return Plan(identity=identity, boxes=boxes)
+
+
+def test_weights_that_lie_on_the_host_go_to_the_device_once():
+    params = {"only": {"w": np.arange(3, dtype=np.float32)}}
+    weights = Model("painter", Painter(), params, ENCODER, TASK).params["only"]["w"]
+    assert isinstance(weights, jax.Array)
+    np.testing.assert_array_equal(weights, params["only"]["w"])
 
 
 def test_a_clip_of_which_nothing_is_said_follows_a_sentence_of_training():

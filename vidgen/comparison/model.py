@@ -78,7 +78,9 @@ class Model:
         captions: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.file, self._captions = file, captions
-        self.name, self.task, self.generator, self.params = name, task, generator, params
+        self.name, self.task, self.generator = name, task, generator
+        # Once: those of a model file lie on the host, and would go to the device with each draw.
+        self.params: dict[str, Params] = jax.device_put(params)
         self._encoder, self._sampler = encoder, sampler
         self._precision: Precision = precision
 
