@@ -531,6 +531,30 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Price:
+    """Time the sampling of all runs of a comparison again, one after another on this machine, and
+    write the report anew. For an idle machine, after jobs that ran side by side or elsewhere.
+
+    Example: vidgen price runs/quick
+    """
+
+    folder: Positional[str]
+    """A comparison's folder, with the weights of its runs."""
+
+    def run(self, console: Console) -> int:
+        from vidgen.comparison import report
+        from vidgen.comparison.folder import ComparisonFolder
+        from vidgen.comparison.pricing import price_again
+
+        left = price_again(ComparisonFolder.at(self.folder), console)
+        if left:
+            console.print(f"{len(left)} without weights keep their prices.", highlight=False)
+        written = report(self.folder).report
+        console.print(f"Report: {written}", markup=False, soft_wrap=True)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
     """Write results.json and report.html anew from a run folder; no model is needed.
 
@@ -667,6 +691,7 @@ COMMANDS: dict[str, type[Any]] = {
     "serve": Serve,
     "export": Export,
     "evaluate": Evaluate,
+    "price": Price,
     "report": Report,
     "list": List,
     "doctor": Doctor,

@@ -150,6 +150,8 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "pairs": as_json(results.pairs),
             "trust": as_json(results.trust),
             "devices": results.devices,
+            "samplers": results.samplers,
+            "neighbours": results.neighbours,
             "primary_metrics": list(PRIMARY_METRICS),
             "agreement": [dataclasses.asdict(pair) for pair in agreement(results)],
         },

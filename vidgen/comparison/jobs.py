@@ -21,7 +21,13 @@ from vidgen.comparison import records
 from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.looking import look
-from vidgen.comparison.price import Stopwatch, latency, parameters, read_by_sampling
+from vidgen.comparison.price import (
+    Neighbours,
+    Stopwatch,
+    latency,
+    parameters,
+    read_by_sampling,
+)
 from vidgen.comparison.rows import RECONSTRUCTION, Row, as_json, rows_of
 from vidgen.comparison.selection import Tried, all_tried, chosen, select
 from vidgen.comparison.setting import Setting
@@ -196,8 +202,9 @@ def sample_answers(
         choice = select(run, setting, asked, sample, candidates, console)
         watch = Stopwatch(sample, candidates[choice.step](), choice.sampler)
         batch = min(experiment.answer_batch, len(prompts))
-        answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
-        single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
+        with Neighbours() as neighbours:
+            answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
+            single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         answers.save(path)
         is_shown = job.share == 1.0 and job.seed == experiment.seeds[0]
         if isinstance(generator, Attends) and experiment.attention and is_shown:
@@ -216,7 +223,8 @@ def sample_answers(
             params, read_by_sampling(generator, experiment.task, params, choice.sampler)
         )
         price = {"parameters": size, **single, **watch.rate()}
-        write_json(run.price, {"asked": asked, "device": devices_here(), **price})
+        where = {"device": devices_here(), "neighbours": neighbours.share}
+        write_json(run.price, {"asked": asked, **where, **price})
     path = run.samples(f"{experiment.protocol}-{RECONSTRUCTION}")
     if isinstance(generator, Reconstructs) and not path.exists():
         through = setting.compiled(generator.reconstruct)

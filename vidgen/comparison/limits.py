@@ -17,6 +17,11 @@ from vidgen.evaluation.power import (
     what_seeds_can_show,
 )
 
+QUIET = 0.1
+"""Share of a machine beside which times count as those of an idle one."""
+
+_AGAIN = "; `vidgen price` times all again, one after another"
+
 
 def seeds_of(results: Results, who: Sequence[str]) -> int:
     """Seeds of the contestant that has fewest, at the whole budget; 0 where nobody has any.
@@ -62,11 +67,18 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
     if failed:
         limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
-    if len(results.devices) > 1:
-        where = "; ".join(f"{device}: {', '.join(who)}" for device, who in results.devices.items())
+    for done, devices in (("trained", results.devices), ("sampled", results.samplers)):
+        if len(devices) > 1:
+            where = "; ".join(f"{device}: {', '.join(who)}" for device, who in devices.items())
+            limits.append(
+                f"Not all were {done} on the same device ({where}): seconds of that compare only "
+                f"within one{_AGAIN if done == 'sampled' else ''}."
+            )
+    busy = {name: share for name, share in results.neighbours.items() if share > QUIET}
+    if busy:
         limits.append(
-            f"Not all were trained and sampled on the same device ({where}): seconds compare only "
-            "within one."
+            f"While sampling was timed, others took up to {number(max(busy.values()))} of the "
+            f"machine ({', '.join(busy)}), so that it may take less{_AGAIN}."
         )
     told = dict.fromkeys(metric for metric, prompts in MAIN if prompts == "all")
     for metric in told:

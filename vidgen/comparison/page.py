@@ -143,7 +143,7 @@ def compose(
         crossed=panels.crossed(results, who.contestants),
         rolled=rolled,
         answers=answers if any(METRICS[m].several for m in METRICS if m in measured) else 1,
-        devices=list(results.devices) or [record["device"]],
+        devices=list({**results.devices, **results.samplers}) or [record["device"]],
         alarms=alarms,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),

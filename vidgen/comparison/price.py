@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -15,6 +18,55 @@ from vidgen.contract import Generator, stream
 from vidgen.training import flops
 from vidgen.training.timing import time_calls
 from vidgen.types import Condition, Layout, Params, Task
+
+_STAT = Path("/proc/stat")
+_TICKS = 20
+"""Of the cores' time, which the system counts in hundredths of a second: fewer tell nothing."""
+
+
+class Neighbours:
+    """How much of this machine goes to others meanwhile: a context.
+
+    Attributes:
+        share: of the time of all cores, what other processes and other machines on the same
+            processor took, from 0 to 1; None where the system does not say, as Linux does, or
+            where it was over too soon.
+    """
+
+    share: float | None = None
+
+    def __enter__(self) -> Neighbours:
+        self._before = _core_seconds()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        after = _core_seconds()
+        if self._before is None or after is None:
+            return
+        busy, own, total = (b - a for a, b in zip(self._before, after, strict=True))
+        if total * _tick() >= _TICKS:
+            self.share = float(np.clip((busy - own) / total, 0.0, 1.0))
+
+
+def _tick() -> int:
+    """Counts of the system a second."""
+    return os.sysconf("SC_CLK_TCK")
+
+
+def _core_seconds() -> tuple[float, float, float] | None:
+    """Of all cores together: seconds at work, those of this process, and all there were."""
+    try:
+        words = _STAT.read_text().split("\n", 1)[0].split()
+    except OSError:
+        return None
+    user, nice, system, idle, waiting, *interrupts_and_stolen = map(int, words[1:9])
+    busy = user + nice + system + sum(interrupts_and_stolen)
+    return busy / _tick(), time.process_time(), (busy + idle + waiting) / _tick()
 
 
 class Stopwatch:
@@ -68,13 +120,21 @@ def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | 
         task: the shapes to sample.
         repeats: timed calls, after three warm-ups.
     """
-    condition, keys = _for_one(task), jax.random.split(stream(0, "latency"), 1)
+    condition, keys = _question(task)
     timing = time_calls(lambda: watch.untimed(condition, keys), repetitions=repeats)
     return {
         "sampling_p50": timing.median,
         "sampling_p95": timing.p95,
         "sampling_flops": watch.flops(condition, keys),
     }
+
+
+def rate(watch: Stopwatch, task: Task, *, rows: int) -> dict[str, float | None]:
+    """Clips a second in batches of so many rows, see `Stopwatch.rate`; times six calls."""
+    condition, keys = _question(task, rows)
+    for _ in range(6):
+        watch(condition, keys)
+    return watch.rate()
 
 
 def read_by_sampling(
@@ -96,8 +156,7 @@ def read_by_sampling(
     """
 
     def drawn(params: dict[str, Params]) -> Any:  # the condition within: no array is made of it
-        keys = jax.random.split(stream(0, "latency"), 1)
-        return generator.sample(params, _for_one(task), keys, sampler)
+        return generator.sample(params, *_question(task), sampler)
 
     traced = jax.make_jaxpr(drawn)(dict(params))
     # Within programs that a sampler jits by itself, too.
@@ -115,18 +174,19 @@ def parameters(params: Mapping[str, Params], read: Sequence[bool]) -> int:
     return sum(int(np.size(leaf)) for leaf, counts in zip(leaves, read, strict=True) if counts)
 
 
-def _for_one(task: Task) -> Condition:
-    """What one clip is asked by."""
-    return Condition.of(
-        jnp.ones((1, task.text_length, task.text_width)),
-        jnp.ones((1, task.text_length), bool),
-        jnp.zeros((1, *task.context_shape)),
-        jnp.zeros((1, task.context_frames), bool),
+def _question(task: Task, rows: int = 1) -> tuple[Condition, Any]:
+    """What so many clips are asked by, and their keys."""
+    condition = Condition.of(
+        jnp.ones((rows, task.text_length, task.text_width)),
+        jnp.ones((rows, task.text_length), bool),
+        jnp.zeros((rows, *task.context_shape)),
+        jnp.zeros((rows, task.context_frames), bool),
         Layout(
-            boxes=jnp.full((1, task.frames, task.objects, 4), jnp.array([0.0, 0.0, 0.5, 0.5])),
-            mask=jnp.ones((1, task.frames, task.objects), bool),
-            kind=jnp.ones((1, task.objects, task.text_width)),
+            boxes=jnp.full((rows, task.frames, task.objects, 4), jnp.array([0.0, 0.0, 0.5, 0.5])),
+            mask=jnp.ones((rows, task.frames, task.objects), bool),
+            kind=jnp.ones((rows, task.objects, task.text_width)),
         )
         if task.objects
         else None,
     )
+    return condition, jax.random.split(stream(0, "latency"), rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vidgen.comparison import records
 from vidgen.comparison.answers import answers_of
@@ -49,8 +49,11 @@ class Results:
         summary: the same over seeds.
         pairs: of generators on every metric, baselines left out; tested from five seeds on.
         trust: whether each metric orders the anchors.
-        devices: which generators were trained or sampled on each; empty for folders that are older
-            than this record.
+        devices: which generators were trained on each; empty for folders that are older than this
+            record.
+        samplers: on which device the sampling of which was timed; likewise.
+        neighbours: of each generator, the largest share of a machine that others took while its
+            sampling was timed; without those of whom it is not known.
     """
 
     rows: tuple[Row, ...]
@@ -58,6 +61,8 @@ class Results:
     pairs: tuple[Pair, ...] = ()
     trust: tuple[Trust, ...] = ()
     devices: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    samplers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    neighbours: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def pick(
         self, metric: str, *, prompts: str = "all", share: float = 1.0, protocol: str = TEST
@@ -164,7 +169,7 @@ def collect(folder: ComparisonFolder) -> Results:
         summary=summary,
         pairs=pairs_of(rows, contestants, clips),
         trust=trust_of(summary),
-        devices=_devices(folder, contestants),
+        **_machines(folder, contestants),
     )
 
 
@@ -189,6 +194,8 @@ def read(folder: ComparisonFolder) -> Results:
             pairs=all_of(Pair, "pairs"),
             trust=all_of(Trust, "trust"),
             devices={device: tuple(names) for device, names in data.get("devices", {}).items()},
+            samplers={device: tuple(names) for device, names in data.get("samplers", {}).items()},
+            neighbours=data.get("neighbours", {}),
         )
     except ValueError as error:
         raise FolderError(f"{folder.results} does not hold results: {error}") from error
@@ -220,22 +227,30 @@ def _read(
     return [*(dataclasses.replace(row, protocol=protocol) for row in rows), *rebuilt], clips
 
 
-def _devices(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which of the generators were trained or sampled on each device."""
-    found: dict[str, set[str]] = {}
+def _machines(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, Any]:
+    """Where the generators were trained and timed, and beside how much: fields of `Results`."""
+    trained: dict[str, set[str]] = {}
+    timed: dict[str, set[str]] = {}
+    neighbours: dict[str, float] = {}
     for run in folder.every_run():
         _, generator, _, _ = of_run(run.path)
         if generator not in names:
             continue
-        told = []
         if run.cost.exists():
-            phases = Cost.read(os.fspath(run.path)).phases.values()
-            told += [device for phase in phases for device in phase.devices]
-        if run.price.exists():
-            told.append(read_json(run.price).get("device", ""))
-        for device in filter(None, told):
-            found.setdefault(device, set()).add(generator)
-    return {device: tuple(n for n in names if n in found[device]) for device in sorted(found)}
+            for phase in Cost.read(os.fspath(run.path)).phases.values():
+                for device in phase.devices:
+                    trained.setdefault(device, set()).add(generator)
+        price = read_json(run.price) if run.price.exists() else {}
+        if price.get("device"):
+            timed.setdefault(price["device"], set()).add(generator)
+        if price.get("neighbours") is not None:
+            neighbours[generator] = max(price["neighbours"], neighbours.get(generator, 0.0))
+
+    def in_order(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
+        return {device: tuple(n for n in names if n in found[device]) for device in sorted(found)}
+
+    beside = {name: neighbours[name] for name in names if name in neighbours}
+    return {"devices": in_order(trained), "samplers": in_order(timed), "neighbours": beside}
 
 
 def _failures(folder: ComparisonFolder, scored: set[tuple[str, int | None, float]]) -> list[Row]:
