@@ -111,6 +111,22 @@ def test_overlapping_intervals_make_no_leader():
     assert any("diffusion and gan overlap" in finding for finding in words.findings)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((0.5, 0.52, 0.48), "; all intervals overlap."),
+        ((0.9, 0.5, 0.1), "; all intervals are apart."),
+        ((0.9, 0.88, 0.1), "; the intervals of gan and diffusion overlap."),
+        ((0.6, 0.5, 0.38), "; of the intervals those of gan and masked alone are apart."),
+    ],
+)
+def test_a_ranking_names_the_fewer_pairs(values, said):
+    names = ("gan", "diffusion", "masked")
+    rows = [row(value, who=who) for value, who in zip(values, names, strict=True)]
+    (finding,) = [f for f in verdict(results(*rows)).findings if f.startswith("Asked")][:1]
+    assert finding.endswith(said)
+
+
 def test_a_lead_on_one_kind_of_prompts_is_not_sold_as_both():
     rows = [
         row(0.2, who="gan"),

@@ -262,17 +262,19 @@ def _described(leads: Sequence[str | None], contestants: Sequence[str]) -> str:
 
 def _ranking(rows: Sequence[Row], words: str) -> str:
     named = [f"{row.generator} {interval(row)}" for row in rows]
-    overlapping = [
-        f"{a.generator} and {b.generator}"
-        for a, b in itertools.combinations(rows, 2)
-        if not apart(a, b)
-    ]
+    split: dict[bool, list[str]] = {True: [], False: []}
+    for a, b in itertools.combinations(rows, 2):
+        split[apart(a, b)].append(f"{a.generator} and {b.generator}")
     sentence = f"{words}, {prose(rows[0].metric)} is {', '.join(named)}"
     if len(rows) < 2:
         return sentence + "."
-    if not overlapping:
+    if not split[False]:
         return sentence + "; all intervals are apart."
-    return f"{sentence}; the intervals of {', of '.join(overlapping)} overlap."
+    if not split[True] and len(rows) > 2:
+        return sentence + "; all intervals overlap."
+    if 0 < len(split[True]) < len(split[False]):  # the fewer pairs are told
+        return f"{sentence}; of the intervals those of {', of '.join(split[True])} alone are apart."
+    return f"{sentence}; the intervals of {', of '.join(split[False])} overlap."
 
 
 def _against_chance(
