@@ -130,9 +130,9 @@ def latency(watch: Stopwatch, task: Task, *, repeats: int) -> dict[str, float | 
 
 
 def rate(watch: Stopwatch, task: Task, *, rows: int) -> dict[str, float | None]:
-    """Clips a second in batches of so many rows, see `Stopwatch.rate`; times six calls."""
+    """Clips a second in batches of so many rows, see `Stopwatch.rate`; takes four calls."""
     condition, keys = _question(task, rows)
-    for _ in range(6):
+    for _ in range(4):
         watch(condition, keys)
     return watch.rate()
 
