@@ -548,7 +548,7 @@ class Price:
 
         left = price_again(ComparisonFolder.at(self.folder), console)
         if left:
-            console.print(f"{len(left)} without weights keep their prices.", highlight=False)
+            console.print(f"{len(left)} runs keep their prices.", highlight=False)
         written = report(self.folder).report
         console.print(f"Report: {written}", markup=False, soft_wrap=True)
         return 0

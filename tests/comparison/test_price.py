@@ -13,9 +13,17 @@ def cores(monkeypatch, tmp_path):
     monkeypatch.setattr(price, "_STAT", stat)
     monkeypatch.setattr(price, "_tick", lambda: 100)
     monkeypatch.setattr(price.time, "process_time", lambda: own[0])
+    monkeypatch.setattr(price.os, "sched_getaffinity", lambda pid: {2, 11})
 
     def count(user, idle, mine, *, stolen=0):
-        stat.write_text(f"cpu  {user} 0 10 {idle} 5 0 0 {stolen} 7 7\ncpu0 1 2 3\n")
+        # Others than ours are at work all the time, and so is the sum of all.
+        other = f"{9 * (user + stolen)} 0 0 0 0 0 0 0 0 0"
+        one, two = user // 2, user - user // 2
+        stat.write_text(
+            f"cpu  {other}\ncpu1 {other}\n"
+            f"cpu2 {one} 0 10 {idle} 5 0 0 {stolen} 7 7\ncpu11 {two} 0 0 0 0 0 0 0 0 0\n"
+            "intr 1 2 3\n"
+        )
         own[0] = mine / 100
 
     return count
@@ -38,6 +46,14 @@ def test_a_share_of_the_machine_is_what_others_took_of_all_cores(
     with Neighbours() as neighbours:
         cores(1000 + user, 3000 + idle, 400 + mine, stolen=20 + stolen)
     assert neighbours.share == (None if share is None else pytest.approx(share))
+
+
+def test_of_an_accelerator_the_cores_say_nothing(cores, monkeypatch):
+    monkeypatch.setattr(price.jax, "default_backend", lambda: "gpu")
+    cores(0, 0, 0)
+    with Neighbours() as neighbours:
+        cores(200, 0, 100)
+    assert neighbours.share is None
 
 
 def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch, tmp_path):

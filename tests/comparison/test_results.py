@@ -117,7 +117,7 @@ def test_overlapping_intervals_make_no_leader():
         ((0.5, 0.52, 0.48), "; all intervals overlap."),
         ((0.9, 0.5, 0.1), "; all intervals are apart."),
         ((0.9, 0.88, 0.1), "; the intervals of gan and diffusion overlap."),
-        ((0.6, 0.5, 0.38), "; of the intervals those of gan and masked alone are apart."),
+        ((0.6, 0.5, 0.38), "; only the intervals of gan and masked are apart."),
     ],
 )
 def test_a_ranking_names_the_fewer_pairs(values, said):

@@ -26,7 +26,7 @@ def test_prices_are_timed_again_and_nothing_else_changes(undisturbed, tmp_path, 
         spoil(out / run / "price.json", lambda data: data.update(elsewhere))
     assert main(["report", str(out)]) == 0
     limits = " ".join(json.loads((out / "results.json").read_text())["verdict"]["limits"])
-    assert "others took up to 0.62 of the machine (toy, toy-bright)" in limits
+    assert "others took up to 0.62 of its cores (toy, toy-bright)" in limits
     shutil.rmtree(out / "toy-bright/seed-0/checkpoints")
 
     answered = {run: (out / run / "scores.json").read_bytes() for run in RUNS}
@@ -34,9 +34,9 @@ def test_prices_are_timed_again_and_nothing_else_changes(undisturbed, tmp_path, 
     assert main(["price", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "toy seed 0" in printed
-    assert "9e+03 ms before" in printed
-    assert "toy-bright seed 0: no weights" in printed
-    assert "1 without weights keep their prices" in printed
+    assert "9 s before" in printed
+    assert "toy-bright seed 0: not timed, " in printed
+    assert "1 runs keep their prices" in printed
     for run in RUNS:
         before = json.loads((undisturbed / run / "price.json").read_text())
         after = json.loads((out / run / "price.json").read_text())
@@ -54,6 +54,16 @@ def test_prices_are_timed_again_and_nothing_else_changes(undisturbed, tmp_path, 
     assert set(results["devices"]) == {devices_here()}
     # What answered before counts as answered: nothing is drawn again.
     assert vidgen.load(out / "toy/seed-0").sample(text=None).shape == (1, 8, 32, 32, 1)
+
+
+def test_another_question_than_was_answered_is_not_timed(undisturbed, tmp_path, capsys):
+    out = shutil.copytree(undisturbed, tmp_path / "runs")
+    path = out / "toy/seed-0/price.json"
+    spoil(path, lambda data: data["asked"].update(sampler={"noise": 0.7}))
+    kept = path.read_bytes()
+    assert main(["price", str(out)]) == 0
+    assert "toy seed 0: not timed, it answered another question" in capsys.readouterr().out
+    assert path.read_bytes() == kept
 
 
 def test_every_setting_that_was_tried_is_timed_again(experiment, tmp_path, monkeypatch):
@@ -95,11 +105,11 @@ def test_without_answers_or_weights_it_says_what_is_missing(undisturbed, tmp_pat
     out = shutil.copytree(undisturbed, tmp_path / "runs")
     for path in out.glob("**/checkpoints"):
         shutil.rmtree(path)
-    shutil.rmtree(out / "copy-first-frame")
-    kept = (out / "toy/seed-0/price.json").read_bytes()
+    kept = {path: path.read_bytes() for path in out.glob("**/*") if path.is_file()}
     assert main(["price", str(out)]) == 2
     assert "holds no weights" in capsys.readouterr().err
-    assert (out / "toy/seed-0/price.json").read_bytes() == kept
+    # Baselines, which need none, are not timed either.
+    assert kept == {path: path.read_bytes() for path in out.glob("**/*") if path.is_file()}
     for path in out.glob("*/seed-0/price.json"):
         path.unlink()
     assert main(["price", str(out)]) == 2

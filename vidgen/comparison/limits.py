@@ -18,7 +18,7 @@ from vidgen.evaluation.power import (
 )
 
 QUIET = 0.1
-"""Share of a machine beside which times count as those of an idle one."""
+"""Share that others take of the cores, up to which times count as those of idle ones."""
 
 _AGAIN = "; `vidgen price` times all again, one after another"
 
@@ -77,8 +77,8 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     busy = {name: share for name, share in results.neighbours.items() if share > QUIET}
     if busy:
         limits.append(
-            f"While sampling was timed, others took up to {number(max(busy.values()))} of the "
-            f"machine ({', '.join(busy)}), so that it may take less{_AGAIN}."
+            f"While sampling was timed, others took up to {number(max(busy.values()))} of its "
+            f"cores ({', '.join(busy)}), so that it may take less{_AGAIN}."
         )
     told = dict.fromkeys(metric for metric, prompts in MAIN if prompts == "all")
     for metric in told:

@@ -143,7 +143,7 @@ def compose(
         crossed=panels.crossed(results, who.contestants),
         rolled=rolled,
         answers=answers if any(METRICS[m].several for m in METRICS if m in measured) else 1,
-        devices=list({**results.devices, **results.samplers}) or [record["device"]],
+        devices=_devices(results) or [record["device"]],
         alarms=alarms,
         loads=_loads(folder, who.everybody, experiment["seeds"]),
         configuration=json.dumps(experiment, indent=2),
@@ -331,6 +331,14 @@ def _command(experiment: Mapping[str, Any], order: Sequence[str]) -> str:
     words = ["vidgen", "compare", experiment["name"], "--budget", budget]
     words += ["--seeds", *map(str, experiment["seeds"]), "--generators", *order]
     return shlex.join(words)
+
+
+def _devices(results: Results) -> list[str]:
+    """What computed; with what for, where training and sampling were not on the same."""
+    trained, timed = list(results.devices), list(results.samplers)
+    if not trained or not timed or trained == timed:
+        return trained or timed
+    return [f"trained on {', '.join(trained)}", f"sampled on {', '.join(timed)}"]
 
 
 def _loads(

@@ -25,12 +25,12 @@ _TICKS = 20
 
 
 class Neighbours:
-    """How much of this machine goes to others meanwhile: a context.
+    """How much others take meanwhile of the cores that this process may use: a context.
 
     Attributes:
-        share: of the time of all cores, what other processes and other machines on the same
-            processor took, from 0 to 1; None where the system does not say, as Linux does, or
-            where it was over too soon.
+        share: of these cores' time, what other processes and other machines on the same processor
+            took, from 0 to 1; None where the system does not say, as Linux does, where an
+            accelerator computes, or where it was over too soon.
     """
 
     share: float | None = None
@@ -46,7 +46,7 @@ class Neighbours:
         trace: TracebackType | None,
     ) -> None:
         after = _core_seconds()
-        if self._before is None or after is None:
+        if self._before is None or after is None or jax.default_backend() != "cpu":
             return
         busy, own, total = (b - a for a, b in zip(self._before, after, strict=True))
         if total * _tick() >= _TICKS:
@@ -59,14 +59,19 @@ def _tick() -> int:
 
 
 def _core_seconds() -> tuple[float, float, float] | None:
-    """Of all cores together: seconds at work, those of this process, and all there were."""
+    """Of our cores together: seconds at work, those of this process, and all there were."""
     try:
-        words = _STAT.read_text().split("\n", 1)[0].split()
+        lines = _STAT.read_text().splitlines()
     except OSError:
         return None
-    user, nice, system, idle, waiting, *interrupts_and_stolen = map(int, words[1:9])
-    busy = user + nice + system + sum(interrupts_and_stolen)
-    return busy / _tick(), time.process_time(), (busy + idle + waiting) / _tick()
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    busy = total = 0
+    for name, *counts in (line.split() for line in lines):
+        if name in ours:
+            user, nice, system, idle, waiting, *interrupts_and_stolen = map(int, counts[:8])
+            working = user + nice + system + sum(interrupts_and_stolen)
+            busy, total = busy + working, total + working + idle + waiting
+    return busy / _tick(), time.process_time(), total / _tick()
 
 
 class Stopwatch:

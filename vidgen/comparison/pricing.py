@@ -29,6 +29,7 @@ from vidgen.comparison.question import setting_of
 from vidgen.comparison.rows import FURTHER
 from vidgen.comparison.sampler import sampler_class
 from vidgen.comparison.setting import Setting
+from vidgen.comparison.wording import seconds
 from vidgen.training import CheckpointError, devices_here
 from vidgen.types import Params
 
@@ -44,27 +45,28 @@ def price_again(folder: ComparisonFolder, console: Console) -> list[RunFolder]:
         console: where each run is told.
 
     Returns:
-        The runs whose weights are not there, whose prices stay.
+        The runs that were not timed, whose prices stay: those without whole weights, and those that
+        answered another question than their comparison asks now.
 
     Raises:
-        FolderError: if no run has answered, or none has weights.
+        FolderError: if no run has answered, or none has weights; nothing is written then.
     """
     parts = [folder, *(folder.further(question) for question in FURTHER)]
     parts = [part for part in parts if part.experiment.exists()]
-    runs = [(part, run) for part in parts for run in part.runs() if run.price.exists()]
+    runs = [run for part in parts for run in part.runs() if run.price.exists()]
     if not runs:
         raise FolderError(f"{folder.path} holds no run that has answered; run `vidgen compare`")
-    keep_freed_memory()
-    left = [run for part in parts for run in _price_part(part, console)]
-    if len(left) == len(runs):
+    # Baselines have none, and would be timed here while all others were timed elsewhere.
+    if not any((run.path / "checkpoints").exists() for run in runs):
         raise FolderError(
             f"{folder.path} holds no weights: prices are timed where its runs were trained"
         )
-    return left
+    keep_freed_memory()
+    return [run for part in parts for run in _price_part(part, console)]
 
 
 def _price_part(folder: ComparisonFolder, console: Console) -> Iterator[RunFolder]:
-    """Time one part of a comparison; gives the runs without weights."""
+    """Time one part of a comparison; gives the runs that cannot be."""
     setting = setting_of(folder)
     for name in setting.experiment.generators:
         # One function for all seeds and shares, which then compile once.
@@ -74,18 +76,20 @@ def _price_part(folder: ComparisonFolder, console: Console) -> Iterator[RunFolde
             if generator_name != name or not run.price.exists():
                 continue
             job = Job(generator=name, seed=seed, share=share)
+            before = read_json(run.price)
             try:
+                if not records.same(before.get("asked"), setting.asked(name, seed, share)):
+                    raise FolderError("it answered another question than is asked now")
                 generator, params, sampler = restored(job, setting)
-            except CheckpointError:
-                console.print(f"{job}: no weights", markup=False, highlight=False)
+            except (CheckpointError, FolderError) as error:
+                console.print(f"{job}: not timed, {error}", markup=False, soft_wrap=True)
                 yield run
                 continue
             sample = sample or setting.compiled(generator.sample)
-            before = read_json(run.price).get("sampling_p50")
-            after = _price_run(run, setting, name, sample, params, sampler)
-            told = f"{1e3 * after:.3g} ms a clip"
-            told += "" if before is None else f", {1e3 * before:.3g} ms before"
-            console.print(f"{job}: {told}", markup=False, highlight=False)
+            told = seconds(_price_run(run, setting, name, sample, params, sampler))
+            then = before.get("sampling_p50")
+            told += "" if then is None else f", {seconds(then)} before"
+            console.print(f"{job}: {told} a clip", markup=False, highlight=False)
         let_go()
 
 
@@ -120,6 +124,6 @@ def _price_run(
         write_json(run.selection, selection)
     told = {"device": devices_here(), "neighbours": neighbours.share, **price}
     write_json(run.price, read_json(run.price) | told)
-    seconds = price["sampling_p50"]
-    assert seconds is not None
-    return seconds
+    took = price["sampling_p50"]
+    assert took is not None
+    return took

@@ -52,7 +52,7 @@ class Results:
         devices: which generators were trained on each; empty for folders that are older than this
             record.
         samplers: on which device the sampling of which was timed; likewise.
-        neighbours: of each generator, the largest share of a machine that others took while its
+        neighbours: of each generator, the largest share that others took of the cores on which its
             sampling was timed; without those of whom it is not known.
     """
 

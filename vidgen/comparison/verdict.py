@@ -273,7 +273,7 @@ def _ranking(rows: Sequence[Row], words: str) -> str:
     if not split[True] and len(rows) > 2:
         return sentence + "; all intervals overlap."
     if 0 < len(split[True]) < len(split[False]):  # the fewer pairs are told
-        return f"{sentence}; of the intervals those of {', of '.join(split[True])} alone are apart."
+        return f"{sentence}; only the intervals of {', of '.join(split[True])} are apart."
     return f"{sentence}; the intervals of {', of '.join(split[False])} overlap."
 
 
