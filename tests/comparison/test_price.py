@@ -3,7 +3,7 @@
 import pytest
 
 from vidgen.comparison import price
-from vidgen.comparison.price import Neighbours
+from vidgen.comparison.price import watch_neighbours
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_share_of_the_machine_is_what_others_took_of_all_cores(
     cores, user, idle, mine, stolen, share
 ):
     cores(1000, 3000, 400, stolen=20)
-    with Neighbours() as neighbours:
+    with watch_neighbours() as neighbours:
         cores(1000 + user, 3000 + idle, 400 + mine, stolen=20 + stolen)
     assert neighbours.share == (None if share is None else pytest.approx(share))
 
@@ -51,13 +51,13 @@ def test_a_share_of_the_machine_is_what_others_took_of_all_cores(
 def test_of_an_accelerator_the_cores_say_nothing(cores, monkeypatch):
     monkeypatch.setattr(price.jax, "default_backend", lambda: "gpu")
     cores(0, 0, 0)
-    with Neighbours() as neighbours:
+    with watch_neighbours() as neighbours:
         cores(200, 0, 100)
     assert neighbours.share is None
 
 
 def test_where_the_system_does_not_say_nothing_is_claimed(monkeypatch, tmp_path):
     monkeypatch.setattr(price, "_STAT", tmp_path / "absent")
-    with Neighbours() as neighbours:
+    with watch_neighbours() as neighbours:
         pass
     assert neighbours.share is None

@@ -297,7 +297,7 @@ def test_trainings_on_different_devices_are_told_apart(make_comparison, tmp_path
         price = folder.run(name, 0).price
         write_json(price, {**read_json(price), "device": device})
     found = collect(folder)
-    assert found.samplers == {"1 x NVIDIA H200": ("diffusion",), "1 x cpu": ("gan",)}
+    assert found.sampled_on == {"1 x NVIDIA H200": ("diffusion",), "1 x cpu": ("gan",)}
     assert not found.devices
     assert any("1 x NVIDIA H200: diffusion; 1 x cpu: gan" in s for s in verdict(found).limits)
 

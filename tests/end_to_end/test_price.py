@@ -50,7 +50,7 @@ def test_prices_are_timed_again_and_nothing_else_changes(undisturbed, tmp_path, 
         assert (after["neighbours"] != 0.62) == again
     assert answered == {run: (out / run / "scores.json").read_bytes() for run in RUNS}
     results = json.loads((out / "results.json").read_text())
-    assert set(results["samplers"]) == {devices_here(), "1 x elsewhere"}
+    assert set(results["sampled_on"]) == {devices_here(), "1 x elsewhere"}
     assert set(results["devices"]) == {devices_here()}
     # What answered before counts as answered: nothing is drawn again.
     assert vidgen.load(out / "toy/seed-0").sample(text=None).shape == (1, 8, 32, 32, 1)

@@ -150,7 +150,7 @@ def report(directory: epath.PathLike, *, recompute: bool = False) -> Comparison:
             "pairs": as_json(results.pairs),
             "trust": as_json(results.trust),
             "devices": results.devices,
-            "samplers": results.samplers,
+            "sampled_on": results.sampled_on,
             "neighbours": results.neighbours,
             "primary_metrics": list(PRIMARY_METRICS),
             "agreement": [dataclasses.asdict(pair) for pair in agreement(results)],

@@ -22,11 +22,11 @@ from vidgen.comparison.experiment import Experiment
 from vidgen.comparison.folder import FolderError, RunFolder, read_json, write_json
 from vidgen.comparison.looking import look
 from vidgen.comparison.price import (
-    Neighbours,
     Stopwatch,
     latency,
     parameters,
     read_by_sampling,
+    watch_neighbours,
 )
 from vidgen.comparison.rows import RECONSTRUCTION, Row, as_json, rows_of
 from vidgen.comparison.selection import Tried, all_tried, chosen, select
@@ -202,7 +202,7 @@ def sample_answers(
         choice = select(run, setting, asked, sample, candidates, console)
         watch = Stopwatch(sample, candidates[choice.step](), choice.sampler)
         batch = min(experiment.answer_batch, len(prompts))
-        with Neighbours() as neighbours:
+        with watch_neighbours() as neighbours:
             answers = answer(prompts, setting.encoder, experiment.task, watch, batch_size=batch)
             single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         answers.save(path)

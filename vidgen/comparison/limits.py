@@ -67,7 +67,7 @@ def limits_of(results: Results, who: Sequence[str]) -> list[str]:
     failed = sorted({r.generator for r in results.rows if r.note.startswith("the job failed")})
     if failed:
         limits.append(f"Jobs failed and are absent from the numbers: {', '.join(failed)}.")
-    for done, devices in (("trained", results.devices), ("sampled", results.samplers)):
+    for done, devices in (("trained", results.devices), ("sampled", results.sampled_on)):
         if len(devices) > 1:
             where = "; ".join(f"{device}: {', '.join(who)}" for device, who in devices.items())
             limits.append(

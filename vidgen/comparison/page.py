@@ -335,7 +335,7 @@ def _command(experiment: Mapping[str, Any], order: Sequence[str]) -> str:
 
 def _devices(results: Results) -> list[str]:
     """What computed; with what for, where training and sampling were not on the same."""
-    trained, timed = list(results.devices), list(results.samplers)
+    trained, timed = list(results.devices), list(results.sampled_on)
     if not trained or not timed or trained == timed:
         return trained or timed
     return [f"trained on {', '.join(trained)}", f"sampled on {', '.join(timed)}"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -24,8 +25,9 @@ _TICKS = 20
 """Of the cores' time, which the system counts in hundredths of a second: fewer tell nothing."""
 
 
+@dataclasses.dataclass
 class Neighbours:
-    """How much others take meanwhile of the cores that this process may use: a context.
+    """How much others took of the cores that this process may use, see `watch_neighbours`.
 
     Attributes:
         share: of these cores' time, what other processes and other machines on the same processor
@@ -35,22 +37,18 @@ class Neighbours:
 
     share: float | None = None
 
-    def __enter__(self) -> Neighbours:
-        self._before = _core_seconds()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        after = _core_seconds()
-        if self._before is None or after is None or jax.default_backend() != "cpu":
-            return
-        busy, own, total = (b - a for a, b in zip(self._before, after, strict=True))
-        if total * _tick() >= _TICKS:
-            self.share = float(np.clip((busy - own) / total, 0.0, 1.0))
+@contextlib.contextmanager
+def watch_neighbours() -> Iterator[Neighbours]:
+    """Observe the neighbours of what runs inside; their share is known at its end."""
+    neighbours, before = Neighbours(), _core_seconds()
+    yield neighbours
+    after = _core_seconds()
+    if before is None or after is None or jax.default_backend() != "cpu":
+        return
+    busy, own, total = (b - a for a, b in zip(before, after, strict=True))
+    if total * _tick() >= _TICKS:
+        neighbours.share = float(np.clip((busy - own) / total, 0.0, 1.0))
 
 
 def _tick() -> int:
@@ -62,9 +60,9 @@ def _core_seconds() -> tuple[float, float, float] | None:
     """Of our cores together: seconds at work, those of this process, and all there were."""
     try:
         lines = _STAT.read_text().splitlines()
-    except OSError:
+        ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    except (OSError, AttributeError):  # the second where a system has the file and is not Linux
         return None
-    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
     busy = total = 0
     for name, *counts in (line.split() for line in lines):
         if name in ours:

@@ -24,7 +24,7 @@ from vidgen.comparison.folder import (
     write_json,
 )
 from vidgen.comparison.jobs import Job, let_go, restored
-from vidgen.comparison.price import Neighbours, Stopwatch, latency, rate
+from vidgen.comparison.price import Stopwatch, latency, rate, watch_neighbours
 from vidgen.comparison.question import setting_of
 from vidgen.comparison.rows import FURTHER
 from vidgen.comparison.sampler import sampler_class
@@ -110,7 +110,7 @@ def _price_run(
         single = latency(watch, experiment.task, repeats=experiment.latency_repeats)
         return single | rate(watch, experiment.task, rows=rows)
 
-    with Neighbours() as neighbours:
+    with watch_neighbours() as neighbours:
         price = timed(sampler)
     if run.selection.exists():
         kind = sampler_class(registry.entry(name).generator)

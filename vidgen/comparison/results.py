@@ -51,7 +51,7 @@ class Results:
         trust: whether each metric orders the anchors.
         devices: which generators were trained on each; empty for folders that are older than this
             record.
-        samplers: on which device the sampling of which was timed; likewise.
+        sampled_on: which generators' sampling was timed on each; likewise.
         neighbours: of each generator, the largest share that others took of the cores on which its
             sampling was timed; without those of whom it is not known.
     """
@@ -61,7 +61,7 @@ class Results:
     pairs: tuple[Pair, ...] = ()
     trust: tuple[Trust, ...] = ()
     devices: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    samplers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    sampled_on: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     neighbours: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def pick(
@@ -194,7 +194,9 @@ def read(folder: ComparisonFolder) -> Results:
             pairs=all_of(Pair, "pairs"),
             trust=all_of(Trust, "trust"),
             devices={device: tuple(names) for device, names in data.get("devices", {}).items()},
-            samplers={device: tuple(names) for device, names in data.get("samplers", {}).items()},
+            sampled_on={
+                device: tuple(names) for device, names in data.get("sampled_on", {}).items()
+            },
             neighbours=data.get("neighbours", {}),
         )
     except ValueError as error:
@@ -250,7 +252,7 @@ def _machines(folder: ComparisonFolder, names: Sequence[str]) -> dict[str, Any]:
         return {device: tuple(n for n in names if n in found[device]) for device in sorted(found)}
 
     beside = {name: neighbours[name] for name in names if name in neighbours}
-    return {"devices": in_order(trained), "samplers": in_order(timed), "neighbours": beside}
+    return {"devices": in_order(trained), "sampled_on": in_order(timed), "neighbours": beside}
 
 
 def _failures(folder: ComparisonFolder, scored: set[tuple[str, int | None, float]]) -> list[Row]:
