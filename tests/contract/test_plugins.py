@@ -120,3 +120,25 @@ def test_registration_says_what_is_wrong(install, change, complaint):
     install("wrong", "imle", "wrong_imle", example().replace(change, replaced[change]))
     with pytest.raises(ImportError, match=complaint):
         registry.entry("imle")
+
+
+def test_an_equal_question_gets_the_same_generator_and_a_list_in_a_config_is_no_obstacle(task):
+    gan, toy = registry.entry("gan"), registry.entry("gan").config.tiny()
+    assert gan.build(task, toy) is gan.build(dataclasses.replace(task), gan.config.tiny())
+    assert gan.build(task, toy) is not gan.build(dataclasses.replace(task, text_width=9), toy)
+
+    @dataclasses.dataclass(frozen=True)
+    class Listing:
+        widths: list = dataclasses.field(default_factory=list)
+
+    class Unhurried:
+        card = gan.generator.card
+        phases = sample = print
+
+        def __init__(self, config, task):
+            self.config = config
+
+    entry = registry.Entry("listing", Unhurried, Listing)
+    one, other = (entry.build(task, Listing([8])) for _ in range(2))
+    assert one is not other
+    assert one.config == other.config

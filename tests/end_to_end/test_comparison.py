@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import vidgen
+from vidgen import registry
 from vidgen.cli import main
 from vidgen.comparison import jobs, report
+from vidgen.comparison.catalogue import find
 from vidgen.comparison.rows import PRICES
 from vidgen.evaluation import ClipSet, FeatureJudge, InDomainConfig, psnr
 from vidgen.training import devices_here, read_metrics
@@ -288,10 +290,19 @@ def test_one_familys_fault_does_not_cost_the_others_their_numbers(experiment, tm
     assert any(row["generator"] == "copy-first-frame" and row["value"] == 0 for row in rows)
 
 
-def test_a_curve_trains_at_shares_of_the_budget(experiment, tmp_path):
-    out = tmp_path / "runs"
+def test_a_curve_trains_at_shares_of_the_budget(experiment, tmp_path, monkeypatch):
+    out, traced = tmp_path / "runs", []
+    toy = registry.entry("toy")
+    monkeypatch.setattr(toy.generator, "phases", functools.cache(toy.generator.phases))
+    (phase,) = toy.build(find(experiment).task, toy.config(rate=0.4)).phases()
+    step = type(phase).step
+    counted = lambda *arguments: traced.append(arguments[0]) or step(*arguments)  # noqa: E731
+    monkeypatch.setattr(type(phase), "step", counted)
     command = ["compare", experiment, "--out", str(out), "--generators", "toy"]
-    assert main([*command, "--set", "curve=0.5"]) == 0
+    assert main([*command, "--set", "curve=0.5", "toy.rate=0.4"]) == 0
+    # For the forecast, whose trace is the first training's too where a generator keeps its phases
+    # as the built-in ones do; and for the second, since traces are let go of after each training.
+    assert traced == [phase, phase]
     cost = json.loads((out / "budget-0.5/toy/seed-0/cost.json").read_text())
     assert cost["phases"]["mean"]["steps"] == 3
     rows = json.loads((out / "results.json").read_text())["rows"]

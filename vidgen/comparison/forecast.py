@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from vidgen import registry
 from vidgen.comparison.experiment import Experiment
 from vidgen.evaluation.rollout import links_of
-from vidgen.training import Estimate, estimate
+from vidgen.training import Estimate, computing, estimate
 
 UTILISATION = 0.3
 """Share of the measured matmul peak that models of `digits32` reach at best, about; the narrow ones
@@ -103,7 +103,8 @@ def forecast(experiments: Sequence[Experiment], *, peak: float | None = None) ->
 def _of_one(name: str, experiment: Experiment, peak: float | None) -> Forecast:
     generator = registry.entry(name).build(experiment.task, experiment.generators[name])
     count = experiment.budget.unit != "seconds"
-    phases = tuple(estimate(generator, experiment.task, experiment.budget, count=count))
+    with computing(experiment.precision):  # as it will be trained, to be traced once
+        phases = tuple(estimate(generator, experiment.task, experiment.budget, count=count))
     shares = (1.0, *experiment.curve)
     trainings = len(experiment.seeds) * len(shares) if phases else len(experiment.seeds)
     cast = Forecast(generator=name, phases=phases, trainings=trainings, seconds=0.0)

@@ -81,14 +81,16 @@ class Diffusion:
         )
         self._opening = self._cascade.opening.network()
         self._network = self._cascade.clips.network()
+        self._phases = (
+            *(() if self._latents is None else (self._latents.phase,)),
+            self._cascade.motion,
+            DenoisingPhase(self._cascade.opening, self._opening, self._begin),
+            DenoisingPhase(self._cascade.clips, self._network, self._process, self._forcing),
+        )
 
     def phases(self) -> Sequence[Phase]:
         """The tokenizer of latents, motion compensation, the denoisers of openings and of clips."""
-        cascade = self._cascade
-        opening = DenoisingPhase(cascade.opening, self._opening, self._begin)
-        clips = DenoisingPhase(cascade.clips, self._network, self._process, self._forcing)
-        first = [] if self._latents is None else [self._latents.phase]
-        return [*first, cascade.motion, opening, clips]
+        return self._phases
 
     def sample(
         self,

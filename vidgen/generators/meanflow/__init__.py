@@ -52,12 +52,8 @@ class MeanFlow:
         self._networks = {
             stage.name: stage.network(interval=True) for stage in self._cascade.stages
         }
-
-    def phases(self) -> Sequence[Phase]:
-        """Motion compensation, then flow matching, if any, and mean flow of both stages."""
-        stages, flow_matching = self._cascade.stages, self._config.pretraining
-        before, after = [], []
-        for stage in stages:
+        flow_matching, before, after = config.pretraining, [], []
+        for stage in self._cascade.stages:
             if flow_matching:
                 before.append(
                     DenoisingPhase(
@@ -72,12 +68,16 @@ class MeanFlow:
                         stage, name=_trained_by(stage), share=(1.0 - flow_matching) * stage.share
                     ),
                     self._networks[stage.name],
-                    self._config,
+                    config,
                     guidance=self._guidance[stage.name],
                     start=stage.name if flow_matching else None,
                 )
             )
-        return [self._cascade.motion, *before, *after]
+        self._phases = (self._cascade.motion, *before, *after)
+
+    def phases(self) -> Sequence[Phase]:
+        """Motion compensation, then flow matching, if any, and mean flow of both stages."""
+        return self._phases
 
     def sample(
         self,
