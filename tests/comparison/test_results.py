@@ -230,10 +230,14 @@ def test_one_family_that_lacks_seeds_takes_no_test_from_the_others():
     assert "descriptive only: 4 seeds" in words.findings[0]
 
 
-def test_new_combinations_are_told_beside_the_usual_ones():
-    rows = [row(0.9, prompts="all"), row(0.3, prompts="all", protocol="compositional")]
-    findings = " ".join(verdict(results(*rows)).findings)
-    assert "their training left out, oracle success is gan 0.30 [0.20, 0.40] (else 0.90" in findings
+def test_new_combinations_are_told_by_kind_of_prompt_beside_the_usual_ones():
+    rows = [row(0.9, prompts="text"), row(0.3, prompts="text", protocol="compositional")]
+    rows += [row(0.7, prompts="text+image", protocol="compositional")]
+    alone, framed = (f for f in verdict(results(*rows)).findings if "training left out" in f)
+    assert alone.startswith("Asked from a sentence alone for combinations")
+    assert "their training left out, oracle success is gan 0.30 [0.20, 0.40] (else 0.90" in alone
+    assert framed.startswith("Asked from a sentence and a first frame for combinations")
+    assert "gan 0.70 [0.60, 0.80]; in brackets" in framed
 
 
 def test_exploratory_metrics_without_trust_are_named_in_one_sentence():

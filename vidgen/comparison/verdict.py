@@ -175,22 +175,21 @@ def _of_one_seed(pair: Pair) -> str:
 
 def _new_combinations(results: Results, contestants: Sequence[str]) -> list[str]:
     """How generators fare that were trained without the combinations they are asked for."""
-    rows = [
-        row
-        for row in results.pick("oracle_success", protocol=COMPOSITIONAL)
-        if row.generator in contestants and row.value is not None
-    ]
     told = []
-    for row in rows:
-        usual = results.one(row.generator, "oracle_success")
-        beside = "" if usual is None or usual.value is None else f" (else {interval(usual)})"
-        told.append(f"{row.generator} {interval(row)}{beside}")
-    if not told:
-        return []
-    return [
-        "On combinations of identity and motion that their training left out, oracle success is "
-        f"{', '.join(told)}; in brackets, trained and asked on all combinations."
-    ]
+    for prompts, words in STRATA:
+        rows = _rows(results, "oracle_success", prompts, contestants, protocol=COMPOSITIONAL)
+        each = []
+        for row in rows:
+            usual = results.one(row.generator, "oracle_success", prompts=prompts)
+            beside = "" if usual is None or usual.value is None else f" (else {interval(usual)})"
+            each.append(f"{row.generator} {interval(row)}{beside}")
+        if each:
+            told.append(
+                f"Asked {words} for combinations of identity and motion that their training left "
+                f"out, oracle success is {', '.join(each)}; in brackets, trained and asked on all "
+                "combinations."
+            )
+    return told
 
 
 def _beyond_training(results: Results, contestants: Sequence[str]) -> list[str]:
