@@ -154,7 +154,10 @@ class Collapses(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """A class of video generators. Registered with its frozen config dataclass."""
+    """A class of video generators. Registered with its frozen config dataclass.
+
+    Holds no state: whoever asks for one of an equal config and task may get the same object.
+    """
 
     card: ClassVar[Card]
 

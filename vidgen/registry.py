@@ -37,8 +37,9 @@ class Entry:
     def build(self, task: Task, config: Any = None) -> Generator:
         """The generator for a task; the config's defaults if none is given.
 
-        Generators hold no state, so that equal questions are answered with the same one: what the
-        forecast traced of its phases, seconds of work each, need not be traced again in training.
+        Generators hold no state, so that equal questions are answered with the same one: what a
+        forecast has traced of phases that a generator keeps, seconds of work each, the training
+        that comes next in this process need not trace again.
 
         Raises:
             TypeError: if `config` is of another class than the one registered.
@@ -53,7 +54,8 @@ class Entry:
             hash(config)
         except TypeError:  # a plug-in's, with a list in it
             return self.generator(config, task)
-        return _built(self.generator, config, task)
+        # 1, 1.0 and True are equal and not traced alike.
+        return _built(self.generator, config, repr(config), task)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Listed:
     error: str = ""
 
 
-@functools.lru_cache(maxsize=8)
-def _built(generator: type[Any], config: Any, task: Task) -> Generator:
+@functools.lru_cache(maxsize=16)
+def _built(generator: type[Any], config: Any, _: str, task: Task) -> Generator:
     return generator(config, task)
 
 

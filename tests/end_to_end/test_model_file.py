@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import vidgen
-from vidgen import zoo
+from vidgen import registry, zoo
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, read_json
 from vidgen.comparison.jobs import restored
@@ -131,6 +131,7 @@ def test_a_card_of_which_no_network_is_built_is_refused_by_its_file(file, tmp_pa
         raise ZeroDivisionError("no width")
 
     monkeypatch.setattr(entry("toy").generator, "__init__", fails)
+    registry._built.cache_clear()  # of the toy that another test has built
     with pytest.raises(ModelFileError, match=r"toy\.safetensors does not fit.*no width"):
         vidgen.load(file)
 

@@ -253,7 +253,7 @@ _INDEX = jax.ShapeDtypeStruct((), np.int32)
 _PROGRESS = jax.ShapeDtypeStruct((), np.float32)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)  # phases of a generator or several, and of a further question
 def _unguarded(phase: Phase) -> Callable[..., tuple[TrainState, Metrics]]:
     # One jitted function a phase: its trace, seconds of it, is made once for all programs.
     @jax.jit
