@@ -177,6 +177,16 @@ def test_five_seeds_are_judged_by_tests_and_say_what_they_cannot_show():
     assert words.limits[1].startswith("Seeds spread by 0.03")
 
 
+def test_what_the_interval_shows_and_the_test_cannot_is_told_as_that():
+    means = {"gan": 0.2, "autoregressive": 0.21, "diffusion": 0.6, "masked": 0.8, "meanflow": 0.9}
+    words = verdict(results(*seeds_about(means, prompts="all")))
+    assert "the tests do not tell every pair apart" in words.headline
+    assert "gan and autoregressive are not told apart (0.01 [-0." in words.findings[0]
+    ahead = "meanflow is ahead of gan by its interval and not by the test (0.70 [0."
+    assert ahead in words.findings[0]
+    assert "Holm over 10 pairs asks for 0.0050, for which 6 are needed" in words.limits[0]
+
+
 def test_seeds_that_overlap_make_no_leader_however_the_means_lie():
     rows = seeds_about({"gan": 0.5, "diffusion": 0.55}, prompts="all", spread=0.1)
     found = results(*rows)

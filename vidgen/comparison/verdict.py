@@ -126,15 +126,17 @@ def _tests(metric: str, pairs: Sequence[Pair], where: str = "") -> str:
         size = _size(pair)
         if pair.p_adjusted is None:
             told.append(f"{pair.a} and {pair.b} differ by {size}, {pair.family}")
-        elif pair.winner is None:
-            told.append(
-                f"{pair.a} and {pair.b} are not told apart ({size}, "
-                f"p = {in_digits(pair.p_adjusted)})"
-            )
+            continue
+        p = f"p = {in_digits(pair.p_adjusted)}"
+        behind = pair.b if pair.ahead == pair.a else pair.a
+        if pair.winner is not None:
+            told.append(f"{pair.winner} is better than {behind} ({size}, {p})")
+        elif pair.ahead is None or _spans_zero(pair):
+            told.append(f"{pair.a} and {pair.b} are not told apart ({size}, {p})")
         else:
-            loser = pair.b if pair.winner == pair.a else pair.a
             told.append(
-                f"{pair.winner} is better than {loser} ({size}, p = {in_digits(pair.p_adjusted)})"
+                f"{pair.ahead} is ahead of {behind} by its interval and not by the test "
+                f"({size}, {p})"
             )
     family = next(pair.family for pair in pairs if pair.p_adjusted is not None)
     return f"{title(metric)}{where}, tested over seeds ({family}): {'; '.join(told)}."
@@ -149,6 +151,10 @@ def _size(pair: Pair) -> str:
     if low is None or high is None:
         return value
     return f"{value} [{number(low, pair.metric)}, {number(high, pair.metric)}]"
+
+
+def _spans_zero(pair: Pair) -> bool:
+    return pair.low is not None and pair.high is not None and pair.low <= 0.0 <= pair.high
 
 
 def _paired(results: Results, protocol: str = TEST, where: str = "") -> list[str]:
@@ -167,7 +173,7 @@ def _paired(results: Results, protocol: str = TEST, where: str = "") -> list[str
 def _of_one_seed(pair: Pair) -> str:
     if pair.ahead is None:
         return f"{pair.a} and {pair.b} are equal"
-    if pair.low is not None and pair.high is not None and pair.low <= 0.0 <= pair.high:
+    if _spans_zero(pair):
         return f"{pair.a} and {pair.b} are not told apart ({_size(pair)})"
     behind = pair.b if pair.ahead == pair.a else pair.a
     return f"{pair.ahead} succeeds more often than {behind} by {_size(pair)}"
