@@ -121,23 +121,24 @@ def _tested_headline(results: Results, metric: str) -> str:
 
 def _tests(metric: str, pairs: Sequence[Pair], where: str = "") -> str:
     """What the tests of one preregistered metric say, pair by pair."""
-    told = []
+    told: list[str] = []
+    ahead, alike = [], []
     for pair in pairs:
-        size = _size(pair)
         if pair.p_adjusted is None:
-            told.append(f"{pair.a} and {pair.b} differ by {size}, {pair.family}")
+            told.append(f"{pair.a} and {pair.b} differ by {_size(pair)}, {pair.family}")
             continue
-        p = f"p = {in_digits(pair.p_adjusted)}"
+        found = f"({_size(pair)}, p = {in_digits(pair.p_adjusted)})"
         behind = pair.b if pair.ahead == pair.a else pair.a
         if pair.winner is not None:
-            told.append(f"{pair.winner} is better than {behind} ({size}, {p})")
+            told.append(f"{pair.winner} is better than {behind} {found}")
         elif pair.ahead is None or _spans_zero(pair):
-            told.append(f"{pair.a} and {pair.b} are not told apart ({size}, {p})")
+            alike.append(f"{pair.a} and {pair.b} {found}")
         else:
-            told.append(
-                f"{pair.ahead} is ahead of {behind} by its interval and not by the test "
-                f"({size}, {p})"
-            )
+            ahead.append(f"{pair.ahead} of {behind} {found}")
+    if ahead:
+        told.append(f"ahead by the interval and not by the test: {', '.join(ahead)}")
+    if alike:
+        told.append(f"not told apart: {', '.join(alike)}")
     family = next(pair.family for pair in pairs if pair.p_adjusted is not None)
     return f"{title(metric)}{where}, tested over seeds ({family}): {'; '.join(told)}."
 
