@@ -131,7 +131,7 @@ def _tests(metric: str, pairs: Sequence[Pair], where: str = "") -> str:
         behind = pair.b if pair.ahead == pair.a else pair.a
         if pair.winner is not None:
             told.append(f"{pair.winner} is better than {behind} {found}")
-        elif pair.ahead is None or _spans_zero(pair):
+        elif pair.ahead is None or pair.low is None or _spans_zero(pair):
             alike.append(f"{pair.a} and {pair.b} {found}")
         else:
             ahead.append(f"{pair.ahead} of {behind} {found}")
