@@ -247,12 +247,23 @@ def _s3(monkeypatch):
 
 
 def _gs(monkeypatch):
-    from gcp_storage_emulator.server import create_server
+    from gcp_storage_emulator import server
+
+    # The client ends an upload with "\n" and the boundary, the server's parser takes a "\r" before
+    # that for a part of the line's end: one file in 256 would lose its last byte.
+    decode = server._decode_raw_data
+
+    def ended(raw_data, request):
+        end = b"\n--==0==--"
+        whole = decode(raw_data, request)
+        return whole.removesuffix(end) + b"\r" + end if whole and whole.endswith(end) else whole
+
+    monkeypatch.setattr(server, "_decode_raw_data", ended)
 
     # It answers one request at a time, and would let five wait: more come at once, and a caller who
     # is turned away tries again seconds later or gives up.
     monkeypatch.setattr(HTTPServer, "request_queue_size", 128)
-    started = create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
+    started = server.create_server("127.0.0.1", 0, in_memory=True, default_bucket="vidgen-test")
     started.start()
     host, port = started._api._httpd.socket.getsockname()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{host}:{port}")

@@ -1,4 +1,4 @@
-"""Paths in a bucket, by fsspec's store in memory: as in a folder, but for what a store has not."""
+"""Paths in a bucket, by fsspec and a store in memory: as in a folder, but for what one has not."""
 
 from __future__ import annotations
 
@@ -90,12 +90,13 @@ def test_replacing_writes_the_object_itself_or_leaves_it(bucket):
     assert bucket.below() == {"a": 1}
 
 
+@pytest.mark.parametrize("bucket", ["memory", "s3", "gs"], indirect=True)
 def test_files_go_there_and_back(bucket, tmp_path):
-    (tmp_path / "here").write_bytes(b"123")
+    (tmp_path / "here").write_bytes(b"12\r")
     bucket.upload({"b/c": tmp_path / "here", "d": tmp_path / "here"})
     assert bucket.below() == {"b/c": 3, "d": 3}
     bucket.download({"b/c": tmp_path / "new" / "c"})
-    assert (tmp_path / "new" / "c").read_bytes() == b"123"
+    assert (tmp_path / "new" / "c").read_bytes() == b"12\r"
 
 
 def test_what_is_missing_or_fails_is_named(bucket, monkeypatch):
