@@ -15,7 +15,7 @@ from vidgen.denoising import DiTConfig, Flow, Forcing, Gaussian, unopened
 from vidgen.generators.diffusion import Diffusion, DiffusionConfig, DiffusionSampler
 from vidgen.generators.diffusion.sampling import draw
 from vidgen.generators.diffusion.solvers import walk
-from vidgen.generators.diffusion.window import Known, slide, staggered
+from vidgen.generators.diffusion.window import Known, staggered
 from vidgen.types import Condition
 
 FORCED = dataclasses.replace(DiffusionConfig.tiny(), frame_levels="independent")
@@ -149,23 +149,6 @@ def test_a_history_is_shown_as_noisy_as_it_is_said_to_be_and_returned_as_it_came
     np.testing.assert_array_equal(video[:, :2], frames)
     last = np.clip(shown[:, 1:2], -1.0, 1.0)
     np.testing.assert_allclose(video[:, 2:], last.repeat(2, axis=1), atol=2e-3)
-
-
-def test_a_window_knows_the_last_frames_and_no_draw_is_made_twice():
-    clip = jnp.broadcast_to(jnp.arange(4.0)[None, :, None, None, None], (2, 4, 1, 1, 1))
-
-    def go_on(last, keys):
-        """One frame more, by the pace of those that are known, and a little more by a lot."""
-        assert last.shape == (2, 3, 1, 1, 1)
-        lots = jax.vmap(jax.random.uniform)(keys)[:, None, None, None, None]
-        pace = (last[:, -1:] - last[:, :1]) / 2
-        return jnp.concatenate([last, last[:, -1:] + pace + 1e-3 * lots], axis=1)
-
-    longer = slide(clip, jax.random.split(jax.random.key(0), 2), 7, 3, go_on)
-    assert longer.shape == (2, 7, 1, 1, 1)
-    np.testing.assert_allclose(longer[0, :, 0, 0, 0], np.arange(7), atol=0.1)
-    rest = np.asarray(longer)[:, 4:, 0, 0, 0] - np.arange(4, 7)
-    assert len(np.unique(rest)) == rest.size
 
 
 def test_a_rollout_begins_with_the_sample_and_goes_on_from_its_opening(task, random_weights):

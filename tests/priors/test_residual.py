@@ -142,12 +142,11 @@ def test_clips_are_what_their_codes_leave_and_what_was_expected(
     @jax.jit
     def run(keys):
         codes, _ = generator._codec.codes(params, batch.video, batch.condition)
-        drawn = generator._sampled(
-            lambda *_, **__: codes,
+        generator._draw = lambda *_, **__: codes
+        drawn = generator.sample(
             params | {"prior": generator.phases()[2].network.init(jax.random.key(0))},
             batch.condition,
             keys,
-            None,
         )
         left = tokenizer.decode(params["tokenizer"], codes.reshape(B, *tokenizer.grid))
         # One frame is given; the other is the tokenizer's, and moves as such.

@@ -29,6 +29,7 @@ from vidgen.nn.quantizer import (
 )
 from vidgen.nn.recurrent import GRU, LSTM
 from vidgen.nn.remat import recomputed
+from vidgen.nn.sliding import slide
 from vidgen.nn.spacetime import SpaceTimeAttention
 from vidgen.nn.transformer import Block, Decoder, Encoder, FeedForward
 from vidgen.nn.warp import refine_flow, warp
@@ -80,6 +81,7 @@ __all__ = [
     "rotary_angles",
     "rotate",
     "sinusoids",
+    "slide",
     "unpatchify",
     "usage",
     "warp",

@@ -47,10 +47,21 @@ class Codec:
         codes = jnp.zeros(mask.shape, jnp.int32)
         K = self._task.context_frames
         if K:
-            # Codes never look ahead, so whatever follows the context leaves its own as they are.
-            still = condition.context[:, np.minimum(np.arange(self._task.frames), K - 1)]
+            still = self._still(condition.context)
             codes = self.tokenizer.encode(params[self._name], still).reshape(mask.shape)
         return codes, mask
+
+    def known(
+        self,
+        params: Mapping[str, Params],
+        frames: Float[Array, "B M H W C"],
+        condition: Condition,
+    ) -> tuple[Int[Array, "B N"], Bool[Array, "B N"]]:
+        """The same of clips that are known beyond their context, in all of their first M frames."""
+        codes, _ = self.codes(params, self._still(frames), condition)
+        each = self.tokenizer.grid[1] * self.tokenizer.grid[2]
+        mask = jnp.arange(codes.shape[1]) < self.tokenizer.known(frames.shape[1]) * each
+        return codes, jnp.broadcast_to(mask, codes.shape)
 
     def expected(
         self,
@@ -111,6 +122,12 @@ class Codec:
         if self.expectation.residual:
             begun = jnp.clip(begun, -1.0, 1.0)
         return self.expectation.moved(params, self._with_context(condition, begun), condition)
+
+    def _still(self, frames: Float[Array, "B M H W C"]) -> Video:
+        """Clips that begin so, and stand still. Codes never look ahead: whatever follows leaves
+        those of these frames as they are.
+        """
+        return frames[:, np.minimum(np.arange(self._task.frames), frames.shape[1] - 1)]
 
     def _with_context(self, condition: Condition, video: Video) -> Video:
         K = self._task.context_frames

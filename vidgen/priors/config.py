@@ -102,6 +102,10 @@ class CodesConfig:
         tokenizer_share: fraction of the budget that the tokenizer is trained for.
         residual: whether codes are of what motion compensation leaves of the frames after the
             first, see `Expectation`, and not of the clip. The motion is trained first then.
+        history: of clips longer than the task, how many of the last frames a window knows that
+            slides along them: the codes of these are given, those of the frames that follow drawn.
+            As many as whole steps of the tokenizer hold, 1 + n * patch[0]. None leaves such clips
+            to chained sampling, which hands on the context's frames alone.
 
     Raises:
         ValueError: if the shares leave nothing for a phase; if a residual is to be looked at by
@@ -114,6 +118,7 @@ class CodesConfig:
     motion_share: float = 0.125
     tokenizer_share: float = 0.2
     residual: bool = dataclasses.field(default=False, metadata=ADDED_LATER)
+    history: int | None = dataclasses.field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         shares = (self.tokenizer_share, self.motion_share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -22,11 +22,17 @@ from vidgen.types import Condition, Params, Task, Video
 
 
 class CodesGenerator:
-    """Holds the phases; who inherits names the prior's, and adds the card and `sample`.
+    """Holds the phases; who inherits names the prior's, and adds the card, `sample` and
+    the hooks.
+
+    With a history (`CodesConfig.history`) it also has a rollout of its own, to clips of any length.
 
     Args:
         config: sizes and shares.
         task: shape of the clips and captions.
+
+    Raises:
+        ValueError: for a history that whole steps of the tokenizer do not hold.
     """
 
     prior_phase: ClassVar[type[PriorPhase[Any]]]
@@ -59,6 +65,10 @@ class CodesGenerator:
             expectation,
             share=config.prior_share,
         )
+        if config.history is not None:
+            self._check(config.history)
+            # Having the method says that it can (`vidgen.contract.RollsOut`).
+            self.rollout = self._rollout
 
     def phases(self) -> Sequence[Phase]:
         """The tokenizer and motion compensation, each before what needs it, then the prior."""
@@ -115,32 +125,87 @@ class CodesGenerator:
         """
         raise NotImplementedError
 
+    def sample(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        sampler: Any = None,
+    ) -> Video:
+        """Draw one clip for each row of the condition, a context that is given included."""
+        raise NotImplementedError
+
+    def _draw(self, *asked: Any, sampler: Any, **known: Any) -> Int[Array, "B N"]:
+        """``sample_codes`` of the generator's own module, by its config's sampler for None."""
+        raise NotImplementedError
+
     def _sampled(
         self,
-        draw: Callable[..., Int[Array, "B N"]],
         params: Mapping[str, Params],
         condition: Condition,
         keys: Key,
         sampler: Any,
+        known: Float[Array, "B M H W C"] | None = None,
     ) -> Video:
-        """Clips of the codes that `draw` draws, a context that is given included: its codes are
+        """Clips of the codes that `_draw` draws, a context that is given included: its codes are
         given to the prior, and its pixels are pasted in.
 
         Args:
-            draw: ``sample_codes`` of the generator's own module.
             params: what each phase exported, by phase name.
             condition: B prompts.
             keys: [B] PRNG keys, one a clip.
-            sampler: how to draw.
+            sampler: how to draw; None for the config's.
+            known: first frames, the context among them, whose codes are given; by default those of
+                a context that is given.
         """
-        codes = draw(
+        if known is None:
+            given = self._codec.given(params, condition)
+        else:
+            given = self._codec.known(params, known, condition)
+        codes = self._draw(
             self._prior.network.bind(params[self._prior.name]),
             functools.partial(self._codec.stands_for, params),
             functools.partial(self._codec.expected, params),
             condition,
             keys,
-            sampler,
+            sampler=sampler,
             opening=self._codec.expectation.opening,
-            given=self._codec.given(params, condition),
+            given=given,
         )
         return self._codec.clip(params, codes, condition)
+
+    def _rollout(
+        self,
+        params: Mapping[str, Params],
+        condition: Condition,
+        keys: Key,
+        frames: int,
+        sampler: Any = None,
+    ) -> Video:
+        """See `vidgen.contract.RollsOut.rollout`; the first T frames are what `sample` draws."""
+        assert self.config.history is not None
+        K = self.task.context_frames
+        clip = self.sample(params, condition, keys, sampler)
+
+        def go_on(last: Float[Array, "B M H W C"], keys: Key) -> Video:
+            # A layout speaks of the first window's frames alone.
+            told = Condition.of(
+                condition.text,
+                condition.text_mask,
+                last[:, :K],
+                jnp.ones_like(condition.context_mask),
+            )
+            return self._sampled(params, told, keys, sampler, last)
+
+        return nn.slide(clip, keys, frames, self.config.history, go_on)
+
+    def _check(self, history: int) -> None:
+        tokenizer = self._codec.tokenizer
+        least = self._codec.expectation.steps
+        held = [tokenizer.frames(steps) for steps in range(least, tokenizer.grid[0])]
+        able = [frames for frames in held if frames < self.task.frames]
+        if history not in able:
+            raise ValueError(
+                f"history={history}: of {self.task.frames} frames a window can know "
+                f"{', '.join(map(str, able)) or 'none'}, which whole steps of the tokenizer hold"
+            )

@@ -31,7 +31,8 @@ from vidgen.generators.diffusion.config import (
 )
 from vidgen.generators.diffusion.sampling import draw
 from vidgen.generators.diffusion.solvers import Velocity
-from vidgen.generators.diffusion.window import Known, slide
+from vidgen.generators.diffusion.window import Known
+from vidgen.nn import slide
 from vidgen.registry import register
 from vidgen.tokenizers import LatentTokenizerPhase
 from vidgen.types import Condition, Params, Task, Video

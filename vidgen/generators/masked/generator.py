@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 from jaxtyping import Array, Float, Int
@@ -52,8 +52,11 @@ class Masked(CodesGenerator):
         sampler: Sampler | None = None,
     ) -> Video:
         """Draw one clip for each row of the condition, a context that is given included."""
+        return self._sampled(params, condition, keys, sampler)
+
+    def _draw(self, *asked: Any, sampler: Sampler | None, **known: Any) -> Int[Array, "B N"]:
         sampler = self.config.sampler if sampler is None else sampler
-        return self._sampled(sample_codes, params, condition, keys, sampler)
+        return sample_codes(*asked, sampler, **known)
 
     def _read(
         self,

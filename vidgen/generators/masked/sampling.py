@@ -62,8 +62,8 @@ def sample_codes(
         sampler.steps if sampler.opening_steps is None else sampler.opening_steps,
     )
     suggested = expect(single, condition, first)
-    codes = jnp.pad(first, [(0, 0), (0, prior.length - opening)])
-    later = jnp.broadcast_to((jnp.arange(prior.length) >= opening)[None], codes.shape)
+    later = ~given[1] & (jnp.arange(prior.length) >= opening)[None]
+    codes = jnp.where(later, 0, jnp.concatenate([first, given[0][:, opening:]], axis=1))
     return fill(
         prior, stands_for, prompt, suggested, codes, later, for_later, sampler, sampler.steps
     )
