@@ -1,5 +1,5 @@
 """What do fewer passes of the network cost, by one training? One, two and four of mean flow, five
-and ten of diffusion, by several methods, and one to sixteen of masked decoding, beside fifty.
+and ten of diffusion, by several methods, both beside fifty, and one to sixteen of masked decoding.
 
     python experiments/steps.py                       # the models of the zoo that have steps
     python experiments/steps.py --models diffusion.safetensors meanflow.safetensors

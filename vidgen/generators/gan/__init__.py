@@ -42,8 +42,8 @@ class Gan:
         ),
         matches_reference=(
             "No: the relativistic pairing loss with R1 and R2 is R3GAN's and is tested against "
-            "values by hand, but both players move at once, networks are this suite's own, real "
-            "clips under wrong captions are a further negative, and the flow also pays a "
+            "values by hand, but both players move at once, networks are this suite's own, a "
+            "clip's caption must be told from the batch's others, and the flow also pays a "
             "photometric error on real first frames. The other losses and DiffAugment are kept for "
             "comparison and likewise tested by hand. No published figure was reproduced."
         ),

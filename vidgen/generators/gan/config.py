@@ -53,7 +53,7 @@ class GanConfig:
             but "wgan-gp", it is gamma / 2 each for an input of 32x32 values, and in proportion for
             larger ones. With "wgan-gp" a penalty on slopes that are not 1 stands in their place
             (`slope_penalty`), and gamma is its weight for an input of any size, lambda in the
-            paper, where it is 10 throughout.
+            paper, where it is 10 throughout, as it is here with a gamma_final of 10.
         gamma_final: the same at the end, to which it goes along a half cosine.
         matching: weight of the contrastive term of both players: by what a discriminator sees, a
             clip's own caption must be told from the other captions of the batch, each of which is
