@@ -135,7 +135,9 @@ class CodesGenerator:
         """Draw one clip for each row of the condition, a context that is given included."""
         raise NotImplementedError
 
-    def _draw(self, *asked: Any, sampler: Any, **known: Any) -> Int[Array, "B N"]:
+    def _draw(
+        self, prior: Any, condition: Condition, keys: Key, sampler: Any, **known: Any
+    ) -> Int[Array, "B N"]:
         """``sample_codes`` of the generator's own module, by its config's sampler for None."""
         raise NotImplementedError
 
@@ -164,11 +166,11 @@ class CodesGenerator:
             given = self._codec.known(params, known, condition)
         codes = self._draw(
             self._prior.network.bind(params[self._prior.name]),
-            functools.partial(self._codec.stands_for, params),
-            functools.partial(self._codec.expected, params),
             condition,
             keys,
-            sampler=sampler,
+            sampler,
+            stands_for=functools.partial(self._codec.stands_for, params),
+            expect=functools.partial(self._codec.expected, params),
             opening=self._codec.expectation.opening,
             given=given,
         )

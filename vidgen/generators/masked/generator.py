@@ -54,9 +54,16 @@ class Masked(CodesGenerator):
         """Draw one clip for each row of the condition, a context that is given included."""
         return self._sampled(params, condition, keys, sampler)
 
-    def _draw(self, *asked: Any, sampler: Sampler | None, **known: Any) -> Int[Array, "B N"]:
+    def _draw(
+        self,
+        prior: MaskedPrior,
+        condition: Condition,
+        keys: Key,
+        sampler: Sampler | None,
+        **known: Any,
+    ) -> Int[Array, "B N"]:
         sampler = self.config.sampler if sampler is None else sampler
-        return sample_codes(*asked, sampler, **known)
+        return sample_codes(prior, condition=condition, keys=keys, sampler=sampler, **known)
 
     def _read(
         self,
