@@ -4,6 +4,18 @@ A prior that has read only true codes has never seen its own mistakes, and drift
 (exposure bias). Two remedies: codes at random, which it must learn to mistrust, and codes that the
 prior itself would have drawn. The first reaches the frames that are given, too, which in a clip
 that goes on are the last ones of what was drawn before.
+
+Neither is a gain at the size of `digits32`. Chained to 32 frames (seed 5, 512 prompts, one CPU core
+each, 95% intervals over prompts), by ``vidgen compare digits32 --generators autoregressive --seeds
+5 --budget 2.5e13flops --set curve= compositional=false equal_flops=none equal_parameters=none
+answers=1 metrics=oracle,pixel,temporal``, without and with
+``autoregressive.prior.context_noise=0.2`` or ``autoregressive.prior.scheduled_sampling=0.25``, the
+slope a frame of the share of frames with the right identity, and success in clips of the task's
+length::
+
+    neither                    -0.0120 [-0.0134, -0.0106]    0.79 [0.76, 0.83]
+    context_noise=0.2          -0.0113 [-0.0127, -0.0100]    0.81 [0.77, 0.84]
+    scheduled_sampling=0.25    -0.0171 [-0.0185, -0.0157]    0.77 [0.73, 0.80]
 """
 
 from __future__ import annotations
