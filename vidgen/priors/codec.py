@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import jax.numpy as jnp
@@ -59,9 +60,9 @@ class Codec:
     ) -> tuple[Int[Array, "B N"], Bool[Array, "B N"]]:
         """The same of clips that are known beyond their context, in all of their first M frames."""
         codes, _ = self.codes(params, self._still(frames), condition)
-        each = self.tokenizer.grid[1] * self.tokenizer.grid[2]
-        mask = jnp.arange(codes.shape[1]) < self.tokenizer.known(frames.shape[1]) * each
-        return codes, jnp.broadcast_to(mask, codes.shape)
+        there = jnp.ones(frames.shape[:2], bool)
+        given = dataclasses.replace(condition, context=frames, context_mask=there)
+        return codes, decided(self.tokenizer, given)
 
     def expected(
         self,
