@@ -16,6 +16,7 @@ each, it says which loss does best as this suite sets it up, and no more.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,8 @@ def main(settings: Settings) -> int:
             for seed in settings.seeds:
                 params, history = fit(gan, step, world, seed=seed, steps=settings.steps)
                 row = {"loss": loss, "motion": motion, "seed": seed}
-                row |= stability(history) | world.judge(sample, params)
+                draw = functools.partial(sample, params)
+                row |= stability(history) | world.judge(draw, world.encoder)
                 rows.append(row)
                 print(f"{loss}, {motion}, seed {seed}: done", file=sys.stderr)
             jax.clear_caches()
@@ -157,11 +159,13 @@ class World(Court):
             channels=self.train.channels,
             context_frames=1,
         )
+        self.encoder = WordVectors(
+            self.train.vocabulary, length=task.text_length, width=task.text_width
+        )
         config = InDomainConfig.tiny() if settings.tiny else InDomainConfig()
         super().__init__(
             self.train,
             validation,
-            WordVectors(self.train.vocabulary, length=task.text_length, width=task.text_width),
             task,
             features=FeatureJudge(self.train, config=config, validation=validation),
             clips=settings.clips,

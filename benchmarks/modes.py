@@ -1,18 +1,18 @@
 """Does each family still draw everything there is: modes without a prompt, diversity under one?
 
-    python benchmarks/modes.py runs/quick
-    python benchmarks/modes.py runs/quick --clips 512 --generators gan diffusion
+    python benchmarks/modes.py zoo:gan-digits zoo:diffusion-digits
+    python benchmarks/modes.py runs/quick --clips 512
 
-Takes the trained generators out of a comparison's folder, its weights must be there, has each draw
-clips of which nothing is said and nothing shown, and counts the pairs of a digit and a motion among
-them; then has each answer validation prompts. A line is a training; the first is of real clips.
-benchmarks/README.md says how to read the table.
+Has each trained generator, those of a comparison whose weights are there or whatever `vidgen.load`
+takes, draw clips of which nothing is said and nothing shown, and counts the pairs of a digit and a
+motion among them; then has each answer validation prompts. All must be of one task and of the same
+clips. A line is a training; the first is of real clips. benchmarks/README.md says how to read the
+table, and what it printed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -21,13 +21,17 @@ from typing import Any
 
 import numpy as np
 import tyro
+from etils import epath
 from throughput import machine
 
+import vidgen
+from vidgen import zoo
+from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, of_run
-from vidgen.comparison.jobs import Job, let_go, restored
+from vidgen.comparison.jobs import let_go
 from vidgen.comparison.question import setting_of
 from vidgen.contract import Key
-from vidgen.data import Source
+from vidgen.data import Source, source
 from vidgen.evaluation import (
     ClipSet,
     FeatureJudge,
@@ -40,7 +44,7 @@ from vidgen.evaluation import (
 from vidgen.evaluation.diversity import diversity
 from vidgen.evaluation.statistics import proportion
 from vidgen.text import TextEncoder
-from vidgen.types import Condition, Params, Score, Task, Video
+from vidgen.types import Condition, Score, Task, Video
 
 SCHEMA_VERSION = 1
 
@@ -60,59 +64,47 @@ class Settings:
     """Which trained generators, and what to ask of them.
 
     Attributes:
-        folder: of a comparison on the clips of `digits`.
-        generators: which of its generators; all that have learned something by default.
+        trained: comparisons' folders, of which all that have learned something are taken, runs,
+            model files or ``zoo:NAME``, of clips of `digits`.
         clips: validation prompts, half of them with their first frame; and as many draws without
             any prompt.
         out: where the JSON goes.
     """
 
-    folder: tyro.conf.Positional[Path]
-    generators: tuple[str, ...] = ()
+    trained: tyro.conf.Positional[tuple[str, ...]]
     clips: int = 256
     out: Path = Path("modes.json")
 
 
 def main(settings: Settings) -> int:
     """Restore, judge, print and write."""
-    folder = ComparisonFolder.at(settings.folder)
-    setting = setting_of(folder)
-    asked = setting.experiment
-    court = Court(
-        setting.train,
-        setting.source(asked.validation_split),
-        setting.encoder,
-        asked.task,
-        features=FeatureJudge(
-            setting.train,
-            config=asked.in_domain,
-            validation=setting.source(asked.validation_split),
-            seed=asked.judge_seed,
-            folder=folder.judge,
-        ),
-        clips=settings.clips,
-    )
+    names = [name for given in settings.trained for name in _each(given)]
+    if not names:
+        raise SystemExit("nothing was trained there: name a comparison, a run or zoo:NAME")
+    court = _court(names[0], settings.clips)
     rows = []
-    for run in folder.runs(shares=False):
-        _, name, seed, _ = of_run(run.path)
-        chosen = name in settings.generators if settings.generators else run.cost.exists()
-        if not chosen or not setting.generator(name).phases():
+    for name in names:
+        model = vidgen.load(name)
+        if not model.generator.phases():
             continue
-        generator, params, sampler = restored(Job(generator=name, seed=seed), setting)
-        sample = setting.compiled(functools.partial(generator.sample, sampler=sampler))
-        rows.append({"generator": name, "seed": seed} | court.judge(sample, params))
-        print(f"{name}, seed {seed}: done", file=sys.stderr)
+        if model.task != court.task:
+            raise SystemExit(f"{name} is of another task than {names[0]}; ask each by itself")
+        seed = of_run(name)[2] if model.file is None else model.file.seed
+        rows.append(
+            {"trained": name, "generator": model.name, "seed": seed}
+            | court.judge(model.draw, model.encoder)
+        )
+        print(f"{name}: done", file=sys.stderr)
         let_go()
     report = {
         "schema_version": SCHEMA_VERSION,
-        "settings": dataclasses.asdict(settings)
-        | {"folder": str(settings.folder), "out": str(settings.out)},
+        "settings": dataclasses.asdict(settings) | {"out": str(settings.out)},
         "machine": machine(),
         "real": court.anchor(),
         "trainings": rows,
     }
     settings.out.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"{asked.name}, {asked.budget} each; {settings.clips} clips; {court.all_modes} modes\n")
+    print(f"{settings.clips} clips; {court.all_modes} modes\n")
     print(f"{'generator':<28}{'seed':>5}" + "".join(f"{n:>14}" for n in COLUMNS.values()))
     print(line("held-out real", "", report["real"], COLUMNS))
     for row in rows:
@@ -121,13 +113,48 @@ def main(settings: Settings) -> int:
     return 0
 
 
+def _is_file(name: str) -> bool:
+    return name.startswith(zoo.PREFIX) or name.endswith(zoo.SUFFIX)
+
+
+def _each(given: str) -> list[str]:
+    """The trained generators that a name stands for, as `vidgen.load` takes them."""
+    path = epath.Path(given)
+    if _is_file(given) or path.name.startswith("seed-"):
+        return [given]
+    runs = ComparisonFolder.at(path).runs(shares=False)
+    return [str(run.path) for run in runs if run.cost.exists()]
+
+
+def _court(name: str, clips: int) -> Court:
+    """Who judges what is of the same clips as a trained generator."""
+    if _is_file(name):
+        card = model_file.read(model_file.at(name)).card
+        train, validation = (
+            source(card.source, split=split, **card.options) for split in ("train", "validation")
+        )
+        features = FeatureJudge(train, validation=validation)
+        return Court(train, validation, card.task, features=features, clips=clips)
+    folder = of_run(name)[0]
+    setting = setting_of(folder)
+    asked = setting.experiment
+    validation = setting.source(asked.validation_split)
+    features = FeatureJudge(
+        setting.train,
+        config=asked.in_domain,
+        validation=validation,
+        seed=asked.judge_seed,
+        folder=folder.judge,
+    )
+    return Court(setting.train, validation, asked.task, features=features, clips=clips)
+
+
 class Court:
     """Clips of `digits`, and who says what can be seen in a generator's.
 
     Args:
         train: the split that the oracle learns from.
         validation: the split that prompts come from.
-        encoder: of sentences.
         task: of all generators.
         features: in-domain features, for diversity.
         clips: how many of each kind are asked for.
@@ -137,13 +164,12 @@ class Court:
         self,
         train: Source,
         validation: Source,
-        encoder: TextEncoder,
         task: Task,
         *,
         features: FeatureJudge,
         clips: int,
     ) -> None:
-        self.task, self.encoder, self._validation = task, encoder, validation
+        self.task, self._validation = task, validation
         self.prompts = protocol(validation, n=clips, seed=0, context_frames=task.context_frames)
         self.unprompted = protocol(
             validation, n=clips, seed=1, context_frames=task.context_frames, context_rate=0.0
@@ -156,16 +182,18 @@ class Court:
         """How many pairs of a digit and a motion there are."""
         return len(self.oracle.recogniser.classes) * len(self.oracle.motion.physics.motions)
 
-    def judge(self, sample: Callable[..., Video], params: Mapping[str, Params]) -> dict[str, Any]:
+    def judge(
+        self, sample: Callable[[Condition, Key], Video], encoder: TextEncoder
+    ) -> dict[str, Any]:
         """What the oracle and an in-domain network say of a trained generator's answers.
 
         Args:
-            sample: jitted, of (params, condition, keys).
-            params: what each phase exported.
+            sample: draws a batch of clips.
+            encoder: of its sentences.
         """
-        told = self._answer(self.prompts, lambda asked, keys: sample(params, asked, keys))
+        told = self._answer(self.prompts, encoder, sample)
         free = self._answer(
-            self.unprompted, lambda asked, keys: sample(params, asked.unconditional(), keys)
+            self.unprompted, encoder, lambda asked, keys: sample(asked.unconditional(), keys)
         )
         seen = self._examine(told, self.prompts)
         given = self.prompts.context_mask
@@ -195,9 +223,11 @@ class Court:
             "legible_free": len(drawn) / len(clips),
         }
 
-    def _answer(self, prompts: ClipSet, sample: Callable[[Condition, Key], Video]) -> ClipSet:
+    def _answer(
+        self, prompts: ClipSet, encoder: TextEncoder, sample: Callable[[Condition, Key], Video]
+    ) -> ClipSet:
         size = min(64, len(prompts))
-        return answer(prompts, self.encoder, self.task, sample, batch_size=size)
+        return answer(prompts, encoder, self.task, sample, batch_size=size)
 
     def _examine(self, clips: ClipSet, prompts: ClipSet) -> Verdicts:
         seen = self.oracle.examine(clips, prompts)

@@ -463,7 +463,7 @@ def test_modes_are_counted_of_each_that_was_trained(
         study, "FeatureJudge", lambda *args, **asked: tiny(*args, **(asked | tiny.keywords))
     )
     out = tmp_path / "modes.json"
-    assert study.main(study.Settings(folder=undisturbed, clips=8, out=out)) == 0
+    assert study.main(study.Settings(trained=(str(undisturbed),), clips=8, out=out)) == 0
     report = json.loads(out.read_text())
     # Real clips are legible, and eight of them show at most eight of eighty modes.
     assert report["real"]["legible_free"] >= 7 / 8

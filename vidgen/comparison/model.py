@@ -19,12 +19,12 @@ from vidgen.comparison.jobs import Job, restored
 from vidgen.comparison.picture import first_frame
 from vidgen.comparison.question import setting_of
 from vidgen.comparison.sampler import sampler_class, turned
-from vidgen.contract import Card, Generator, stream
+from vidgen.contract import Card, Generator, Key, stream
 from vidgen.data import captions_of
 from vidgen.evaluation import rollout
 from vidgen.text import TextEncoder, layout_of
 from vidgen.training import Precision, at, check_device
-from vidgen.types import Condition, Layout, Params, Plan, Task, to_float, to_pixels
+from vidgen.types import Condition, Layout, Params, Plan, Task, Video, to_float, to_pixels
 
 MOST_AT_ONCE = 64
 LONGEST_SENTENCE = 2_000
@@ -81,7 +81,7 @@ class Model:
         self.name, self.task, self.generator = name, task, generator
         # Once: those of a model file lie on the host, and would go to the device with each draw.
         self.params: dict[str, Params] = jax.device_put(params)
-        self._encoder, self._sampler = encoder, sampler
+        self.encoder, self._sampler = encoder, sampler
         self._precision: Precision = precision
 
     @property
@@ -116,6 +116,18 @@ class Model:
         keys = jax.vmap(functools.partial(jax.random.fold_in, root))(np.asarray(clips))
         which = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(keys)
         return [self.sentences[i] for i in np.asarray(which)]
+
+    def draw(self, condition: Condition, keys: Key) -> Video:
+        """What `sample` draws, of a batch that is encoded already, with the sampler as it stands.
+
+        Args:
+            condition: of the task, its text by `encoder`.
+            keys: one a clip.
+
+        Returns:
+            In [-1, 1], [B T H W C].
+        """
+        return self._jitted(self.params, condition, keys, self._sampler)
 
     @functools.cached_property
     def _jitted(self) -> Any:
@@ -231,7 +243,7 @@ class Model:
         for plan in plans:
             if plan is not None:
                 self._check_plan(plan)
-        return layout_of(plans, self._encoder, self.task) if self.task.objects else None
+        return layout_of(plans, self.encoder, self.task) if self.task.objects else None
 
     def _check_plan(self, plan: Plan) -> None:
         task, count = self.task, len(plan.identity)
@@ -261,7 +273,7 @@ class Model:
         mask = np.zeros((len(sentences), task.text_length), bool)
         said = [i for i, sentence in enumerate(sentences) if sentence is not None]
         if said:
-            words[said], mask[said] = self._encoder([s for s in sentences if s is not None])
+            words[said], mask[said] = self.encoder([s for s in sentences if s is not None])
         return words, mask
 
     def _context(self, pictures: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
