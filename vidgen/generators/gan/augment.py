@@ -97,14 +97,7 @@ class Augmentation:
             grey = video.mean(axis=-1, keepdims=True)
             video = (grey + (video - grey) * saturation[:, 0]) * contrast[:, 0]
         if self.shift is not None:
-            # As matrices, whose rows are empty where nothing comes in: the derivative of a gather
-            # is a scatter, which XLA's CPU back end runs value by value.
-            down = _moved(height, self.shift[:, 0])
-            right = _moved(width, self.shift[:, 1])
-            # Pixels come through unrounded, on devices that round what they multiply too.
-            video = jnp.einsum(
-                "bij,bkl,btjlc->btikc", down, right, video, precision=jax.lax.Precision.HIGHEST
-            )
+            video = jax.vmap(_moved)(video, self.shift)
         if self.hole is not None:
             tall = _within(height, self.hole[:, 0])[:, :, None]
             wide = _within(width, self.hole[:, 1])[:, None, :]
@@ -120,10 +113,15 @@ class Augmentation:
         return Layout.of(boxes, layout.mask, layout.kind)
 
 
-def _moved(size: int, shift: Int[Array, "B"]) -> Float[Array, "B S S"]:
-    """Matrices that fetch each place of an axis from `shift` places before it, or nothing."""
-    place = jnp.arange(size)
-    return jax.nn.one_hot(place[None] - shift[:, None], size)
+def _moved(clip: Float[Array, "T H W C"], shift: Int[Array, "2"]) -> Float[Array, "T H W C"]:
+    """A clip moved down and to the right, zeros coming in."""
+    for axis, by in ((1, shift[0]), (2, shift[1])):
+        size = clip.shape[axis]
+        place = jnp.arange(size) - by
+        # Places before the first would be counted from the last.
+        place = jnp.where(place < 0, size, place)
+        clip = jnp.take(clip, place, axis=axis, mode="fill", fill_value=0.0)
+    return clip
 
 
 def _within(size: int, middle: Int[Array, "B"]) -> Array:
