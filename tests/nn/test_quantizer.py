@@ -144,6 +144,18 @@ def test_vq_takes_the_nearest_code_and_passes_the_gradient_straight():
     np.testing.assert_allclose(vq.values(codebook, quantized.codes), quantized.values, atol=1e-6)
 
 
+def test_vq_goes_from_codes_to_vectors_and_back():
+    vq = VQ(size=32, width=5)
+    codebook = vq.init(KEY)
+    codes = jnp.arange(vq.size)
+    # Vectors that are nudged by less than half of what parts any two belong to the same codes.
+    vectors = np.asarray(vq.values(codebook, codes))
+    apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1) + np.diag(np.full(32, np.inf))
+    nudge = jax.random.normal(jax.random.key(1), vectors.shape)
+    nudge *= 0.45 * apart.min() / jnp.linalg.norm(nudge, axis=-1, keepdims=True)
+    assert vq.quantize(codebook, vectors + nudge).codes.tolist() == codes.tolist()
+
+
 def test_vq_codebook_follows_its_vectors_as_computed_by_hand():
     vq = VQ(size=2, width=1, decay=0.5, revive_below=1e-6)
     codebook = {
