@@ -81,14 +81,14 @@ def main(settings: Settings) -> int:
     names = [name for given in settings.trained for name in _each(given)]
     if not names:
         raise SystemExit("nothing was trained there: name a comparison, a run or zoo:NAME")
+    if other := next((name for name in names if _learned(name) != _learned(names[0])), None):
+        raise SystemExit(f"{other} is of another task or other clips than {names[0]}; ask it alone")
     court = _court(names[0], settings.clips)
     rows = []
     for name in names:
         model = vidgen.load(name)
         if not model.generator.phases():
             continue
-        if model.task != court.task:
-            raise SystemExit(f"{name} is of another task than {names[0]}; ask each by itself")
         seed = of_run(name)[2] if model.file is None else model.file.seed
         rows.append(
             {"trained": name, "generator": model.name, "seed": seed}
@@ -126,8 +126,19 @@ def _each(given: str) -> list[str]:
     return [str(run.path) for run in runs if run.cost.exists()]
 
 
+def _learned(name: str) -> tuple[Any, ...]:
+    """The task, the source and its options."""
+    if _is_file(name):
+        card = model_file.read(model_file.at(name)).card
+        return card.task, card.source, dict(card.options)
+    asked = setting_of(of_run(name)[0]).experiment
+    return asked.task, asked.source, dict(asked.options)
+
+
 def _court(name: str, clips: int) -> Court:
-    """Who judges what is of the same clips as a trained generator."""
+    """Who judges what is of the same clips as a trained generator; the features are those of its
+    comparison, and of a model file, which has none, are learned anew by the defaults.
+    """
     if _is_file(name):
         card = model_file.read(model_file.at(name)).card
         train, validation = (

@@ -16,7 +16,7 @@ from vidgen.generators.autoregressive import (
     Sampler,
 )
 from vidgen.generators.autoregressive.exposure import Replacements, exposed
-from vidgen.generators.autoregressive.neighbours import neighbours
+from vidgen.generators.autoregressive.neighbours import neighbours, surroundings
 from vidgen.generators.autoregressive.phase import CausalPriorPhase
 from vidgen.generators.autoregressive.sampling import (
     filtered,
@@ -137,6 +137,27 @@ def test_no_neighbour_is_later():
     seen = np.where(table == 24, -1, table)
     assert (seen < np.arange(24)[:, None]).all()
     assert (seen.max(1)[1:] >= 0).all()
+
+
+def test_surroundings_are_a_gather_at_the_neighbours():
+    grid = (2, 3, 4)
+    codes, nowhere, weight = (
+        jax.random.normal(jax.random.key(seed), shape)
+        for seed, shape in enumerate([(2, *grid, 5), (5,), (2, *grid, 13 * 5)])
+    )
+
+    def gathered(codes, nowhere):
+        beyond = jnp.broadcast_to(nowhere[None, None], (2, 1, 5))
+        flat = jnp.concatenate([codes.reshape(2, -1, 5), beyond], axis=1)
+        return flat[:, neighbours(grid)].reshape(2, *grid, -1)
+
+    np.testing.assert_array_equal(surroundings(codes, nowhere), gathered(codes, nowhere))
+    ours, theirs = (
+        jax.grad(lambda *xs, form=form: jnp.sum(weight * form(*xs)), (0, 1))(codes, nowhere)
+        for form in (surroundings, gathered)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_logits_do_not_see_their_own_or_later_codes(world):

@@ -93,8 +93,8 @@ def _shifted(
 ) -> Float[Array, "B t h w O"]:
     """A 3-D convolution as a 2-D one over shifted frames, concatenated on the channel axis.
 
-    The same sums; XLA's CPU back end runs them one and a half to eight times as fast, because its
-    2-D convolution is a matrix product and its 3-D one is not.
+    The same sums, which XLA's CPU back end runs faster (``benchmarks/optimisations.py``), because
+    its 2-D convolution is a matrix product and its 3-D one is not.
     """
     kernel, padded = _in_reach(x.shape[1:4], kernel, padded, strides)
     if padded[0] != (0, 0):
@@ -174,7 +174,7 @@ def _whole_frame(
     """The same as one product of a matrix with each whole frame, all of which every output sees.
 
     It takes as many products as a convolution that skips its padding, and XLA's CPU back end runs
-    it up to sixty times as fast.
+    it faster (``benchmarks/optimisations.py``).
     """
     sizes, taps = x.shape[2:4], kernel.shape[:2]
     rows, columns = (n + sum(pad) - k + 1 for n, k, pad in zip(sizes, taps, padded, strict=True))

@@ -19,14 +19,15 @@ optimiser labels and weight ports all speak of the same names."""
 
 RUN_ONCE: dict[str, Any] = {"xla_backend_optimization_level": 0}
 """Options of the compiler for a program that runs once, as the one that draws first weights does:
-random numbers for twenty arrays take it several times as long to compile at its best."""
+random numbers for many arrays take it longer to compile at its best
+(``benchmarks/optimisations.py``)."""
 
 
 class _Stream(nnx.RngStream):
     """The keys of its base class, counted by a number of Python's instead of an array.
 
     Flax asks the array for its sharding at every key. A traced one has none, and to word that
-    answer took two thirds of the time in which a network is traced.
+    answer takes most of the time in which a network is traced (``benchmarks/optimisations.py``).
     """
 
     def __init__(self, key: Key) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import jax
@@ -13,7 +12,7 @@ from jax.nn import initializers
 from jaxtyping import Array, Float, Int
 
 from vidgen.generators.autoregressive.config import CausalPriorConfig
-from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours
+from vidgen.generators.autoregressive.neighbours import NEIGHBOURS, neighbours, surroundings
 from vidgen.nn import Cache, Decoder
 from vidgen.priors import DigitHead, Prior, Prompt
 from vidgen.tokenizers import Tokenizer
@@ -94,8 +93,8 @@ class CausalPrior(Prior):
             begin: of which code on they are asked for, M0 = M - begin.
         """
         B, M, _ = told.shape
-        read = jnp.concatenate([self.read(told), self.nowhere(B, 1)], axis=1)
-        around = read[:, neighbours((M // math.prod(self.cells), *self.cells))]
+        grid_of_codes = self.read(told).reshape(B, -1, *self.cells, self.nowhere_embed.shape[-1])
+        around = surroundings(grid_of_codes, self.nowhere_embed.get_value()[0])
         x = self.join(around.reshape(B, M, -1)) + prompt.local[:, :M] + self.place_embed[None, :M]
         x = self.decoder(x, prompt.source, source_mask=prompt.mask, angles=self.angles[:M])
         return self.head(x[:, begin:], digits[:, begin:])

@@ -28,7 +28,8 @@ class Merge(nnx.Module):
     """Halves every axis: a convolution whose kernel of 2 is also its stride, as a matrix product.
 
     Gradient penalties differentiate twice, which makes dilated convolutions of overlapping strided
-    ones; XLA's CPU back end takes several times as long for those as for the product here.
+    ones, for which XLA's CPU back end takes longer than for the product here
+    (``benchmarks/optimisations.py``).
 
     Raises:
         ValueError: when called with an odd size.
