@@ -2,8 +2,8 @@
 
 XLA frees a step's temporary buffers when the step ends. The C library hands large ones back to the
 kernel, which then clears every page of them anew for the next step (`benchmarks/optimisations.py`
-has what that takes). It does so of its own accord where a thread has an arena for itself, whose parts
-it gives back as soon as one is empty, so that all threads share one arena.
+has what that takes). It does so of its own accord where a thread has an arena for itself, whose
+parts it gives back as soon as one is empty, so that all threads share one arena.
 """
 
 from __future__ import annotations
