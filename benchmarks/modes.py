@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import tyro
 from etils import epath
+from jaxtyping import UInt8
 from throughput import machine
 
 import vidgen
@@ -58,6 +59,9 @@ COLUMNS = {
 }
 """What the table shows of a trained generator, and under which heading."""
 
+DRAWN = {"modes_drawn": "drawn", "legible_drawn": "legible"}
+"""Of models besides, which draw a sentence where they are told none."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -93,6 +97,7 @@ def main(settings: Settings) -> int:
         rows.append(
             {"trained": name, "generator": model.name, "seed": seed}
             | court.judge(model.draw, model.encoder)
+            | court.drawn(model.sample([None] * settings.clips))
         )
         print(f"{name}: done", file=sys.stderr)
         let_go()
@@ -105,10 +110,11 @@ def main(settings: Settings) -> int:
     }
     settings.out.write_text(json.dumps(report, indent=2) + "\n")
     print(f"{settings.clips} clips; {court.all_modes} modes\n")
-    print(f"{'generator':<28}{'seed':>5}" + "".join(f"{n:>14}" for n in COLUMNS.values()))
-    print(line("held-out real", "", report["real"], COLUMNS))
+    heads = [*COLUMNS.values(), *DRAWN.values()]
+    print(f"{'generator':<28}{'seed':>5}" + "".join(f"{head:>14}" for head in heads))
+    print(line("held-out real", "", report["real"], [*COLUMNS, *DRAWN]))
     for row in rows:
-        print(line(row["generator"], str(row["seed"]), row, COLUMNS))
+        print(line(row["generator"], str(row["seed"]), row, [*COLUMNS, *DRAWN]))
     print(f"written to {settings.out}")
     return 0
 
@@ -218,6 +224,15 @@ class Court:
             "success_text+image": proportion(seen.success[given]).to_json(),
         }
 
+    def drawn(self, video: UInt8[np.ndarray, "N T H W C"]) -> dict[str, Any]:
+        """What modes clips show that were drawn with nothing asked.
+
+        Args:
+            video: as many as `unprompted`.
+        """
+        shown = modes(self._examine(self.unprompted.replace(video=video), self.unprompted))
+        return {"modes_drawn": len(set(shown)), "legible_drawn": len(shown) / len(video)}
+
     def anchor(self) -> dict[str, Any]:
         """How many modes as many real clips show as a generator draws, taken blindly."""
         index = np.random.default_rng(0).integers(len(self._validation), size=len(self.unprompted))
@@ -227,11 +242,11 @@ class Court:
             context_mask=self.unprompted.context_mask,
             keys=self.unprompted.keys,
         )
-        drawn = modes(self._examine(clips, clips))
+        shown = modes(self._examine(clips, clips))
         return {
             "modes": self.all_modes,
-            "modes_free": len(set(drawn)),
-            "legible_free": len(drawn) / len(clips),
+            "modes_free": len(set(shown)),
+            "legible_free": len(shown) / len(clips),
         }
 
     def _answer(

@@ -473,6 +473,9 @@ def test_modes_are_counted_of_models_of_the_zoo(modes, tmp_path):
     assert row["success_text"]["value"] >= 0.5
     assert row["success_text+image"]["value"] >= 0.5
     assert row["modes_told"] >= 8
+    # Told nothing, a model follows a sentence that it draws; the network by itself shows none.
+    assert row["modes_drawn"] >= 8
+    assert row["legible_drawn"] >= 0.5
     with pytest.raises(SystemExit, match="of another task or other clips"):
         modes.main(modes.Settings(trained=("zoo:gan-digits", "zoo:gan-shapes"), clips=8, out=out))
     with pytest.raises(SystemExit, match="nothing was trained there"):
