@@ -148,7 +148,7 @@ def _each_frame(
 ) -> Float[Array, "B T h w O"]:
     """One 2-D convolution, of every frame."""
     if kernel.shape[:2] == strides == (1, 1) and padded == [(0, 0), (0, 0)]:
-        # XLA's CPU back end is faster at a plain matrix product than at a 1x1 convolution.
+        # XLA's CPU back end is faster at the gradient of a plain product than of a 1x1 convolution.
         return x @ kernel.reshape(kernel.shape[2:])
     if strides == (1, 1) and all(map(_sees_all, x.shape[2:4], kernel.shape[:2], padded)):
         return _whole_frame(x, kernel, padded)
