@@ -16,9 +16,9 @@ options.handwriting=FOLDER`, a folder with MNIST's four IDX files.
 
 Expected: higher scores than those of `quick`, with t intervals over the seeds. Measured so far are
 six seeds at 2.5e13 FLOPs, one along three budgets up to that, without half of the combinations and
-at equal parameters, and one at 1e14 FLOPs, see the README and `experiments/results`; the hours are budget times
-trainings. On 2.5e13 FLOPs, generators of 1.25 million parameters (seed 0, 256 prompts each; `vidgen
-list zoo` has the commands)::
+at equal parameters, and one at 1e14 FLOPs, see the README and `experiments/results`; the hours are
+budget times trainings. On 2.5e13 FLOPs, generators of 1.25 million parameters (seed 0, 256 prompts
+each; `vidgen list zoo` has the commands)::
 
     generator                           success, text      success, text + frame
     autoregressive, residual            0.94 [0.90, 0.96]  0.98 [0.96, 0.99]
