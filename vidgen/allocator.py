@@ -1,9 +1,10 @@
 """Memory of the host: what a program frees is kept for its next step.
 
 XLA frees a step's temporary buffers when the step ends. The C library hands large ones back to the
-kernel, which then clears every page of them anew for the next step: little for a small one
-(`benchmarks/optimisations.py`), more for a large one. It does so of its own accord where a thread has an arena for itself, whose
-parts it gives back as soon as one is empty, so that all threads share one arena.
+kernel, which then clears every page of them anew for the next step; what that takes of one is said
+by `benchmarks/optimisations.py --only memory`, and by `benchmarks/throughput.py --no-keep-freed` of
+any experiment's. It does so of its own accord where a thread has an arena for itself, whose parts
+it gives back as soon as one is empty, so that all threads share one arena.
 """
 
 from __future__ import annotations
