@@ -26,8 +26,8 @@ many FLOPs and one with as many parameters as in `digits64`: 3.4 trainings, 34 G
 170 for the five.
 
 What its phases take is computed by `vidgen compare ucf101_64 --estimate 1e14`, which says of
-memory, beside at most 0.6 GiB of state: 41 GiB of work for the prior of autoregressive, 36 for that of
-masked, 30 for the denoisers, 10 for their openings, 7 for tokenizers and 5 for gan.
+memory, beside at most 0.6 GiB of state: 41 GiB of work for the prior of autoregressive, 36 for that
+of masked, 30 for the denoisers, 10 for their openings, 7 for tokenizers and 5 for gan.
 
 Expected: not measured yet.
 """
