@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from jaxtyping import UInt8
 from throughput import machine
 
 import vidgen
-from vidgen import zoo
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import ComparisonFolder, of_run
 from vidgen.comparison.jobs import let_go
@@ -85,8 +84,10 @@ def main(settings: Settings) -> int:
     names = [name for given in settings.trained for name in _each(given)]
     if not names:
         raise SystemExit("nothing was trained there: name a comparison, a run or zoo:NAME")
-    if other := next((name for name in names if _learned(name) != _learned(names[0])), None):
-        raise SystemExit(f"{other} is of another task or other clips than {names[0]}; ask it alone")
+    learned = [_learned(name) for name in names]
+    for name, what in zip(names, learned, strict=True):
+        if what != learned[0]:
+            raise SystemExit(f"{name} is of another task or other clips than {names[0]}: ask alone")
     court = _court(names[0], settings.clips)
     rows = []
     for name in names:
@@ -119,14 +120,10 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def _is_file(name: str) -> bool:
-    return name.startswith(zoo.PREFIX) or name.endswith(zoo.SUFFIX)
-
-
 def _each(given: str) -> list[str]:
     """The trained generators that a name stands for, as `vidgen.load` takes them."""
     path = epath.Path(given)
-    if _is_file(given) or path.name.startswith("seed-"):
+    if model_file.is_address(given) or path.name.startswith("seed-"):
         return [given]
     runs = ComparisonFolder.at(path).runs(shares=False)
     return [str(run.path) for run in runs if run.cost.exists()]
@@ -134,8 +131,8 @@ def _each(given: str) -> list[str]:
 
 def _learned(name: str) -> tuple[Any, ...]:
     """The task, the source and its options."""
-    if _is_file(name):
-        card = model_file.read(model_file.at(name)).card
+    if model_file.is_address(name):
+        card = model_file.read_card(model_file.at(name))
         return card.task, card.source, dict(card.options)
     asked = setting_of(of_run(name)[0]).experiment
     return asked.task, asked.source, dict(asked.options)
@@ -145,8 +142,8 @@ def _court(name: str, clips: int) -> Court:
     """Who judges what is of the same clips as a trained generator; the features are those of its
     comparison, and of a model file, which has none, are learned anew by the defaults.
     """
-    if _is_file(name):
-        card = model_file.read(model_file.at(name)).card
+    if model_file.is_address(name):
+        card = model_file.read_card(model_file.at(name))
         train, validation = (
             source(card.source, split=split, **card.options) for split in ("train", "validation")
         )
@@ -214,11 +211,9 @@ class Court:
         )
         seen = self._examine(told, self.prompts)
         given = self.prompts.context_mask
-        drawn = modes(self._examine(free, self.unprompted))
         return {
             "modes_told": len(set(modes(seen))),
-            "modes_free": len(set(drawn)),
-            "legible_free": len(drawn) / len(free),
+            **_counted(modes(self._examine(free, self.unprompted)), len(free), "free"),
             "diversity": self._diversity(told).to_json(),
             "success_text": proportion(seen.success[~given]).to_json(),
             "success_text+image": proportion(seen.success[given]).to_json(),
@@ -230,8 +225,8 @@ class Court:
         Args:
             video: as many as `unprompted`.
         """
-        shown = modes(self._examine(self.unprompted.replace(video=video), self.unprompted))
-        return {"modes_drawn": len(set(shown)), "legible_drawn": len(shown) / len(video)}
+        clips = self.unprompted.replace(video=video)
+        return _counted(modes(self._examine(clips, self.unprompted)), len(clips), "drawn")
 
     def anchor(self) -> dict[str, Any]:
         """How many modes as many real clips show as a generator draws, taken blindly."""
@@ -243,11 +238,7 @@ class Court:
             keys=self.unprompted.keys,
         )
         shown = modes(self._examine(clips, clips))
-        return {
-            "modes": self.all_modes,
-            "modes_free": len(set(shown)),
-            "legible_free": len(shown) / len(clips),
-        }
+        return {"modes": self.all_modes, **_counted(shown, len(clips), "free")}
 
     def _answer(
         self, prompts: ClipSet, encoder: TextEncoder, sample: Callable[[Condition, Key], Video]
@@ -275,6 +266,11 @@ def modes(seen: Verdicts) -> list[tuple[int, int]]:
     digit, moves = seen.majority_identity, len(seen.motions) - 2  # the last are static and none
     legible = seen.one_object & (digit >= 0) & (seen.motion < moves)
     return list(zip(digit[legible].tolist(), seen.motion[legible].tolist(), strict=True))
+
+
+def _counted(shown: Sequence[tuple[int, int]], clips: int, how: str) -> dict[str, Any]:
+    """How many modes clips show, and how many of the clips show any."""
+    return {f"modes_{how}": len(set(shown)), f"legible_{how}": len(shown) / clips}
 
 
 def line(who: str, seed: str, row: Mapping[str, Any], columns: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from vidgen import registry, zoo
+from vidgen import registry
 from vidgen.comparison import model_file
 from vidgen.comparison.folder import of_run
 from vidgen.comparison.jobs import Job, restored
@@ -318,7 +318,7 @@ def load(run: epath.PathLike) -> Model:
         vidgen.registry.UnknownNameError: if the zoo has no such model.
         vidgen.training.CheckpointError: if training has not finished, or a file is damaged.
     """
-    if str(run).startswith(zoo.PREFIX) or str(run).endswith(zoo.SUFFIX):
+    if model_file.is_address(run):
         file = model_file.read(model_file.at(str(run)))
         card = file.card
         check_device(card.precision)

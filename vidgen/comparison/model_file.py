@@ -213,6 +213,11 @@ def check(path: str | Path) -> Path:
     return path
 
 
+def is_address(given: object) -> bool:
+    """Whether something names a model file or ``zoo:NAME``, there or not, rather than a run."""
+    return str(given).startswith(zoo.PREFIX) or str(given).endswith(zoo.SUFFIX)
+
+
 def at(address: str | Path) -> Path:
     """The path of a model file, or of ``zoo:NAME``.
 
