@@ -4,10 +4,10 @@
     python benchmarks/optimisations.py --only convolutions cache
 
 A line is one of them: what is used, and the plain code that it stands in for, take turns in one
-process, must agree, and are timed from call to answer (medians, and of the ratios of turns median
-and quartiles). Of the memory that a step frees, both ways run in processes of their own, one after
-the other, since the C library is told once. What differentiation is told to do is in
-``gradients.py``, I3D as a whole in ``features.py``.
+process, must agree, but for a GIF's colours, and are timed from call to answer (medians, and of the
+ratios of turns median and quartiles). Of the memory that a step frees, both ways run in processes
+of their own, one after the other, since the C library is told once. What differentiation is told to
+do is in ``gradients.py``, I3D as a whole in ``features.py``.
 
 Measured on two idle CPU cores, the last three lines in three turns::
 

@@ -189,8 +189,8 @@ def _images(clips: np.ndarray) -> list[Any]:
 def _in_256_colours(image: Any) -> Any:
     from PIL import Image
 
-    # Median cut keeps few colours as they are, and of many takes longer than an octree, which is
-    # 1 dB further off (benchmarks/optimisations.py).
+    # Median cut keeps few colours as they are, and of many it is nearer than an octree and takes
+    # longer (benchmarks/optimisations.py).
     few = image.getcolors(256) is not None
     return image.quantize(
         256, method=Image.Quantize.MEDIANCUT if few else Image.Quantize.FASTOCTREE
